@@ -1,0 +1,102 @@
+# Every target does all of its own set-up: Python 3.11 or newer and make are enough.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# The first interpreter that is new enough and can make a venv with pip in it.
+PYTHON = $(shell for python in python3.11 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+# Named after the folder: a venv does not survive being copied or moved with its tree.
+INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
+
+# More flags for the command behind run, demo, test, chaos or bench: make test ARGS="-k watch"
+ARGS ?=
+
+# Generates the code of all protos into the folder $(1).
+generate = python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) \
+	--grpc_python_out=$(1) $$(find protos/countermand -name '*.proto' | sort)
+
+.PHONY: help install run demo test check fix proto chaos bench clean
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with the pinned dependencies and the countermand command
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing into $(VENV)"
+	if [ -z "$(PYTHON)" ]; then
+		echo "needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)" >&2
+		exit 1
+	fi
+	[ -e $@ ] || $(PYTHON) -m venv --clear $(VENV)
+	python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+run: $(INSTALLED) ## start the server on 127.0.0.1:50051
+	@exec $(VENV)/bin/countermand serve $(ARGS)
+
+demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a server of its own
+	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
+
+test: $(INSTALLED) ## run all tests, chaos in its short round
+	@python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
+	@step() { echo "==> $$*"; "$$@"; }
+	scratch=$$(mktemp -d)
+	trap 'rm -rf "$$scratch"' EXIT
+	mkdir "$$scratch/old" "$$scratch/new"
+
+	step ruff check
+	step ruff format --check
+	step mypy
+	step buf lint protos
+	step buf format protos --diff --exit-code
+
+	base=$$(git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
+	if git cat-file -e "$$base:protos/countermand" 2>/dev/null; then
+		git archive "$$base" protos | tar -x -C "$$scratch/old"
+		echo "==> buf breaking protos, against $$base"
+		buf breaking protos --against "$$scratch/old/protos"
+	else
+		echo "==> buf breaking: skipped, git knows no earlier protos (no tag, none in HEAD)"
+	fi
+
+	echo "==> generated code is up to date"
+	$(call generate,$$scratch/new)
+	diff -r -x __init__.py -x __pycache__ service/countermand/v1 "$$scratch/new/countermand/v1" || {
+		echo "service/countermand/v1 differs from protos/: run make proto" >&2
+		exit 1
+	}
+
+fix: $(INSTALLED) ## mend what can be mended: lint, format
+	@ruff check --fix-only
+	ruff format
+	buf format -w protos
+
+proto: $(INSTALLED) ## generate service/countermand/v1 from protos/
+	@scratch=$$(mktemp -d)
+	trap 'rm -rf "$$scratch"' EXIT
+	$(call generate,$$scratch)
+	mkdir -p service/countermand/v1
+	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
+	cp "$$scratch"/countermand/v1/* service/countermand/v1/
+
+chaos: $(INSTALLED) ## kill, fill and cut for real: the full round of the chaos tests
+	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
+
+bench: $(INSTALLED) ## measure against the goals
+	@exec $(VENV)/bin/python -m benchmarks $(ARGS)
+
+clean: ## remove .venv, caches and build artefacts; stores stay
+	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache service/*.egg-info
+	find service tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.ONESHELL:
