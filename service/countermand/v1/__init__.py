@@ -1,0 +1,1 @@
+"""Generated from `protos/countermand/v1`; made by `make proto`, never edited."""
