@@ -1,0 +1,166 @@
+"""What can be asked of the rules: one command for each thing that changes the store."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from countermand.core.records import (
+    Cancellation,
+    Group,
+    Key,
+    Record,
+    Task,
+    TaskState,
+)
+from countermand.core.trace import TraceContext
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do in one namespace."""
+
+    namespace: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """Describes a task to create."""
+
+    task_id: str
+    group_id: str | None
+    merchant: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTask(Command):
+    """Creates one task. Answers the task."""
+
+    task: NewTask
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGroup(Command):
+    """Creates a group and its tasks, all or none. Answers (group, tasks)."""
+
+    group_id: str
+    closed: bool
+    tasks: tuple[NewTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask(Command):
+    """Gives a task to an agent. Answers the task, with its new fence."""
+
+    task_id: str
+    agent_id: str
+    lease_duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLease(Command):
+    """Renews an agent's lease. Answers whether the agent is known."""
+
+    agent_id: str
+    lease_duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTask(Command):
+    """Ends a task as its agent says: COMPLETED, FAILED or CANCELLED. Answers the task."""
+
+    task_id: str
+    fence: int
+    outcome: TaskState
+    failure_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Command):
+    """What all cancels have in common. Answers a Cancelled."""
+
+    target_id: str
+    reason: str
+    message: str
+    request_id: str | None
+    grace_period: int
+    expected_version: int | None
+    validate_only: bool
+    on_behalf_of: str
+    requested_by: str
+    trace: TraceContext
+
+    def fingerprint(self) -> bytes:
+        """Returns 16 bytes that are equal for equal requests: same method and same fields.
+
+        Who called and in which trace is left out, so that a rotated key can retry.
+        """
+        said = (
+            type(self).__name__,
+            self.target_id,
+            self.reason,
+            self.message,
+            self.grace_period,
+            self.expected_version,
+            self.on_behalf_of,
+        )
+        return blake2b(repr(said).encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask(Cancel):
+    """Cancels one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelGroup(Cancel):
+    """Cancels all tasks of a group, and closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reap(Command):
+    """Ends what is overdue, at most `limit` tasks of any namespace. Answers a Reaped."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey(Command):
+    """Stores a key. Answers the key."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey(Command):
+    """Revokes a key; a revoked one stays as it is. Answers the key."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The answer to a cancel."""
+
+    target: Record
+    """The Task or Group as it is now."""
+    cancellation: Cancellation
+    covered: tuple[Task, ...]
+    """The tasks to report results of, as they are now, in the order of their creation."""
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCreated:
+    """The answer to CreateGroup."""
+
+    group: Group
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """The answer to Reap."""
+
+    ended: int
+    more: bool
+    """Whether more may be overdue."""

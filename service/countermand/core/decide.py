@@ -1,0 +1,83 @@
+"""The decider: everything that changes the store passes through here, a batch at a time.
+
+It is pure: given the same rows, instant and commands it decides the same. It asks for rows by
+yielding, and whoever drives it answers, in whichever way a store waits.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, NamedTuple
+
+from countermand.core import commands as c
+from countermand.core.errors import Refused
+from countermand.core.ids import UuidMaker
+from countermand.core.rows import Draft, Loaded, Rows, Saves, Wanted
+from countermand.core.rules import cancelling, creating, keys, reaping, running
+
+
+class Rule(NamedTuple):
+    """What one command wants to see, and what it does."""
+
+    wants: Callable[[Any, Rows, Wanted], None]
+    """Called until it wants nothing more; each call may look at what was answered so far."""
+    decide: Callable[[Any, Draft], object]
+    """Changes the draft and returns the answer, or raises Refused."""
+
+
+RULES: dict[type[c.Command], Rule] = {
+    c.CreateTask: Rule(creating.wants_to_create_task, creating.create_task),
+    c.CreateGroup: Rule(creating.wants_to_create_group, creating.create_group),
+    c.StartTask: Rule(running.wants_to_start, running.start_task),
+    c.RenewLease: Rule(running.wants_to_renew, running.renew_lease),
+    c.FinishTask: Rule(running.wants_to_finish, running.finish_task),
+    c.CancelTask: Rule(cancelling.wants_to_cancel_task, cancelling.cancel_task),
+    c.CancelGroup: Rule(cancelling.wants_to_cancel_group, cancelling.cancel_group),
+    c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
+    c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
+    c.RevokeKey: Rule(keys.wants_to_revoke_key, keys.revoke_key),
+}
+
+Plan = Generator[Wanted, Loaded, Saves]
+"""Yields what it wants to see, is sent what there is, and returns what to save."""
+
+
+class Batch:
+    """Commands that are decided one after the other at one instant, and commit together."""
+
+    def __init__(self, commands: Sequence[c.Command], now: int, ids: UuidMaker) -> None:
+        self.commands = commands
+        self.answers: list[object | Refused] = []
+        """One per command once the plan has run: what it answers, or why it is refused."""
+        self.saves = Saves()
+        self.rows = Rows(now, ids)
+
+    def plan(self) -> Plan:
+        """Decides the commands. It may be run once."""
+        yield from self._load()
+        for command in self.commands:
+            self.answers.append(decide(command, self.rows))
+        self.saves = self.rows.saves
+        return self.saves
+
+    def _load(self) -> Generator[Wanted, Loaded, None]:
+        rules = [RULES[type(command)] for command in self.commands]
+        while True:
+            wanted = Wanted()
+            for command, rule in zip(self.commands, rules, strict=True):
+                rule.wants(command, self.rows, wanted)
+            unknown = self.rows.unknown(wanted)
+            if not unknown:
+                return
+            self.rows.add(unknown, (yield unknown))
+
+
+def decide(command: c.Command, rows: Rows) -> object | Refused:
+    """Decides one command and applies it to the rows, or returns why it is refused."""
+    draft = Draft(rows)
+    try:
+        answer = RULES[type(command)].decide(command, draft)
+    except Refused as refusal:
+        # The traceback would keep every row of the batch alive until the caller has its answer.
+        return refusal.with_traceback(None)
+    if not getattr(command, "validate_only", False):
+        rows.apply(draft)
+    return answer

@@ -1,0 +1,107 @@
+"""Why a call is refused. The words are the API's; which gRPC code each has is said in rpc."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """The stable word for one kind of refusal, on which clients match."""
+
+    API_KEY_MISSING = "API_KEY_MISSING"
+    API_KEY_INVALID = "API_KEY_INVALID"
+    SCOPE_MISSING = "SCOPE_MISSING"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    TOO_MANY_TASKS = "TOO_MANY_TASKS"
+    RESUME_TOKEN_INVALID = "RESUME_TOKEN_INVALID"
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
+    TASK_NOT_FOUND = "TASK_NOT_FOUND"
+    GROUP_NOT_FOUND = "GROUP_NOT_FOUND"
+    CANCELLATION_NOT_FOUND = "CANCELLATION_NOT_FOUND"
+    KEY_NOT_FOUND = "KEY_NOT_FOUND"
+    TASK_EXISTS = "TASK_EXISTS"
+    GROUP_EXISTS = "GROUP_EXISTS"
+    REQUEST_ID_CONFLICT = "REQUEST_ID_CONFLICT"
+    TASK_ALREADY_COMPLETED = "TASK_ALREADY_COMPLETED"
+    TASK_ALREADY_FAILED = "TASK_ALREADY_FAILED"
+    TASK_ALREADY_CANCELLED = "TASK_ALREADY_CANCELLED"
+    TASK_NOT_PENDING = "TASK_NOT_PENDING"
+    TASK_NOT_RUNNING = "TASK_NOT_RUNNING"
+    NOT_CANCELLING = "NOT_CANCELLING"
+    GROUP_CLOSED = "GROUP_CLOSED"
+    VERSION_MISMATCH = "VERSION_MISMATCH"
+    FENCED = "FENCED"
+    VERSION_AHEAD = "VERSION_AHEAD"
+    RESUME_TOKEN_EXPIRED = "RESUME_TOKEN_EXPIRED"
+    WATCHER_TOO_SLOW = "WATCHER_TOO_SLOW"
+    STORE_FULL = "STORE_FULL"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    DRAINING = "DRAINING"
+    INTERNAL = "INTERNAL"
+
+
+class Violation(NamedTuple):
+    """One wrong field of a request."""
+
+    field: str
+    """Its path, for example `tasks[3].task_id`."""
+    description: str
+
+
+class Resource(NamedTuple):
+    """What a refusal is about."""
+
+    kind: str
+    """For example `task`."""
+    name: str
+    """Its id, as far as the caller gave one."""
+
+
+class Refused(Exception):
+    """A call that cannot be done. Nothing was changed by it."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: tuple[Violation, ...] = (),
+        resource: Resource | None = None,
+    ) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = violations
+        self.resource = resource
+
+
+def invalid(field: str, description: str, reason: Reason = Reason.INVALID_REQUEST) -> Refused:
+    """Returns the refusal of one wrong field."""
+    return Refused(reason, f"{field}: {description}", violations=(Violation(field, description),))
+
+
+def not_found(kind: str, name: str) -> Refused:
+    """Returns the refusal for an id that this tenant and environment does not have."""
+    return Refused(
+        Reason(f"{kind.upper()}_NOT_FOUND"),
+        f"there is no {kind} {name}",
+        metadata={f"{kind}_id": name},
+        resource=Resource(kind, name),
+    )
+
+
+def already_exists(kind: str, name: str) -> Refused:
+    """Returns the refusal of an id that is taken."""
+    return Refused(
+        Reason(f"{kind.upper()}_EXISTS"),
+        f"there is already a {kind} {name}",
+        metadata={f"{kind}_id": name},
+        resource=Resource(kind, name),
+    )
+
+
+def unavailable(message: str = "the store cannot be written; try again") -> Refused:
+    """Returns the refusal of a store that does not take commits. What was asked may be done."""
+    return Refused(Reason.STORE_UNAVAILABLE, message)

@@ -1,0 +1,1 @@
+"""What each command wants to see, and what it does."""

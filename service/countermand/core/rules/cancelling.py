@@ -1,0 +1,276 @@
+"""The cancels: of one task, and of a group."""
+
+from collections.abc import Iterable, Sequence
+
+from countermand.core.commands import Cancel, CancelGroup, Cancelled, CancelTask
+from countermand.core.errors import Reason, Refused, not_found
+from countermand.core.records import (
+    ENDED_STATES,
+    Cancellation,
+    CancelProof,
+    Group,
+    Record,
+    RequestId,
+    TargetKind,
+    Task,
+    TaskState,
+    rfc3339,
+)
+from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rules.ending import end_task, settle, wants_to_end
+
+
+def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
+    """Every cancel needs to know whether its request id was answered before, and by what."""
+    namespace = command.namespace
+    wanted.namespaces.add(namespace)
+    if command.request_id is None or command.validate_only:
+        return
+    key = (namespace, command.request_id)
+    wanted.request_ids.add(key)
+    seen = rows.request_ids.get(key)
+    if seen is not None:
+        wanted.cancellations.add((namespace, seen.cancellation_id))
+
+
+def wants_to_cancel_task(command: CancelTask, rows: Rows, wanted: Wanted) -> None:
+    """A task's cancel needs the task; a PENDING one ends at once, a CANCELLING one is joined."""
+    wants_to_cancel(command, rows, wanted)
+    key = (command.namespace, command.target_id)
+    wanted.tasks.add(key)
+    task = rows.tasks.get(key)
+    if task is None:
+        return
+    if task.state is TaskState.PENDING:
+        wants_to_end(key, rows, wanted)
+    elif task.cancellation_id is not None:
+        wanted.cancellations.add((task.namespace, task.cancellation_id))
+
+
+def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
+    """Accepts the cancel of one task, joins one, repeats one, or refuses."""
+    replayed = replay(command, draft)
+    task = draft.task(command.namespace, command.target_id)
+    if task is None:
+        raise not_found("task", command.target_id)
+    if replayed is not None:
+        return Cancelled(task, replayed, (task,), replayed=True)
+    if task.ended:
+        raise already_ended(task)
+    expect_version(command, "task", task.version)
+    if task.state is TaskState.CANCELLING:
+        return _join_task(command, task, draft)
+    cancellation = open_cancellation(command, TargetKind.TASK, (task,), draft)
+    task = stop(task, cancellation, command, draft)
+    return accept(command, task, cancellation.cancellation_id, (task,), draft)
+
+
+def _join_task(command: CancelTask, task: Task, draft: Draft) -> Cancelled:
+    """Joins the cancel that runs: its reason and caller stay, its deadline may come nearer."""
+    task = _join_running_cancel(task, command, draft)
+    return accept(command, task, task.cancellation_id or "", (task,), draft)
+
+
+def wants_to_cancel_group(command: CancelGroup, rows: Rows, wanted: Wanted) -> None:
+    """A group's cancel needs the group, its tasks, and the cancels that run for them."""
+    wants_to_cancel(command, rows, wanted)
+    namespace = command.namespace
+    key = (namespace, command.target_id)
+    wanted.groups.add(key)
+    group = rows.groups.get(key)
+    if group is None:
+        return
+    wanted.members.add(key)
+    if group.cancellation_id is not None:
+        wanted.cancellations.add((namespace, group.cancellation_id))
+    for task_id in rows.members.get(key, ()):
+        task = rows.tasks[namespace, task_id]
+        if task is not None and task.state is TaskState.CANCELLING:
+            wanted.cancellations.add((namespace, task.cancellation_id or ""))
+
+
+def cancel_group(command: CancelGroup, draft: Draft) -> Cancelled:
+    """Accepts the cancel of a group and closes it, joins one, repeats one, or refuses."""
+    replayed = replay(command, draft)
+    group = draft.group(command.namespace, command.target_id)
+    if group is None:
+        raise not_found("group", command.target_id)
+    if replayed is not None:
+        return Cancelled(group, replayed, tuple(draft.members(group)), replayed=True)
+    expect_version(command, "group", group.version)
+    if group.cancellation_id is not None:
+        return _join_group(command, group, group.cancellation_id, draft)
+
+    was_over = group.over
+    members = draft.members(group)
+    cancellation = open_cancellation(command, TargetKind.GROUP, members, draft)
+    group = group.evolve(
+        closed=True,
+        version=group.version + 1,
+        cancellation_id=cancellation.cancellation_id,
+        update_time=draft.now,
+    )
+    draft.save_group(group)
+    covered = tuple(stop(task, cancellation, command, draft) for task in members)
+    group = draft.group(group.namespace, group.group_id) or group
+    if group.over and not was_over and not (draft.events and draft.events[-1].ends_group):
+        draft.log_group_over(group)
+    return accept(command, group, cancellation.cancellation_id, covered, draft)
+
+
+def _join_group(
+    command: CancelGroup, group: Group, cancellation_id: str, draft: Draft
+) -> Cancelled:
+    """Answers with the group's first cancellation; deadlines that run may come nearer."""
+    covered = tuple(
+        _join_running_cancel(task, command, draft) if task.state is TaskState.CANCELLING else task
+        for task in draft.members(group)
+    )
+    return accept(command, group, cancellation_id, covered, draft)
+
+
+def replay(command: Cancel, draft: Draft) -> Cancellation | None:
+    """Returns the cancellation that answered this very request before, or None if it is new."""
+    if command.request_id is None or command.validate_only:
+        return None
+    seen = draft.rows.request_ids[command.namespace, command.request_id]
+    if seen is None:
+        return None
+    if seen.fingerprint != command.fingerprint():
+        raise Refused(
+            Reason.REQUEST_ID_CONFLICT,
+            f"request_id {command.request_id} was used for another request",
+            metadata={"request_id": command.request_id, "cancellation_id": seen.cancellation_id},
+        )
+    cancellation = draft.cancellation(command.namespace, seen.cancellation_id)
+    if cancellation is None:
+        raise LookupError(f"request {command.request_id} names a cancellation that is gone")
+    return cancellation
+
+
+def already_ended(task: Task) -> Refused:
+    """Returns the refusal of a cancel that came after the task's end."""
+    return Refused(
+        Reason(f"TASK_ALREADY_{task.state}"),
+        f"task {task.task_id} has already ended {task.state}",
+        metadata={
+            "task_id": task.task_id,
+            "state": task.state,
+            "end_time": rfc3339(task.end_time or 0),
+            "cancellation_id": task.cancellation_id or "",
+        },
+    )
+
+
+def expect_version(command: Cancel, kind: str, version: int) -> None:
+    """Refuses if the caller expected another version of the target."""
+    if command.expected_version in (None, version):
+        return
+    raise Refused(
+        Reason.VERSION_MISMATCH,
+        f"{kind} {command.target_id} is at version {version}, not {command.expected_version}",
+        metadata={f"{kind}_id": command.target_id, "version": str(version)},
+    )
+
+
+def open_cancellation(
+    command: Cancel, kind: TargetKind, covered: Sequence[Task], draft: Draft
+) -> Cancellation:
+    """Returns the record of a cancel that is about to be accepted, and keeps it in the draft."""
+    cancellation = Cancellation(
+        namespace=command.namespace,
+        cancellation_id="" if command.validate_only else draft.new_uuid(),
+        target_kind=kind,
+        target_id=command.target_id,
+        reason=command.reason,
+        message=command.message,
+        requested_by=command.requested_by,
+        on_behalf_of=command.on_behalf_of,
+        request_id=None if command.validate_only else command.request_id,
+        create_time=draft.now,
+        trace=command.trace,
+        seq=draft.position(command.namespace),
+    )
+    cover(cancellation, covered, draft)
+    return cancellation
+
+
+def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> None:
+    """Keeps a new cancellation, with the counts of what it covers."""
+    states = [task.state for task in tasks]
+    live = sum(state not in ENDED_STATES for state in states)
+    counted = cancellation.evolve(
+        live_count=live, completed_count=states.count(TaskState.COMPLETED)
+    )
+    draft.save_cancellation(settle(counted, draft.now))
+
+
+def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) -> Task:
+    """Stops one covered task as far as that can be done now; an ended one stays as it is."""
+    if task.ended:
+        return task
+    if task.state is TaskState.CANCELLING:
+        return _join_running_cancel(task, command, draft)
+    named = task.evolve(
+        cancellation_id=cancellation.cancellation_id,
+        cancel_reason=cancellation.reason,
+        cancel_message=cancellation.message,
+    )
+    if task.state is TaskState.PENDING:
+        return end_task(named, TaskState.CANCELLED, draft, proof=CancelProof.NEVER_STARTED)
+    return draft.log_task(
+        named.evolve(
+            state=TaskState.CANCELLING,
+            version=task.version + 1,
+            deadline_time=draft.now + command.grace_period,
+            update_time=draft.now,
+        )
+    )
+
+
+def _join_running_cancel(task: Task, command: Cancel, draft: Draft) -> Task:
+    """Covers a task that is CANCELLING already; its own cancel's deadline goes along."""
+    nearer = bring_nearer(task, command, draft)
+    own = draft.cancellation(task.namespace, task.cancellation_id or "")
+    if own is not None and own.target_kind is TargetKind.TASK and nearer is not task:
+        draft.save_cancellation(own.evolve(deadline_time=nearer.deadline_time))
+    return nearer
+
+
+def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
+    """Gives a CANCELLING task a nearer deadline, if the command's is nearer."""
+    deadline = draft.now + command.grace_period
+    if task.deadline_time is not None and task.deadline_time <= deadline:
+        return task
+    return draft.log_task(
+        task.evolve(version=task.version + 1, deadline_time=deadline, update_time=draft.now)
+    )
+
+
+def accept(
+    command: Cancel,
+    target: Record,
+    cancellation_id: str,
+    covered: tuple[Task, ...],
+    draft: Draft,
+) -> Cancelled:
+    """Sets the cancellation's deadline, remembers the request id for it, and answers."""
+    cancellation = draft.cancellation(command.namespace, cancellation_id)
+    if cancellation is None:
+        raise LookupError(f"the target names cancellation {cancellation_id}, which is gone")
+    if isinstance(target, Group) or cancellation.target_kind is TargetKind.TASK:
+        running = [task.deadline_time for task in covered if task.deadline_time and not task.ended]
+        latest = max(running, default=cancellation.deadline_time)
+        if latest != cancellation.deadline_time:
+            cancellation = cancellation.evolve(deadline_time=latest)
+    if command.validate_only:
+        return Cancelled(target, cancellation.evolve(cancellation_id=""), covered, replayed=False)
+    draft.save_cancellation(cancellation)
+    if command.request_id is not None:
+        draft.request_ids[command.namespace, command.request_id] = RequestId(
+            namespace=command.namespace,
+            request_id=command.request_id,
+            cancellation_id=cancellation_id,
+            fingerprint=command.fingerprint(),
+        )
+    return Cancelled(target, cancellation, covered, replayed=False)
