@@ -1,0 +1,1 @@
+"""Where tasks, groups, cancellations and their log are kept."""

@@ -1,0 +1,195 @@
+"""What a store promises. One suite of tests holds every store to it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from countermand.core.decide import Batch
+from countermand.core.records import (
+    Cancellation,
+    CancellationState,
+    Event,
+    Group,
+    Key,
+    Task,
+    TaskFilter,
+    TaskState,
+)
+
+
+class StoreFailed(Exception):
+    """A commit did not happen, or nobody can say whether it did.
+
+    What the caller may believe is in the attributes; the text is for the log alone.
+    """
+
+    def __init__(self, message: str, *, full: bool = False, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+        """The disk is full: nothing was done, and it can be tried again when there is room."""
+        self.fatal = fatal
+        """The disk cannot be trusted any more: the process must leave, and start anew."""
+
+
+class StoreRefused(Exception):
+    """The store cannot be opened; the text says why, for the operator."""
+
+
+class TaskPage(NamedTuple):
+    """Tasks, and the number from which the next page goes on; None if there is none."""
+
+    tasks: list[Task]
+    next_number: int | None
+
+
+class CancellationPage(NamedTuple):
+    """Cancellations, and the id after which the next page goes on; None if there is none."""
+
+    cancellations: list[Cancellation]
+    next_id: str | None
+
+
+class CancellationQuery(NamedTuple):
+    """Chooses cancellations; what is set is ANDed."""
+
+    ids: tuple[str, ...] | None = None
+    reason: str | None = None
+    state: CancellationState | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+
+    def matches(self, cancellation: Cancellation) -> bool:
+        """Whether the cancellation is chosen."""
+        return (
+            (self.ids is None or cancellation.cancellation_id in self.ids)
+            and self.reason in (None, cancellation.reason)
+            and self.state in (None, cancellation.state)
+            and (self.start_time is None or cancellation.create_time >= self.start_time)
+            and (self.end_time is None or cancellation.create_time < self.end_time)
+        )
+
+
+class GroupReading(NamedTuple):
+    """A group, and how many of its tasks stand in each state."""
+
+    group: Group
+    counts: dict[TaskState, int]
+
+
+class CancellationReading(NamedTuple):
+    """A cancellation, and the tasks that it covers in the order of their creation."""
+
+    cancellation: Cancellation
+    covered: list[Task]
+
+
+class History(NamedTuple):
+    """A task as it is now, and the events of some of its versions in order."""
+
+    task: Task
+    events: list[Event]
+
+
+class Bookmark(NamedTuple):
+    """Where a watch of many tasks begins."""
+
+    seq: int
+    """The last position of the namespace's log."""
+    last_number: int
+    """The number of the last task that was created before it."""
+    over: bool
+    """Whether the filter's group is closed and all its tasks have ended."""
+
+
+class LogPage(NamedTuple):
+    """A stretch of the log."""
+
+    events: list[Event]
+    """What matches the filter, in order."""
+    through: int
+    """The position up to which the log was read."""
+    end: int
+    """The last position of the log at that moment."""
+    over: bool
+    """Whether the filter's group is closed and all its tasks have ended, as of `end`."""
+
+
+class Store(Protocol):
+    """A durable store. Every reading shows only what is committed and synced.
+
+    A namespace is the number of one tenant and environment. A reading of what does not exist
+    there, be it unknown or another namespace's, is None.
+    """
+
+    name: str
+    """What kind of store it is, for logs and traces."""
+
+    async def open(self, now: int) -> None:
+        """Opens the store, brings its schema up to date and renews every live lease from `now`.
+
+        Raises StoreRefused if another server has it open, or a newer program wrote it.
+        """
+
+    async def close(self) -> None:
+        """Closes the store. It may be called twice."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Runs the batch's plan in one transaction, and returns once it is on disk.
+
+        Raises StoreFailed if that did not happen, or if nobody can say. Any other exception
+        rolled everything back. The caller never runs two commits at once.
+        """
+
+    async def task(self, namespace: int, task_id: str) -> Task | None:
+        """Returns a task."""
+
+    async def group(self, namespace: int, group_id: str) -> GroupReading | None:
+        """Returns a group with the counts of its tasks."""
+
+    async def tasks(
+        self,
+        namespace: int,
+        chosen: TaskFilter,
+        states: Sequence[TaskState],
+        before: int | None,
+        limit: int,
+    ) -> TaskPage:
+        """Returns tasks with numbers below `before`, newest first; it may return fewer."""
+
+    async def cancellation(
+        self, namespace: int, cancellation_id: str
+    ) -> CancellationReading | None:
+        """Returns a cancellation with what it covers."""
+
+    async def cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
+        """Returns cancellations with ids below `before`, newest first; it may return fewer."""
+
+    async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
+        """Returns the agent's CANCELLING tasks, nearest deadline first."""
+
+    async def next_due(self) -> int | None:
+        """Returns the earliest deadline or end of a lease in any namespace."""
+
+    async def keys(self) -> list[Key]:
+        """Returns all keys, newest first, revoked ones too."""
+
+    async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
+        """Returns a task, and the events of all its versions above `after_version`."""
+
+    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark | None:
+        """Returns where a watch with this filter begins; None if its group is unknown."""
+
+    async def snapshot(
+        self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
+    ) -> TaskPage:
+        """Returns matching tasks with numbers above `after`, each as it was at the mark.
+
+        With a group those are all of its tasks, else only those that have not ended.
+        """
+
+    async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
+        """Returns matching events above position `after`, in commit order.
+
+        `through` grows with every call until it is `end`, also when nothing matches.
+        """

@@ -1,0 +1,5 @@
+"""The embedded store: one SQLite file, one writer, some readers."""
+
+from countermand.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

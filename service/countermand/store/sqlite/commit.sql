@@ -1,0 +1,151 @@
+-- The statements of a commit. {rows} stands for as many rows of parameters as a call has; rows
+-- beyond the last real one are null. Each statement is one step, since every step of SQLite gives
+-- up the interpreter lock and may wait 5 ms to have it back: so what is read comes back as one
+-- JSON value, not row by row.
+
+-- name: load_tasks
+WITH wanted (namespace_no, task_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({task}))
+FROM wanted AS w
+CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.task_id = w.task_id
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+
+-- name: load_members
+WITH wanted (namespace_no, group_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({task}))
+FROM wanted AS w
+CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.group_id = w.group_id
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+
+-- name: load_groups
+WITH wanted (namespace_no, group_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({group}))
+FROM wanted AS w
+CROSS JOIN groups AS g ON g.namespace_no = w.namespace_no AND g.group_id = w.group_id
+
+-- name: load_agents
+WITH wanted (namespace_no, agent_id) AS (VALUES {rows})
+SELECT json_group_array(
+    json_array(a.namespace_no, a.agent_id, a.lease_duration, a.lease_expire_time)
+)
+FROM wanted AS w
+CROSS JOIN agents AS a ON a.namespace_no = w.namespace_no AND a.agent_id = w.agent_id
+
+-- name: load_cancellations
+WITH wanted (namespace_no, cancellation_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({cancellation}))
+FROM wanted AS w
+CROSS JOIN cancellations AS c
+    ON c.namespace_no = w.namespace_no AND c.cancellation_id = w.cancellation_id
+
+-- name: load_request_ids
+WITH wanted (namespace_no, request_id) AS (VALUES {rows})
+SELECT json_group_array(
+    json_array(
+        r.namespace_no, lower(hex(r.request_id)), lower(hex(r.cancellation_id)), hex(r.fingerprint)
+    )
+)
+FROM wanted AS w
+CROSS JOIN request_ids AS r ON r.namespace_no = w.namespace_no AND r.request_id = w.request_id
+
+-- name: load_late_tasks
+-- Tasks past their deadline.
+SELECT namespace_no, lower(hex(task_id)) FROM tasks
+WHERE state = 'CANCELLING' AND deadline_time <= ?
+ORDER BY deadline_time LIMIT ?
+
+-- name: load_lost_agents
+SELECT namespace_no, agent_id FROM agents
+WHERE lease_expire_time <= ? ORDER BY lease_expire_time LIMIT ?
+
+-- name: load_orphans
+-- Live tasks of agents past their lease.
+SELECT t.namespace_no, lower(hex(t.task_id))
+FROM agents AS a
+CROSS JOIN tasks AS t INDEXED BY tasks_live_by_agent
+    ON t.namespace_no = a.namespace_no AND t.agent_id = a.agent_id AND t.end_time IS NULL
+WHERE a.lease_expire_time <= ? LIMIT ?
+
+-- name: save_groups
+WITH r ({group_columns}) AS (VALUES {rows})
+INSERT INTO groups ({group_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, group_id) DO UPDATE SET
+    closed = excluded.closed, version = excluded.version, task_count = excluded.task_count,
+    live_count = excluded.live_count, cancellation_id = excluded.cancellation_id,
+    update_time = excluded.update_time
+
+-- name: save_agents
+WITH r (namespace_no, agent_id, lease_duration, lease_expire_time) AS (VALUES {rows})
+INSERT INTO agents (namespace_no, agent_id, lease_duration, lease_expire_time)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, agent_id) DO UPDATE SET
+    lease_duration = excluded.lease_duration, lease_expire_time = excluded.lease_expire_time
+
+-- name: save_cancellations
+WITH r ({cancellation_columns}) AS (VALUES {rows})
+INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, cancellation_id) DO UPDATE SET
+    state = excluded.state, deadline_time = excluded.deadline_time, end_time = excluded.end_time,
+    live_count = excluded.live_count, stopped_count = excluded.stopped_count,
+    completed_count = excluded.completed_count
+
+-- name: save_request_ids
+WITH r (namespace_no, request_id, cancellation_id, fingerprint) AS (VALUES {rows})
+INSERT INTO request_ids (namespace_no, request_id, cancellation_id, fingerprint)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: insert_tasks
+WITH r ({task_columns}) AS (VALUES {rows})
+INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
+
+-- name: update_tasks
+WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
+        deadline_time, failure_message, start_time, update_time, end_time) AS (VALUES {rows})
+UPDATE tasks SET
+    state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
+    agent_id = r.agent_id, cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
+    deadline_time = r.deadline_time, failure_message = r.failure_message,
+    start_time = r.start_time, update_time = r.update_time, end_time = r.end_time
+FROM r WHERE tasks.task_no = r.task_no
+
+-- name: insert_events
+WITH r (namespace_no, seq, previous_seq, task_no, group_id, version, state, deadline_time, time,
+        ends_group) AS (VALUES {rows})
+INSERT INTO events (namespace_no, seq, previous_seq, task_no, group_id, version, state,
+                    deadline_time, time, ends_group)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: save_positions
+WITH r (namespace_no, last_seq) AS (VALUES {rows})
+UPDATE namespaces SET last_seq = r.last_seq FROM r
+WHERE namespaces.namespace_no = r.namespace_no
+
+-- name: load_positions
+WITH wanted (namespace_no) AS (VALUES {rows})
+SELECT json_group_array(json_array(n.namespace_no, n.last_seq))
+FROM wanted AS w CROSS JOIN namespaces AS n ON n.namespace_no = w.namespace_no
+
+-- name: load_keys
+WITH wanted (key_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({key}))
+FROM wanted AS w
+CROSS JOIN keys AS k ON k.key_id = w.key_id
+CROSS JOIN namespaces AS n ON n.namespace_no = k.namespace_no
+
+-- name: insert_namespace
+INSERT INTO namespaces (tenant, environment) VALUES (?, ?)
+ON CONFLICT (tenant, environment) DO NOTHING
+
+-- name: save_key
+INSERT INTO keys (
+    key_id, namespace_no, scopes, secret_hash, create_time, expire_time, revoke_time
+)
+SELECT ?1, namespace_no, ?4, ?5, ?6, ?7, ?8
+FROM namespaces WHERE tenant = ?2 AND environment = ?3
+ON CONFLICT (key_id) DO UPDATE SET revoke_time = excluded.revoke_time
+
+-- name: renew_leases
+-- No agent could renew its lease while no server ran.
+UPDATE agents SET lease_expire_time = ? + lease_duration WHERE lease_expire_time IS NOT NULL

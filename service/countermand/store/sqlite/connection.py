@@ -1,0 +1,85 @@
+"""Opening the file: one writer, readers that only read, and a lock against a second server."""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+from countermand.store.contract import StoreRefused
+from countermand.store.sqlite.statements import migrations
+
+# Kept in memory: one statement for each name and each of eleven sizes.
+CACHED_STATEMENTS = 512
+
+
+def lock(path: Path) -> int:
+    """Takes the file for this server. Returns what to close at the end.
+
+    The lock is on a file of its own: closing any descriptor of the database itself would drop the
+    locks that SQLite holds on it.
+    """
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreRefused(f"cannot open the store {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreRefused(f"another server has the store {path} open") from None
+    return descriptor
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Opens the one connection that writes and checkpoints, and migrates the schema.
+
+    FULL syncs every commit: with less, an acknowledged cancel can be lost in a power cut. SQLite
+    below 3.51.3 can corrupt a WAL file when two connections write or checkpoint at once, so no
+    other connection does either.
+    """
+    try:
+        connection = sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("PRAGMA cache_size = -65536")
+        # Truncates the file after a checkpoint, so that one burst does not stay on disk.
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        migrate(connection)
+    except sqlite3.Error as error:
+        raise StoreRefused(f"cannot open the store {path}: {error}") from error
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Opens a connection that cannot write."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=CACHED_STATEMENTS,
+    )
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Applies the steps that the file has not seen, each in a transaction of its own."""
+    (applied,) = connection.execute("PRAGMA user_version").fetchone()
+    steps = migrations()
+    if applied > steps[-1][0]:
+        raise StoreRefused(
+            f"the store has schema {applied}, which a newer program wrote; "
+            f"this one knows {steps[-1][0]}"
+        )
+    for number, sql in steps:
+        if number > applied:
+            connection.executescript(f"BEGIN;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,141 @@
+-- Everything belongs to a namespace: one tenant and environment, as a number.
+-- Times are microseconds since the Unix epoch. UUIDs are their 16 bytes.
+
+CREATE TABLE namespaces (
+    namespace_no INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    environment TEXT NOT NULL CHECK (environment IN ('sandbox', 'production')),
+    -- The last position taken in the namespace's log. One writer hands them out inside the
+    -- transaction that uses them, so their order is the order of the commits.
+    last_seq INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, environment)
+) STRICT;
+
+CREATE TABLE keys (
+    key_no INTEGER PRIMARY KEY,
+    key_id TEXT NOT NULL UNIQUE,
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    scopes TEXT NOT NULL,
+    secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32),
+    create_time INTEGER NOT NULL,
+    expire_time INTEGER,
+    revoke_time INTEGER
+) STRICT;
+
+CREATE TABLE groups (
+    group_no INTEGER PRIMARY KEY,
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    group_id BLOB NOT NULL CHECK (length(group_id) = 16),
+    closed INTEGER NOT NULL CHECK (closed IN (0, 1)),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    task_count INTEGER NOT NULL CHECK (task_count BETWEEN 0 AND 10000),
+    live_count INTEGER NOT NULL CHECK (live_count BETWEEN 0 AND task_count),
+    cancellation_id BLOB CHECK (length(cancellation_id) = 16),
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    UNIQUE (namespace_no, group_id),
+    CHECK (cancellation_id IS NULL OR closed)
+) STRICT;
+
+CREATE TABLE tasks (
+    task_no INTEGER PRIMARY KEY,
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    task_id BLOB NOT NULL CHECK (length(task_id) = 16),
+    group_id BLOB CHECK (length(group_id) = 16),
+    merchant TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (
+        state IN ('PENDING', 'RUNNING', 'CANCELLING', 'CANCELLED', 'COMPLETED', 'FAILED')
+    ),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    -- The position of the present version in the namespace's log.
+    last_seq INTEGER NOT NULL,
+    fence INTEGER NOT NULL,
+    agent_id TEXT,
+    cancellation_id BLOB CHECK (length(cancellation_id) = 16),
+    cancel_proof TEXT CHECK (
+        cancel_proof IN ('NEVER_STARTED', 'ACKNOWLEDGED', 'FORCED', 'AGENT_LOST')
+    ),
+    deadline_time INTEGER,
+    failure_message TEXT NOT NULL,
+    start_time INTEGER,
+    update_time INTEGER NOT NULL,
+    end_time INTEGER,
+    UNIQUE (namespace_no, task_id),
+    -- The state machine, once more.
+    CHECK ((end_time IS NULL) = (state IN ('PENDING', 'RUNNING', 'CANCELLING'))),
+    CHECK ((cancel_proof IS NOT NULL) = (state = 'CANCELLED')),
+    CHECK ((agent_id IS NULL) = (state = 'PENDING' OR cancel_proof IS 'NEVER_STARTED')),
+    CHECK (state <> 'CANCELLING' OR (deadline_time IS NOT NULL AND cancellation_id IS NOT NULL))
+) STRICT;
+
+-- Lists go by the order of creation, which is that of the row numbers.
+CREATE INDEX tasks_by_namespace ON tasks (namespace_no);
+CREATE INDEX tasks_by_group ON tasks (namespace_no, group_id) WHERE group_id IS NOT NULL;
+CREATE INDEX tasks_live ON tasks (namespace_no) WHERE end_time IS NULL;
+CREATE INDEX tasks_live_by_agent ON tasks (namespace_no, agent_id)
+    WHERE end_time IS NULL AND agent_id IS NOT NULL;
+CREATE INDEX tasks_by_deadline ON tasks (deadline_time) WHERE state = 'CANCELLING';
+
+CREATE TABLE agents (
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    agent_id TEXT NOT NULL,
+    lease_duration INTEGER NOT NULL CHECK (lease_duration > 0),
+    -- Null once the agent was found lost.
+    lease_expire_time INTEGER,
+    PRIMARY KEY (namespace_no, agent_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX agents_by_lease ON agents (lease_expire_time) WHERE lease_expire_time IS NOT NULL;
+
+-- Ids are UUIDv7s of ours, so the order of the key is the order of the accepts.
+CREATE TABLE cancellations (
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    cancellation_id BLOB NOT NULL CHECK (length(cancellation_id) = 16),
+    target_kind TEXT NOT NULL CHECK (target_kind IN ('TASK', 'GROUP')),
+    target_id BLOB NOT NULL CHECK (length(target_id) = 16),
+    reason TEXT NOT NULL,
+    message TEXT NOT NULL,
+    requested_by TEXT NOT NULL,
+    on_behalf_of TEXT NOT NULL,
+    request_id BLOB CHECK (length(request_id) = 16),
+    create_time INTEGER NOT NULL,
+    trace_id BLOB NOT NULL CHECK (length(trace_id) = 16),
+    span_id BLOB NOT NULL CHECK (length(span_id) = 8),
+    sampled INTEGER NOT NULL CHECK (sampled IN (0, 1)),
+    accept_seq INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL', 'TOO_LATE')),
+    deadline_time INTEGER,
+    end_time INTEGER,
+    live_count INTEGER NOT NULL CHECK (live_count >= 0),
+    stopped_count INTEGER NOT NULL,
+    completed_count INTEGER NOT NULL,
+    PRIMARY KEY (namespace_no, cancellation_id),
+    CHECK ((end_time IS NULL) = (state = 'IN_PROGRESS')),
+    CHECK ((live_count > 0) = (state = 'IN_PROGRESS'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE request_ids (
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    request_id BLOB NOT NULL CHECK (length(request_id) = 16),
+    cancellation_id BLOB NOT NULL CHECK (length(cancellation_id) = 16),
+    fingerprint BLOB NOT NULL,
+    PRIMARY KEY (namespace_no, request_id)
+) STRICT, WITHOUT ROWID;
+
+-- The log: what a version changed, or a group that was over without a task's change. A task's
+-- versions are chained backwards from tasks.last_seq, which costs no index.
+CREATE TABLE events (
+    namespace_no INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    previous_seq INTEGER NOT NULL,
+    task_no INTEGER,
+    group_id BLOB CHECK (task_no IS NULL OR group_id IS NULL),
+    version INTEGER,
+    state TEXT,
+    deadline_time INTEGER,
+    time INTEGER NOT NULL,
+    ends_group INTEGER NOT NULL CHECK (ends_group IN (0, 1)),
+    PRIMARY KEY (namespace_no, seq)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,190 @@
+"""The store on one SQLite file."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from countermand.core.decide import Batch
+from countermand.core.records import Key, Task, TaskFilter, TaskState
+from countermand.store.contract import (
+    Bookmark,
+    CancellationPage,
+    CancellationQuery,
+    CancellationReading,
+    GroupReading,
+    History,
+    LogPage,
+    StoreFailed,
+    TaskPage,
+)
+from countermand.store.sqlite.connection import connect_reader, connect_writer, lock
+from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.writing import Writer
+
+Result = TypeVar("Result")
+
+READERS = 2
+FULL_CODES = {sqlite3.SQLITE_FULL}
+BROKEN_CODES = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
+class SqliteStore:
+    """See countermand.store.contract.Store.
+
+    A whole transaction is one function on the writer's thread, and a whole reading one function
+    on a reader's, so an await that is cancelled leaves no statement and no transaction behind.
+    That needs of an asynchronous driver only its thread, which the standard library has.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: int | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._reading = ThreadPoolExecutor(READERS, "store-reader")
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+
+    async def open(self, now: int) -> None:
+        """See the contract."""
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._open, now)
+
+    def _open(self, now: int) -> None:
+        self._lock = lock(self._path)
+        self._connection = connect_writer(self._path)
+        self._writer = Writer(self._connection)
+        self._writer.renew_leases(now)
+
+    async def close(self) -> None:
+        """See the contract."""
+        self._reading.shutdown(wait=True)
+        self._writing.shutdown(wait=True)
+        for connection in self._readers:
+            connection.close()
+        self._readers.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def commit(self, batch: Batch) -> None:
+        """See the contract."""
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._commit, batch)
+
+    def _commit(self, batch: Batch) -> None:
+        if self._writer is None:
+            raise StoreFailed("the store is not open", fatal=True)
+        try:
+            self._writer.commit(batch)
+        except sqlite3.Error as error:
+            raise _failure(error) from error
+
+    async def _read(self, read: Callable[[Reader], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._read_now, read)
+
+    def _read_now(self, read: Callable[[Reader], Result]) -> Result:
+        reader: Reader | None = getattr(self._local, "reader", None)
+        try:
+            if reader is None:
+                connection = connect_reader(self._path)
+                self._readers.append(connection)
+                reader = self._local.reader = Reader(connection)
+            reader.snapshot_begin()
+            try:
+                return read(reader)
+            finally:
+                reader.snapshot_end()
+        except sqlite3.Error as error:
+            raise StoreFailed(f"cannot read: {error}") from error
+
+    async def task(self, namespace: int, task_id: str) -> Task | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.task(namespace, task_id))
+
+    async def group(self, namespace: int, group_id: str) -> GroupReading | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.group(namespace, group_id))
+
+    async def tasks(
+        self,
+        namespace: int,
+        chosen: TaskFilter,
+        states: Sequence[TaskState],
+        before: int | None,
+        limit: int,
+    ) -> TaskPage:
+        """See the contract."""
+        return await self._read(
+            lambda reader: reader.tasks(namespace, chosen, states, before, limit)
+        )
+
+    async def cancellation(
+        self, namespace: int, cancellation_id: str
+    ) -> CancellationReading | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.cancellation(namespace, cancellation_id))
+
+    async def cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
+        """See the contract."""
+        return await self._read(
+            lambda reader: reader.cancellations(namespace, query, before, limit)
+        )
+
+    async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
+        """See the contract."""
+        return await self._read(lambda reader: reader.stops(namespace, agent_id, limit))
+
+    async def next_due(self) -> int | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.next_due())
+
+    async def keys(self) -> list[Key]:
+        """See the contract."""
+        return await self._read(lambda reader: reader.keys())
+
+    async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.history(namespace, task_id, after_version))
+
+    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.bookmark(namespace, chosen))
+
+    async def snapshot(
+        self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
+    ) -> TaskPage:
+        """See the contract."""
+        return await self._read(
+            lambda reader: reader.snapshot(namespace, chosen, mark, after, limit)
+        )
+
+    async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
+        """See the contract."""
+        return await self._read(lambda reader: reader.log(namespace, chosen, after, limit))
+
+
+def _failure(error: sqlite3.Error) -> Any:
+    """Says what a failed commit means: full, broken, or a fault of ours."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in FULL_CODES:
+        return StoreFailed(f"the disk is full: {error}", full=True)
+    return StoreFailed(str(error), fatal=code in BROKEN_CODES)
