@@ -1,0 +1,1 @@
+"""What moves: the writer that commits in groups, the hub that tells watchers, the reaper."""

@@ -1,0 +1,179 @@
+"""The hub: tells watchers what was just committed, from memory.
+
+Watchers of the same thing share one topic, a stretch of recent log entries, and each keeps only
+its own place in it. So a slow watcher costs nothing more than a fast one: when its place has been
+given up to bound the memory, it reads the log instead. A wake-up is a hint, the log is the truth.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+from countermand.core.records import Event, TaskFilter
+
+MOST_BYTES = 64 * 1024 * 1024
+"""How much of the log all topics keep together."""
+ENTRY_BYTES = 3000
+"""What one entry is taken to cost: the record, its texts, and its encoded form."""
+
+Topic = Hashable
+
+
+def task_topic(namespace: int, task_id: str) -> Topic:
+    """Returns the topic of one task."""
+    return ("task", namespace, task_id)
+
+
+def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
+    """Returns the narrowest topic that holds all that a filter chooses."""
+    if chosen.group_id is not None:
+        return ("group", namespace, chosen.group_id)
+    if chosen.agent_id is not None:
+        return ("agent", namespace, chosen.agent_id)
+    return ("all", namespace)
+
+
+class Entry:
+    """One event on its way to watchers; it is encoded once for all of them."""
+
+    __slots__ = ("event", "wire")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.wire: bytes | None = None
+        """The task as it goes on the wire, once somebody encoded it."""
+
+
+class _Stretch:
+    """The recent entries of one topic, and who waits for the next."""
+
+    __slots__ = ("entries", "floor", "seqs", "waiters", "watchers")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.seqs: list[int] = []
+        self.floor = 0
+        """The place of the last entry that was given up."""
+        self.watchers = 0
+        self.waiters: set[asyncio.Future[None]] = set()
+
+    def append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.seqs.append(entry.event.seq)
+
+    def wake(self) -> None:
+        waiters, self.waiters = self.waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def give_up(self, count: int) -> None:
+        self.floor = self.seqs[count - 1]
+        del self.entries[:count]
+        del self.seqs[:count]
+
+
+class Subscription:
+    """One watcher's interest in one topic. Close it, or use it in a `with`."""
+
+    def __init__(self, hub: "Hub", topic: Topic, stretch: _Stretch) -> None:
+        self._hub = hub
+        self._topic = topic
+        self._stretch = stretch
+
+    def after(self, seq: int) -> list[Entry] | None:
+        """Returns the entries above a place; None if they are no longer here: read the log."""
+        stretch = self._stretch
+        if seq < stretch.floor:
+            return None
+        return stretch.entries[bisect_right(stretch.seqs, seq) :]
+
+    def next(self) -> asyncio.Future[None]:
+        """Returns a future that is done when the topic has something new, or a nudge comes."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._stretch.waiters.add(waiter)
+        return waiter
+
+    def forget(self, waiter: asyncio.Future[None]) -> None:
+        """Stops waiting for what `next` returned."""
+        self._stretch.waiters.discard(waiter)
+
+    def close(self) -> None:
+        """Ends the interest."""
+        self._hub._leave(self._topic, self._stretch)
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Hub:
+    """Holds a bounded stretch of each topic that somebody watches."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_entries = max(1, most_bytes // ENTRY_BYTES)
+        self._topics: dict[Topic, _Stretch] = {}
+        self._ages: deque[_Stretch] = deque()
+        """One per kept entry, oldest first."""
+
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions are open."""
+        return sum(stretch.watchers for stretch in self._topics.values())
+
+    def subscribe(self, topic: Topic) -> Subscription:
+        """Begins to keep what is committed from now on. Read the log after this, not before."""
+        stretch = self._topics.get(topic)
+        if stretch is None:
+            stretch = self._topics[topic] = _Stretch()
+        stretch.watchers += 1
+        return Subscription(self, topic, stretch)
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Gives committed events to whoever watches. Never waits for a watcher."""
+        if not self._topics:
+            return
+        touched: set[_Stretch] = set()
+        for event in events:
+            entry = None
+            for topic in _topics_of(event):
+                stretch = self._topics.get(topic)
+                if stretch is not None:
+                    entry = entry or Entry(event)
+                    stretch.append(entry)
+                    self._ages.append(stretch)
+                    touched.add(stretch)
+        self._trim()
+        for stretch in touched:
+            stretch.wake()
+
+    def _trim(self) -> None:
+        excess: dict[_Stretch, int] = {}
+        for _ in range(len(self._ages) - self._most_entries):
+            stretch = self._ages.popleft()
+            excess[stretch] = excess.get(stretch, 0) + 1
+        for stretch, count in excess.items():
+            if stretch.watchers:
+                stretch.give_up(count)
+
+    def _leave(self, topic: Topic, stretch: _Stretch) -> None:
+        stretch.watchers -= 1
+        if stretch.watchers == 0:
+            del self._topics[topic]
+            stretch.entries.clear()
+            stretch.seqs.clear()
+
+
+def _topics_of(event: Event) -> list[Topic]:
+    topics: list[Topic] = [("all", event.namespace)]
+    if event.group_id is not None:
+        topics.append(("group", event.namespace, event.group_id))
+    task = event.task
+    if task is not None:
+        topics.append(("task", event.namespace, task.task_id))
+        if task.agent_id is not None:
+            topics.append(("agent", event.namespace, task.agent_id))
+    return topics

@@ -1,0 +1,69 @@
+"""The reaper: ends what nobody ends, so that nothing is ever stuck."""
+
+import asyncio
+import logging
+
+from countermand.core.commands import Reap, Reaped
+from countermand.core.errors import Refused
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Committed, Writer
+from countermand.store.contract import Store
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+"""How many tasks one batch ends, so that cancels are not delayed."""
+LONGEST_SLEEP = 60.0
+RETRY_SLEEP = 1.0
+"""Seconds to wait after a batch that the store refused."""
+
+
+class Reaper:
+    """Sleeps until the next deadline or end of a lease, and ends what is due through the writer."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._due = 0
+        """When it will wake, in microseconds; what is due earlier must wake it."""
+        self._wake = asyncio.Event()
+        writer.listen(self._hear)
+
+    async def run(self) -> None:
+        """Reaps for ever. It ends only by being cancelled, or by an exception that is a fault."""
+        while True:
+            try:
+                reaped: Reaped = await self._writer.submit(Reap(0, BATCH))
+            except Refused as refusal:
+                log.warning("reaping failed", extra=fields(reason=refusal.reason))
+                await asyncio.sleep(RETRY_SLEEP)
+                continue
+            if reaped.ended:
+                log.info("ended overdue tasks", extra=fields(tasks=reaped.ended))
+            if not reaped.more:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Waits until something is due, or may be."""
+        self._wake.clear()
+        self._due = self._clock.now() + int(LONGEST_SLEEP * 1_000_000)
+        due = await self._store.next_due()
+        if due is not None:
+            self._due = min(self._due, due)
+        seconds = (self._due - self._clock.now()) / 1_000_000
+        if seconds <= 0:
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _hear(self, committed: Committed) -> None:
+        """Wakes up for a deadline or lease that ends before the present sleep does."""
+        saves = committed.batch.saves
+        times = [task.deadline_time for task in saves.tasks.values() if not task.ended]
+        times += [agent.lease_expire_time for agent in saves.agents.values()]
+        if any(time is not None and time < self._due for time in times):
+            self._wake.set()

@@ -1,0 +1,209 @@
+"""The watches: what a watcher is told, in which order, and when it ends.
+
+A watcher subscribes, then reads the log from its place, then follows the hub. It is told only
+what is committed, every version once and in order, however slowly it takes it.
+"""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from enum import StrEnum
+from typing import NamedTuple
+
+from countermand.core.errors import Reason, Refused, not_found
+from countermand.core.records import SECOND, Event, Task, TaskFilter
+from countermand.engine.hub import Entry, Hub, filter_topic, task_topic
+from countermand.engine.watchers import Watcher
+from countermand.store.contract import Bookmark, Store
+
+PAGE = 500
+"""How many entries or tasks one reading takes."""
+
+
+class Kind(StrEnum):
+    """What a message is."""
+
+    SNAPSHOT = "SNAPSHOT"
+    CHANGE = "CHANGE"
+    HEARTBEAT = "HEARTBEAT"
+    SYNCED = "SYNCED"
+
+
+class Place(NamedTuple):
+    """A place between two messages of a watch of many tasks."""
+
+    seq: int
+    """The position in the log up to which everything was told, or at which the snapshot is."""
+    snapshot_after: int | None = None
+    """The number of the last task of the snapshot that was told; None once all were."""
+    snapshot_last: int = 0
+    """The number of the snapshot's last task."""
+
+
+class Message(NamedTuple):
+    """One message to a watcher."""
+
+    kind: Kind
+    task: Task | None
+    last: bool = False
+    """Whether the watch ends with this message."""
+    entry: Entry | None = None
+    """The entry that the task is from, which keeps its encoded form for other watchers."""
+    place: Place | None = None
+    """The place after this message; of watches of many tasks only."""
+
+
+class Watch:
+    """What every watch of a server uses."""
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def task(
+        self,
+        watcher: Watcher,
+        namespace: int,
+        task_id: str,
+        after_version: int | None,
+        heartbeat_interval: int,
+    ) -> AsyncGenerator[Message, None]:
+        """Follows one task to its end. The interval is in microseconds.
+
+        Raises Refused: TASK_NOT_FOUND, VERSION_AHEAD, or what the watch was ended with.
+        """
+        with self._hub.subscribe(task_topic(namespace, task_id)) as subscription:
+            task = await self._store.task(namespace, task_id)
+            if task is None:
+                raise not_found("task", task_id)
+            if after_version is None:
+                yield Message(Kind.SNAPSHOT, task, task.ended)
+            elif after_version > task.version:
+                raise Refused(
+                    Reason.VERSION_AHEAD,
+                    f"task {task_id} is at version {task.version}, not yet past {after_version}",
+                    metadata={"task_id": task_id, "version": str(task.version)},
+                )
+            elif after_version == task.version:
+                yield Message(Kind.HEARTBEAT, task, task.ended)
+            else:
+                for entry in await self._versions(namespace, task_id, after_version):
+                    task = entry.event.task or task
+                    yield _change(entry, last=task.ended)
+            while not task.ended:
+                watcher.check()
+                entries = subscription.after(task.seq)
+                if entries is None:
+                    entries = await self._versions(namespace, task_id, task.version)
+                elif not entries:
+                    if not await watcher.wait(subscription, heartbeat_interval / SECOND):
+                        watcher.check()
+                        yield Message(Kind.HEARTBEAT, task)
+                    continue
+                for entry in entries:
+                    watcher.check()
+                    task = entry.event.task or task
+                    yield _change(entry, last=task.ended)
+
+    async def _versions(self, namespace: int, task_id: str, after: int) -> list[Entry]:
+        history = await self._store.history(namespace, task_id, after)
+        if history is None:
+            raise not_found("task", task_id)
+        return _entries(history.events)
+
+    async def tasks(
+        self,
+        watcher: Watcher,
+        namespace: int,
+        chosen: TaskFilter,
+        place: Place | None,
+        heartbeat_interval: int,
+    ) -> AsyncGenerator[Message, None]:
+        """Follows many tasks, from the beginning or from a place. The interval is in microseconds.
+
+        With a group it ends when the group is over. Raises Refused: GROUP_NOT_FOUND,
+        RESUME_TOKEN_EXPIRED, or what the watch was ended with.
+        """
+        with self._hub.subscribe(filter_topic(namespace, chosen)) as subscription:
+            mark = await self._store.bookmark(namespace, chosen)
+            if mark is None:
+                raise not_found("group", str(chosen.group_id))
+            told = False
+            if place is None:
+                place = Place(mark.seq, 0, mark.last_number)
+            else:
+                if place.seq > mark.seq:
+                    raise Refused(
+                        Reason.RESUME_TOKEN_EXPIRED,
+                        "the resume token is ahead of this store; watch anew without it",
+                    )
+                mark = Bookmark(place.seq, place.snapshot_last, over=False)
+            if place.snapshot_after is not None:
+                pages = self._snapshot(namespace, chosen, mark, place.snapshot_after)
+                async with aclosing(pages):
+                    async for message in pages:
+                        watcher.check()
+                        yield message
+                told = True
+                yield Message(Kind.SYNCED, None, mark.over, place=Place(mark.seq))
+                if mark.over:
+                    return
+
+            seq, caught_up = place.seq, False
+            while True:
+                watcher.check()
+                entries = subscription.after(seq) if caught_up else None
+                over = False
+                if entries is None:
+                    page = await self._store.log(namespace, chosen, seq, PAGE)
+                    entries, through = _entries(page.events), page.through
+                    caught_up = page.through >= page.end
+                    over = caught_up and page.over
+                else:
+                    through = entries[-1].event.seq if entries else seq
+                for message in _changes(entries, chosen):
+                    watcher.check()
+                    told = True
+                    yield message
+                    if message.last:
+                        return
+                seq = through
+                if over:
+                    yield Message(Kind.HEARTBEAT, None, last=True, place=Place(seq))
+                    return
+                if not caught_up or subscription.after(seq) != []:
+                    continue
+                if told and await watcher.wait(subscription, heartbeat_interval / SECOND):
+                    continue
+                watcher.check()
+                told = True
+                yield Message(Kind.HEARTBEAT, None, place=Place(seq))
+
+    async def _snapshot(
+        self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int
+    ) -> AsyncGenerator[Message, None]:
+        next_number: int | None = after
+        while next_number is not None:
+            page = await self._store.snapshot(namespace, chosen, mark, next_number, PAGE)
+            for task in page.tasks:
+                place = Place(mark.seq, task.number, mark.last_number)
+                yield Message(Kind.SNAPSHOT, task, place=place)
+            next_number = page.next_number
+
+
+def _entries(events: Iterable[Event]) -> list[Entry]:
+    return [Entry(event) for event in events]
+
+
+def _change(entry: Entry, *, last: bool, place: Place | None = None) -> Message:
+    return Message(Kind.CHANGE, entry.event.task, last, entry, place)
+
+
+def _changes(entries: Iterable[Entry], chosen: TaskFilter) -> Iterable[Message]:
+    """Returns what a filter lets through; the end of a watched group is always told."""
+    for entry in entries:
+        event = entry.event
+        last = event.ends_group and chosen.group_id is not None
+        if event.task is not None and chosen.matches(event.task):
+            yield _change(entry, last=last, place=Place(event.seq))
+        elif last:
+            yield Message(Kind.HEARTBEAT, None, last, place=Place(event.seq))

@@ -1,0 +1,116 @@
+"""The open watches: who watches, and how a watch is ended from outside."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from countermand.core.errors import Reason, Refused
+from countermand.engine.hub import Subscription
+
+WRITE_TIMEOUT = 300.0
+"""Seconds that a watcher may take nothing before it is ended."""
+SWEEP_INTERVAL = 1.0
+GOODBYE = 1.0
+"""Seconds that a watcher has to take the message that is on its way when its watch is ended."""
+
+
+class Watcher:
+    """One open watch."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        self.refusal: Refused | None = None
+        """Why the watch ends, once it was ended from outside."""
+        self.writing_since: float | None = None
+        self.messages = 0
+        self._task = asyncio.current_task()
+        self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def wait(self, subscription: Subscription, seconds: float) -> bool:
+        """Waits for something new. Returns False if nothing came in that time."""
+        waiter = subscription.next()
+        self._waiter = waiter
+        timer = self._loop.call_later(seconds, self._time_out, waiter)
+        try:
+            await waiter
+            return self._loop.time() < timer.when()
+        finally:
+            timer.cancel()
+            self._waiter = None
+            subscription.forget(waiter)
+
+    @staticmethod
+    def _time_out(waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def check(self) -> None:
+        """Raises the refusal with which the watch was ended, if it was."""
+        if self.refusal is not None:
+            raise self.refusal
+
+    def end(self, refusal: Refused) -> None:
+        """Ends the watch: at once if it is idle, or after the message that is on its way."""
+        if self.refusal is not None:
+            return
+        self.refusal = refusal
+        if self._waiter is not None:
+            self._time_out(self._waiter)
+        else:
+            self._loop.call_later(GOODBYE, self.abandon)
+
+    def abandon(self) -> None:
+        """Gives up a message that its client does not take."""
+        if self.writing_since is not None and self._task is not None:
+            self._task.cancel()
+
+
+class Watchers:
+    """All open watches of this server."""
+
+    def __init__(self, write_timeout: float = WRITE_TIMEOUT) -> None:
+        self._write_timeout = write_timeout
+        self._open: set[Watcher] = set()
+        self._closed: Refused | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def opened(self, key_id: str) -> Iterator[Watcher]:
+        """Counts a watch as open. Raises Refused once `end_all` was called."""
+        if self._closed is not None:
+            raise self._closed
+        watcher = Watcher(key_id)
+        self._open.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._open.discard(watcher)
+
+    def end_all(self, refusal: Callable[[], Refused]) -> None:
+        """Ends every watch, and refuses new ones."""
+        self._closed = refusal()
+        for watcher in list(self._open):
+            watcher.end(refusal())
+
+    async def sweep(self, is_live: Callable[[str], bool]) -> None:
+        """Ends, for ever, watches whose key is not live any more and those that take nothing."""
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            self.sweep_now(is_live)
+
+    def sweep_now(self, is_live: Callable[[str], bool]) -> None:
+        """Does one round of `sweep`."""
+        dead = {key_id for key_id in {w.key_id for w in self._open} if not is_live(key_id)}
+        latest = asyncio.get_running_loop().time() - self._write_timeout
+        for watcher in list(self._open):
+            if watcher.key_id in dead:
+                watcher.end(Refused(Reason.API_KEY_INVALID, "the API key is not valid any more"))
+            elif watcher.writing_since is not None and watcher.writing_since < latest:
+                watcher.refusal = Refused(
+                    Reason.WATCHER_TOO_SLOW,
+                    f"the watcher took nothing for {self._write_timeout:g} s; resume to go on",
+                )
+                watcher.abandon()

@@ -1,0 +1,209 @@
+"""The group-commit writer: one task that turns commands into transactions.
+
+It takes whatever queued while the last commit ran, so one sync serves a whole batch, no timer is
+needed, and an idle server adds no delay. The write belongs to this task: a caller that goes away
+cannot tear it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from countermand.core.commands import CancelGroup, Command, CreateGroup
+from countermand.core.decide import Batch
+from countermand.core.errors import Reason, Refused, unavailable
+from countermand.core.ids import UuidMaker
+from countermand.core.trace import TraceContext
+from countermand.engine.clock import Clock
+from countermand.store.contract import Store, StoreFailed
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
+
+MOST_COMMANDS = 1000
+"""How many small commands one batch takes."""
+COMMIT_TIMEOUT = 10.0
+"""Seconds after which a commit counts as hung, and the process leaves."""
+
+
+@dataclass(slots=True)
+class Committed:
+    """One batch that is on disk."""
+
+    batch: Batch
+    traces: list[TraceContext]
+    """The spans of the calls in it, as far as they are sampled."""
+    start_ns: int
+    end_ns: int
+
+
+class Listener(Protocol):
+    """Hears of every batch right after its commit, in commit order. It must not raise or wait."""
+
+    def __call__(self, committed: Committed) -> None: ...
+
+
+@dataclass(slots=True)
+class _Request:
+    command: Command
+    answer: asyncio.Future[Any]
+    trace: TraceContext | None
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Small commands go together; large ones go alone, and take turns by tenant."""
+
+    small: deque[_Request] = field(default_factory=deque)
+    large: dict[int, deque[_Request]] = field(default_factory=dict)
+    large_is_next: bool = False
+
+    def put(self, request: _Request) -> None:
+        command = request.command
+        if isinstance(command, CancelGroup | CreateGroup):
+            self.large.setdefault(command.namespace, deque()).append(request)
+        else:
+            self.small.append(request)
+
+    def take(self) -> list[_Request]:
+        """Returns the next batch: small and large ones in turn while both wait."""
+        if self.large and (self.large_is_next or not self.small):
+            self.large_is_next = False
+            namespace, waiting = next(iter(self.large.items()))
+            request = waiting.popleft()
+            del self.large[namespace]
+            if waiting:
+                self.large[namespace] = waiting
+            return [request]
+        self.large_is_next = True
+        return [self.small.popleft() for _ in range(min(len(self.small), MOST_COMMANDS))]
+
+    def drain(self) -> list[_Request]:
+        """Returns all that waits, and forgets it."""
+        waiting = [*self.small, *(request for queue in self.large.values() for request in queue)]
+        self.small.clear()
+        self.large.clear()
+        return waiting
+
+    def __bool__(self) -> bool:
+        return bool(self.small or self.large)
+
+
+class Writer:
+    """Commits commands in groups. Start it with `run`; it ends by `close`, or by a fatal fault."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: UuidMaker,
+        *,
+        commit_timeout: float = COMMIT_TIMEOUT,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._commit_timeout = commit_timeout
+        self._queue = _Queue()
+        self._wake = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._closed = False
+
+    def listen(self, listener: Listener) -> None:
+        """Calls the listener after every commit, before the callers are answered."""
+        self._listeners.append(listener)
+
+    def submit(self, command: Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
+        """Queues a command. The future has its answer once that is on disk, or raises Refused.
+
+        Cancelling the future does not take the command back.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        if self._closed:
+            answer.set_exception(unavailable())
+            return answer
+        self._queue.put(_Request(command, answer, trace))
+        self._wake.set()
+        return answer
+
+    async def run(self) -> None:
+        """Commits until closed and empty. Raises StoreFailed if the store cannot be trusted."""
+        try:
+            while self._queue or not self._closed:
+                if not self._queue:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                await self._commit(self._queue.take())
+        finally:
+            self._closed = True
+            for request in self._queue.drain():
+                _settle(request, unavailable())
+
+    def close(self) -> None:
+        """Takes no more commands; `run` ends once the queued ones are committed."""
+        self._closed = True
+        self._wake.set()
+
+    async def _commit(self, requests: Sequence[_Request]) -> None:
+        try:
+            await self._commit_together(requests)
+        except StoreFailed as failure:
+            self._refuse(requests, failure)
+        except Exception:
+            if len(requests) == 1:
+                log.exception(
+                    "a command failed unexpectedly", extra=fields(command=_name(requests))
+                )
+                _settle(requests[0], Refused(Reason.INTERNAL, "internal error"))
+                return
+            log.exception("a batch failed unexpectedly; trying its commands one by one")
+            for request in requests:
+                await self._commit([request])
+
+    async def _commit_together(self, requests: Sequence[_Request]) -> None:
+        start_ns = time.time_ns()
+        batch = Batch([request.command for request in requests], self._clock.now(), self._ids)
+        try:
+            await asyncio.wait_for(self._store.commit(batch), self._commit_timeout)
+        except TimeoutError as error:
+            raise StoreFailed(
+                f"a commit took longer than {self._commit_timeout} s", fatal=True
+            ) from error
+        traces = [request.trace for request in requests if request.trace and request.trace.sampled]
+        committed = Committed(batch, traces, start_ns, time.time_ns())
+        for listener in self._listeners:
+            listener(committed)
+        for request, answer in zip(requests, batch.answers, strict=True):
+            _settle(request, answer)
+
+    def _refuse(self, requests: Sequence[_Request], failure: StoreFailed) -> None:
+        log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
+        for request in requests:
+            _settle(request, _refusal(failure))
+        if failure.fatal:
+            raise failure
+
+
+def _settle(request: _Request, answer: object) -> None:
+    """Answers a caller, if it still waits."""
+    if request.answer.done():
+        return
+    if isinstance(answer, Refused):
+        request.answer.set_exception(answer)
+    else:
+        request.answer.set_result(answer)
+
+
+def _refusal(failure: StoreFailed) -> Refused:
+    if failure.full:
+        return Refused(Reason.STORE_FULL, "the store's disk is full; nothing was changed")
+    return unavailable()
+
+
+def _name(requests: Sequence[_Request]) -> str:
+    return type(requests[0].command).__name__
