@@ -1,0 +1,53 @@
+"""The names that traces carry: OpenTelemetry's semantic conventions for RPC, and our own.
+
+The conventions for gRPC are a release candidate (1.44.0), and names in them still move. They are
+written out here, once, and not imported, since the published package keeps them in a module whose
+contents change without notice.
+"""
+
+from typing import Final
+from urllib.parse import unquote
+
+RPC_SYSTEM_NAME: Final = "rpc.system.name"
+RPC_METHOD: Final = "rpc.method"
+RPC_STATUS_CODE: Final = "rpc.response.status_code"
+"""Becomes `rpc.status_code` in the release after 1.44.0."""
+ERROR_TYPE: Final = "error.type"
+PEER_ADDRESS: Final = "network.peer.address"
+PEER_PORT: Final = "network.peer.port"
+SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+
+GRPC: Final = "grpc"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+OWN_PREFIX: Final = "countermand."
+COMMIT_SPAN: Final = "countermand.commit"
+COMMIT_COMMANDS: Final = "countermand.commit.commands"
+COMMIT_EVENTS: Final = "countermand.commit.events"
+COMMIT_SAMPLED_REQUESTS: Final = "countermand.commit.sampled_requests"
+COMMIT_STORE: Final = "countermand.commit.store"
+WATCH_CLOSE_SPAN: Final = "countermand.watch.close"
+WATCH_PHASE: Final = "countermand.watch.phase"
+WATCH_MESSAGES: Final = "countermand.watch.messages"
+WATCH_SECONDS: Final = "countermand.watch.seconds"
+
+SERVER_FAULTS: Final = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""The codes that are errors of a server's span; every other code is the caller's affair."""
+
+
+def peer_attributes(peer: str) -> dict[str, str | int]:
+    """Returns address and port of a peer as gRPC names it, such as `ipv6:%5B::1%5D:50051`.
+
+    A peer in another form, such as `unix:/path`, is its own address.
+    """
+    scheme, _, rest = unquote(peer).partition(":")
+    if scheme not in ("ipv4", "ipv6"):
+        return {PEER_ADDRESS: peer}
+    host, _, port = rest.rpartition(":")
+    address = host.removeprefix("[").removesuffix("]")
+    if not (address and port.isdecimal()):
+        return {PEER_ADDRESS: peer}
+    return {PEER_ADDRESS: address, PEER_PORT: int(port)}

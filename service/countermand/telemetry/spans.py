@@ -1,0 +1,37 @@
+"""A span that has ended, and what takes it; free of the SDK, which loads only to export."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from countermand.core.trace import TraceContext
+
+AttributeValue = str | bool | int | float | Sequence[str]
+Attributes = Mapping[str, AttributeValue]
+
+
+class FinishedSpan(NamedTuple):
+    """One piece of work, with its place in a trace. Times are nanoseconds since the Unix epoch."""
+
+    name: str
+    context: TraceContext
+    parent: TraceContext | None
+    start_ns: int
+    end_ns: int
+    attributes: Attributes
+    is_server: bool = False
+    """Whether it is our side of a call; else it is work within the service."""
+    parent_is_remote: bool = False
+    failed: bool = False
+    links: Sequence[TraceContext] = ()
+
+
+class Recorder(Protocol):
+    """Takes the spans of sampled traces."""
+
+    def record(self, span: FinishedSpan) -> None:
+        """Takes a span; never blocks and never fails."""
+        ...
+
+    def shutdown(self, timeout: float) -> None:
+        """Sends what was taken and ends, after at most about `timeout` seconds; blocks."""
+        ...

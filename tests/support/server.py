@@ -1,0 +1,124 @@
+"""A real server in a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import grpc
+
+from countermand.v1 import (
+    agent_service_pb2_grpc,
+    cancellation_service_pb2_grpc,
+    key_service_pb2_grpc,
+    task_service_pb2_grpc,
+)
+
+READY_SECONDS = 20
+
+
+class Stubs:
+    """The services of one server, called with one key."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.cancellations = cancellation_service_pb2_grpc.CancellationServiceStub(channel)
+        self.tasks = task_service_pb2_grpc.TaskServiceStub(channel)
+        self.agents = agent_service_pb2_grpc.AgentServiceStub(channel)
+        self.keys = key_service_pb2_grpc.KeyServiceStub(channel)
+
+
+class WithKey(
+    grpc.aio.UnaryUnaryClientInterceptor,
+    grpc.aio.UnaryStreamClientInterceptor,
+):
+    """Sends a key with every call."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def _with_key(self, details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
+        metadata = grpc.aio.Metadata(*(details.metadata or ()), ("x-api-key", self._key))
+        return details._replace(metadata=metadata)
+
+    async def intercept_unary_unary(self, continuation, client_call_details, request):
+        return await continuation(self._with_key(client_call_details), request)
+
+    async def intercept_unary_stream(self, continuation, client_call_details, request):
+        return await continuation(self._with_key(client_call_details), request)
+
+
+class Server:
+    """Starts, kills and restarts `countermand serve` on one store."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.address = ""
+        self.key = ""
+        self.process: Process | None = None
+        self._errors: asyncio.Task[None] | None = None
+        self.log: list[str] = []
+        """What it wrote to stderr, line by line, over all its lives."""
+
+    async def start(self, *flags: str) -> "Server":
+        """Starts it, on the same port as before if it ran before, and waits until it is ready."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "countermand",
+            "serve",
+            "--listen",
+            self.address or "127.0.0.1:0",
+            "--store",
+            f"sqlite:///{self.folder / 'countermand.db'}",
+            *flags,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=os.environ | self.environment,
+        )
+        assert self.process.stdout is not None
+        self._errors = asyncio.create_task(self._read_errors(self.process))
+        line = await asyncio.wait_for(self.process.stdout.readline(), READY_SECONDS)
+        if not line:
+            await self._errors
+            raise RuntimeError("the server did not start: " + "\n".join(self.log))
+        self.address = line.decode().removeprefix("listening on ").strip()
+        return self
+
+    async def _read_errors(self, process: Process) -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            text = line.decode().rstrip("\n")
+            self.log.append(text)
+            if text.startswith("cmd_"):
+                self.key = text
+
+    async def kill(self) -> None:
+        """Kills it as a power switch would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """Lets it drain. Returns its exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        status = await self.process.wait()
+        if self._errors is not None:
+            await self._errors
+        return status
+
+    def connect(self, key: str | None = None) -> Stubs:
+        """Returns stubs on a channel of their own; close the channel."""
+        key = self.key if key is None else key
+        channel = grpc.aio.insecure_channel(
+            self.address,
+            options=[("grpc.use_local_subchannel_pool", 1)],
+            interceptors=[WithKey(key)] if key else None,
+        )
+        return Stubs(channel)
