@@ -1,0 +1,81 @@
+"""One running Countermand without its network side: store, writer, hub, reaper and keys."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from countermand.core.ids import UuidMaker
+from countermand.engine.clock import Clock
+from countermand.engine.hub import Hub
+from countermand.engine.reaper import Reaper
+from countermand.engine.watch import Watch
+from countermand.engine.watchers import Watchers
+from countermand.engine.writer import Writer
+from countermand.rpc.keyring import Keyring
+from countermand.store.contract import Store, StoreRefused
+from countermand.store.sqlite import SqliteStore
+
+SQLITE = "sqlite:///"
+
+
+def open_store(url: str) -> Store:
+    """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
+    path = url.removeprefix(SQLITE)
+    if path == url or not path:
+        raise StoreRefused(f"the store must be {SQLITE} and a path, not {url}")
+    return SqliteStore(Path(path))
+
+
+class App:
+    """The parts, wired."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.ids = UuidMaker()
+        self.hub = Hub()
+        self.writer = Writer(store, clock, self.ids)
+        self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
+        self.reaper = Reaper(store, self.writer, clock)
+        self.watch = Watch(store, self.hub)
+        self.watchers = Watchers()
+        self.keyring = Keyring(store, self.writer, clock)
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
+    """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
+
+    Raises StoreRefused. At the end, what was submitted is committed before the store is closed.
+    """
+    clock = Clock()
+    store = open_store(url)
+    app = App(store, clock)
+    try:
+        await store.open(clock.now())
+        writing = asyncio.create_task(app.writer.run(), name="writer")
+        await app.keyring.load()
+        helpers = [
+            asyncio.create_task(app.reaper.run(), name="reaper"),
+            asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
+        ]
+        failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
+        try:
+            yield app, failing
+        finally:
+            for task in (failing, *helpers):
+                task.cancel()
+            app.writer.close()
+            with suppress(Exception):
+                await writing
+            await asyncio.gather(failing, *helpers, return_exceptions=True)
+    finally:
+        await store.close()
+
+
+async def _first_end(tasks: list[asyncio.Task[None]]) -> None:
+    """Returns when one of the tasks ended, which none should; raises what ended it."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

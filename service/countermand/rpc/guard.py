@@ -1,0 +1,197 @@
+"""The guard around every method: who calls, what they send, what they are answered.
+
+It wraps each method once, when the server is built. It is the outermost layer: no exception and
+no text of one gets past it, and every call ends with a status.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from countermand.core.errors import Reason, Refused, invalid, unavailable
+from countermand.engine.watchers import Watcher, Watchers
+from countermand.rpc.keyring import Keyring, Principal
+from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.status import Rendered, render
+from countermand.telemetry.calls import CallTrace
+from countermand.telemetry.logs import fields
+from countermand.telemetry.tracing import Tracing
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Guard:
+    """Wraps methods into handlers for grpc.aio."""
+
+    def __init__(self, keyring: Keyring, watchers: Watchers, tracing: Tracing) -> None:
+        self._keyring = keyring
+        self._watchers = watchers
+        self._tracing = tracing
+        self._draining = False
+
+    def drain(self) -> None:
+        """Refuses all calls that come from now on."""
+        self._draining = True
+
+    def unary(self, method: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        """Returns the handler of a method that answers once."""
+
+        async def handler(data: bytes, context: Context) -> bytes:
+            key, traceparent = _credentials(context)
+            trace = self._tracing.start_call(method.name, traceparent)
+            try:
+                principal, request = self._let_in(method, key, data)
+                response = await method.handle(Call(principal, trace.context), request)
+                answer = response.SerializeToString()
+            except BaseException as error:
+                await self._abort(context, method.name, trace, _refusal_of(error))
+                raise
+            self._record(context, method.name, trace, "OK")
+            return answer
+
+        return handler
+
+    def stream(self, method: Stream) -> Callable[[bytes, Context], Awaitable[None]]:
+        """Returns the handler of a method that answers with a stream."""
+
+        async def handler(data: bytes, context: Context) -> None:
+            key, traceparent = _credentials(context)
+            trace = self._tracing.start_call(method.name, traceparent)
+            try:
+                principal, request = self._let_in(method, key, data)
+                with self._watchers.opened(principal.key_id) as watcher:
+                    call = Call(principal, trace.context)
+                    await _send(method, call, request, watcher, context, trace)
+            except BaseException as error:
+                await self._abort(context, method.name, trace, _refusal_of(error))
+                raise
+
+        return handler
+
+    def _let_in(
+        self, method: Unary | Stream, key: str | None, data: bytes
+    ) -> tuple[Principal, Message]:
+        """Checks in the order of the API: key, scope, form. Raises Refused."""
+        if self._draining:
+            raise draining()
+        principal = self._keyring.authenticate(key)
+        principal.require(method.scopes)
+        if len(data) > method.most_bytes:
+            raise invalid("request", f"must have at most {method.most_bytes} bytes")
+        try:
+            return principal, method.request.FromString(data)
+        except DecodeError:
+            raise invalid(
+                "request", f"is no {method.request.DESCRIPTOR.full_name} in protobuf encoding"
+            ) from None
+
+    async def _abort(
+        self, context: Context, name: str, trace: CallTrace, refusal: Refused | None
+    ) -> None:
+        """Ends the call with a status; returns only if the client is gone."""
+        if refusal is None:
+            trace.end("CANCELLED")
+            return
+        rendered = render(refusal)
+        self._record(context, name, trace, rendered.code.name, refusal)
+        await _abort_with(context, rendered)
+
+    def _record(
+        self,
+        context: Context,
+        name: str,
+        trace: CallTrace,
+        status: str,
+        refusal: Refused | None = None,
+    ) -> None:
+        reason = None if refusal is None else str(refusal.reason)
+        if trace.context.sampled:
+            trace.end(status, reason, peer=context.peer())
+        if refusal is not None:
+            log.info(
+                "call refused",
+                extra=fields(trace.context, method=name, status=status, reason=reason),
+            )
+        elif trace.context.sampled:
+            log.info("call", extra=fields(trace.context, method=name, status=status))
+
+
+async def _send(
+    method: Stream,
+    call: Call,
+    request: Message,
+    watcher: Watcher,
+    context: Context,
+    trace: CallTrace,
+) -> None:
+    """Sends every message of the stream; each write waits for the client to take it."""
+    loop = asyncio.get_running_loop()
+    sending = method.handle(call, request, watcher)
+    status = "CANCELLED"
+    try:
+        async with aclosing(sending):
+            async for message in sending:
+                if not watcher.messages:
+                    trace.watch_opened(peer=context.peer() if trace.context.sampled else None)
+                watcher.messages += 1
+                watcher.writing_since = loop.time()
+                await context.write(message)
+                watcher.writing_since = None
+        status = "OK"
+    except asyncio.CancelledError:
+        watcher.writing_since = None
+        watcher.check()
+        raise
+    except Refused as refusal:
+        status = render(refusal).code.name
+        raise
+    finally:
+        if watcher.messages:
+            trace.watch_closed(status, messages=watcher.messages)
+
+
+def draining() -> Refused:
+    """Returns the refusal of a server that is about to leave."""
+    return Refused(Reason.DRAINING, "this server is about to leave; try another, or again")
+
+
+def _refusal_of(error: BaseException) -> Refused | None:
+    """Returns how to answer for what came out of a method; None if the client is gone."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return None
+        # It arose inside: without a status of ours, the client would wait for its own deadline.
+        return unavailable("the call was broken off; try again")
+    if isinstance(error, Exception):
+        log.error("a call failed unexpectedly", exc_info=error)
+        return Refused(Reason.INTERNAL, "internal error")
+    return None
+
+
+async def _abort_with(context: Context, rendered: Rendered) -> None:
+    await context.abort(rendered.code, rendered.message, rendered.trailers)
+
+
+def _credentials(context: Context) -> tuple[str | None, str | None]:
+    """Returns the API key and the traceparent that the caller sent."""
+    key = traceparent = None
+    for name, value in context.invocation_metadata() or ():
+        if name == "x-api-key":
+            key = value
+        elif name == "authorization" and key is None and str(value)[:7].lower() == "bearer ":
+            key = value[7:]
+        elif name == "traceparent":
+            traceparent = value
+    return key if isinstance(key, str) else None, traceparent if isinstance(
+        traceparent, str
+    ) else None

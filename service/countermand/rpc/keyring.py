@@ -1,0 +1,122 @@
+"""API keys: how they look, how they are made, and who may call with them."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+
+from countermand.core.commands import CreateKey, RevokeKey
+from countermand.core.errors import Reason, Refused
+from countermand.core.ids import SCOPES
+from countermand.core.records import Key
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Writer
+from countermand.store.contract import Store
+
+PREFIX = "cmd"
+"""With which every secret begins, so that a scanner knows a leaked one."""
+_NOBODY = b"\0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls."""
+
+    key_id: str
+    namespace: int
+    scopes: frozenset[str]
+
+    def require(self, any_of: Sequence[str]) -> None:
+        """Raises Refused unless the key has one of these scopes."""
+        if self.scopes.isdisjoint(any_of):
+            raise Refused(
+                Reason.SCOPE_MISSING,
+                f"the API key needs the scope {' or '.join(any_of)}",
+                metadata={"scope": " ".join(any_of)},
+            )
+
+
+class Keyring:
+    """All keys, in memory: this server is the only one that changes them."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._keys: dict[str, Key] = {}
+        self._principals: dict[str, Principal] = {}
+
+    async def load(self) -> None:
+        """Reads all keys from the store."""
+        keys = await self._store.keys()
+        self._keys = {key.key_id: key for key in keys}
+        self._principals = {
+            key.key_id: Principal(key.key_id, key.namespace, frozenset(key.scopes)) for key in keys
+        }
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def authenticate(self, presented: str | None) -> Principal:
+        """Returns whose key this is. Raises Refused: API_KEY_MISSING or API_KEY_INVALID.
+
+        An unknown id costs the same as a wrong secret.
+        """
+        if not presented:
+            raise Refused(
+                Reason.API_KEY_MISSING, "send an API key as x-api-key, or authorization: Bearer"
+            )
+        key_id, _, _ = presented.removeprefix(f"{PREFIX}_").rpartition("_")
+        key_id = key_id.rpartition("_")[2]
+        key = self._keys.get(key_id)
+        right = compare_digest(
+            sha256(presented.encode()).digest(), _NOBODY if key is None else key.secret_hash
+        )
+        if key is None or not right or not key.live(self._clock.now()):
+            raise Refused(Reason.API_KEY_INVALID, "the API key is not valid")
+        return self._principals[key_id]
+
+    def is_live(self, key_id: str) -> bool:
+        """Whether the key is accepted now."""
+        key = self._keys.get(key_id)
+        return key is not None and key.live(self._clock.now())
+
+    async def create(
+        self, *, tenant: str, environment: str, scopes: Sequence[str], expire_time: int | None
+    ) -> tuple[Key, str]:
+        """Makes a key and stores its hash. Returns the key and its secret.
+
+        The secret has 256 random bits, so one fast hash keeps it safe; slow ones are for passwords.
+        """
+        key_id = secrets.token_hex(8)
+        secret = f"{PREFIX}_{environment}_{key_id}_{secrets.token_hex(32)}"
+        key = Key(
+            key_id=key_id,
+            tenant=tenant,
+            environment=environment,
+            scopes=tuple(scopes),
+            secret_hash=sha256(secret.encode()).digest(),
+            create_time=self._clock.now(),
+            expire_time=expire_time,
+        )
+        await self._writer.submit(CreateKey(0, key))
+        await self.load()
+        return self._keys[key_id], secret
+
+    async def create_first(self) -> str:
+        """Makes a key with all scopes for tenant `default` in `sandbox`. Returns its secret."""
+        _, secret = await self.create(
+            tenant="default", environment="sandbox", scopes=SCOPES, expire_time=None
+        )
+        return secret
+
+    async def revoke(self, key_id: str) -> Key:
+        """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
+        await self._writer.submit(RevokeKey(0, key_id))
+        await self.load()
+        return self._keys[key_id]
+
+    def list(self) -> list[Key]:
+        """Returns all keys, newest first."""
+        return list(self._keys.values())

@@ -1,0 +1,206 @@
+"""The server: binds the services to a port, and runs until it is told to leave."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from countermand import __version__
+from countermand.rpc.app import App, running
+from countermand.rpc.guard import Guard, draining
+from countermand.rpc.method import Servicer, Stream, Unary
+from countermand.rpc.servicers.agent import AgentService
+from countermand.rpc.servicers.cancellation import CancellationService
+from countermand.rpc.servicers.key import KeyService
+from countermand.rpc.servicers.task import TaskService
+from countermand.rpc.settings import Settings
+from countermand.rpc.story import Storyteller
+from countermand.store.contract import StoreRefused
+from countermand.telemetry.logs import configure, fields
+from countermand.telemetry.tracing import Tracing
+
+log = logging.getLogger(__name__)
+
+# The defaults of gRPC are not safe for long streams. Unlimited streams let one client that resets
+# them starve all others; the ping timeout governs a frozen peer, which the keepalive timeout does
+# not; a second server must not silently share the port.
+OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    ("grpc.server.max_pending_requests", 12_000),
+    ("grpc.server.max_pending_requests_hard_limit", 16_000),
+    ("grpc.max_connection_idle_ms", 5 * 60_000),
+    ("grpc.max_connection_age_ms", 60 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+]
+
+
+async def serve(settings: Settings) -> int:
+    """Runs a server until SIGTERM or SIGINT. Returns the exit status of the process.
+
+    0: it drained. 1: it could not start, or could not write any more.
+    """
+    configure("INFO")
+    tracing = Tracing.from_environment(service_version=__version__)
+    try:
+        _refuse_public(settings.listen)
+        async with running(settings.store) as (app, failing):
+            app.writer.listen(Storyteller(tracing, app.store.name))
+            return await _serve(settings, app, failing, tracing)
+    except (StoreRefused, ListenRefused) as refusal:
+        print(f"countermand: {refusal}", file=sys.stderr)
+        return 1
+    finally:
+        await asyncio.to_thread(tracing.shutdown)
+
+
+class ListenRefused(Exception):
+    """The address cannot be listened on; the text says why, for the operator."""
+
+
+async def _serve(
+    settings: Settings, app: App, failing: asyncio.Task[None], tracing: Tracing
+) -> int:
+    guard = Guard(app.keyring, app.watchers, tracing)
+    services: dict[str, Servicer] = {
+        "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
+        "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),
+        "countermand.v1.AgentService": AgentService(app.store, app.writer),
+        "countermand.v1.KeyService": KeyService(app.keyring, app.clock),
+    }
+    server = grpc.aio.server(options=OPTIONS)
+    methods = [method for service in services.values() for method in service.methods()]
+    server.add_generic_rpc_handlers((_Router(guard, methods),))
+    healthy = health.aio.HealthServicer()
+    generic: Any = _GenericOnly(server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, generic)
+    reflection.enable_server_reflection(
+        [*services, health.SERVICE_NAME, reflection.SERVICE_NAME], generic
+    )
+    port = _bind(server, settings.listen)
+    await server.start()
+    if not len(app.keyring):
+        log.info("made the first API key; it is the next line, and is not shown again")
+        print(await app.keyring.create_first(), file=sys.stderr, flush=True)
+    for name in ("", *services):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    host = settings.listen.rpartition(":")[0]
+    print(f"listening on {host}:{port}", flush=True)
+    log.info("serving", extra=fields(address=f"{host}:{port}", store=app.store.name))
+
+    told = _Told()
+    leaving = asyncio.create_task(told.first.wait())
+    await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    status = _why(failing)
+    await healthy.enter_graceful_shutdown()
+    guard.drain()
+    app.watchers.end_all(draining)
+    log.info("draining", extra=fields(seconds=settings.drain_timeout))
+    stopping = asyncio.create_task(server.stop(settings.drain_timeout if not status else 1.0))
+    at_once = asyncio.create_task(told.second.wait())
+    await asyncio.wait([stopping, at_once], return_when=asyncio.FIRST_COMPLETED)
+    at_once.cancel()
+    if not stopping.done():
+        await server.stop(0)
+    await stopping
+    return status
+
+
+def _why(failing: asyncio.Task[None]) -> int:
+    """Returns the exit status, and logs what failed if something did."""
+    if not failing.done():
+        return 0
+    log.critical("cannot write any more, and leave", exc_info=failing.exception())
+    return 1
+
+
+class _Told:
+    """Notes the signals that tell the server to leave: the first drains, the second stops."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._hear)
+
+    def _hear(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+
+class _Router(grpc.GenericRpcHandler):
+    """Finds the handler of a method by its path."""
+
+    def __init__(self, guard: Guard, methods: Iterable[Unary | Stream]) -> None:
+        self._handlers: dict[str, Any] = {}
+        for method in methods:
+            handler: Any
+            if isinstance(method, Stream):
+                handler = grpc.unary_stream_rpc_method_handler(guard.stream(method))
+            else:
+                handler = grpc.unary_unary_rpc_method_handler(guard.unary(method))
+            self._handlers[f"/{method.name}"] = handler
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        return self._handlers.get(str(handler_call_details.method))
+
+
+class _GenericOnly:
+    """Passes on a service's generic handlers, and keeps its methods from being registered.
+
+    grpc.aio waits for calls of every registered method at once, and each call pays for the length
+    of that wait; generic handlers share one.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Leaves them out: the generic handlers have the same methods."""
+
+
+def _refuse_public(listen: str) -> None:
+    """Raises ListenRefused for an address that others than this machine can reach."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ListenRefused(f"--listen must be HOST:PORT, not {listen}")
+    address = None
+    with suppress(ValueError):
+        address = ip_address(host.strip("[]"))
+    if host != "localhost" and (address is None or not address.is_loopback):
+        raise ListenRefused(
+            f"{listen} is not a loopback address, and calls are not encrypted: "
+            "listen on 127.0.0.1, behind a proxy that ends TLS"
+        )
+
+
+def _bind(server: grpc.aio.Server, listen: str) -> int:
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise ListenRefused(f"cannot listen on {listen}: is another server there?")
+    return port

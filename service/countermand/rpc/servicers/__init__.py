@@ -1,0 +1,1 @@
+"""The services: each method parses, calls and renders, and nothing else."""

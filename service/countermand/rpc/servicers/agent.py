@@ -1,0 +1,46 @@
+"""AgentService."""
+
+from countermand.core.records import Task
+from countermand.engine.writer import Writer
+from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.wire import parse
+from countermand.rpc.wire.render import render_stop, render_task
+from countermand.store.contract import Store
+from countermand.v1 import agent_service_pb2 as pb
+
+SERVICE = "countermand.v1.AgentService"
+RUN = ("tasks:run",)
+MOST_STOPS = 1000
+
+
+class AgentService:
+    """Runs tasks."""
+
+    def __init__(self, store: Store, writer: Writer) -> None:
+        self._store = store
+        self._writer = writer
+
+    def methods(self) -> list[Unary | Stream]:
+        """Returns what the service offers."""
+        return [
+            Unary(f"{SERVICE}/StartTask", pb.StartTaskRequest, RUN, self.start_task),
+            Unary(f"{SERVICE}/Heartbeat", pb.HeartbeatRequest, RUN, self.heartbeat),
+            Unary(f"{SERVICE}/FinishTask", pb.FinishTaskRequest, RUN, self.finish_task),
+        ]
+
+    async def start_task(self, call: Call, request: pb.StartTaskRequest) -> pb.StartTaskResponse:
+        command = parse.parse_start(request, call.namespace)
+        task: Task = await self._writer.submit(command, call.trace)
+        return pb.StartTaskResponse(task=render_task(task), fence=task.fence)
+
+    async def heartbeat(self, call: Call, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        command = parse.parse_heartbeat(request, call.namespace)
+        if not await self._writer.submit(command, call.trace):
+            return pb.HeartbeatResponse()
+        tasks = await self._store.stops(call.namespace, command.agent_id, MOST_STOPS)
+        return pb.HeartbeatResponse(stops=[render_stop(task) for task in tasks])
+
+    async def finish_task(self, call: Call, request: pb.FinishTaskRequest) -> pb.FinishTaskResponse:
+        command = parse.parse_finish(request, call.namespace)
+        task: Task = await self._writer.submit(command, call.trace)
+        return pb.FinishTaskResponse(task=render_task(task))

@@ -1,0 +1,61 @@
+"""KeyService."""
+
+from countermand.core.errors import Reason, invalid
+from countermand.engine.clock import Clock
+from countermand.rpc.keyring import Keyring
+from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.tokens import decode, encode
+from countermand.rpc.wire import parse
+from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.render import render_key
+from countermand.v1 import key_service_pb2 as pb
+
+SERVICE = "countermand.v1.KeyService"
+ADMIN = ("keys:admin",)
+
+
+class KeyService:
+    """Manages API keys of every tenant."""
+
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
+        self._clock = clock
+
+    def methods(self) -> list[Unary | Stream]:
+        """Returns what the service offers."""
+        return [
+            Unary(f"{SERVICE}/CreateKey", pb.CreateKeyRequest, ADMIN, self.create),
+            Unary(f"{SERVICE}/ListKeys", pb.ListKeysRequest, ADMIN, self.list),
+            Unary(f"{SERVICE}/RevokeKey", pb.RevokeKeyRequest, ADMIN, self.revoke),
+        ]
+
+    async def create(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
+        tenant, environment, scopes, expire_time = parse.parse_create_key(
+            request, self._clock.now()
+        )
+        key, secret = await self._keyring.create(
+            tenant=tenant, environment=environment, scopes=scopes, expire_time=expire_time
+        )
+        return pb.CreateKeyResponse(key=render_key(key), secret=secret)
+
+    async def list(self, call: Call, request: pb.ListKeysRequest) -> pb.ListKeysResponse:
+        form = Form()
+        limit = form.page_size(request.page_size)
+        form.check()
+        keys = self._keyring.list()
+        if request.page_token:
+            reason = Reason.PAGE_TOKEN_INVALID
+            last = decode(request.page_token, "page_token", reason, "keys").decode("ascii")
+            ids = [key.key_id for key in keys]
+            if last not in ids:
+                raise invalid("page_token", "is not a page token", reason)
+            keys = keys[ids.index(last) + 1 :]
+        page = keys[:limit]
+        token = encode(page[-1].key_id.encode(), "keys") if len(keys) > limit else ""
+        return pb.ListKeysResponse(keys=[render_key(key) for key in page], next_page_token=token)
+
+    async def revoke(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:
+        form = Form()
+        key_id = form.name("key_id", request.key_id)
+        form.check()
+        return pb.RevokeKeyResponse(key=render_key(await self._keyring.revoke(key_id)))

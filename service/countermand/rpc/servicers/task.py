@@ -1,0 +1,106 @@
+"""TaskService."""
+
+from countermand.core.commands import GroupCreated
+from countermand.core.errors import Reason, invalid, not_found
+from countermand.core.ids import UuidMaker
+from countermand.core.records import Task, TaskState
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Writer
+from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.tokens import decode, encode
+from countermand.rpc.wire import parse
+from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.render import render_group, render_task
+from countermand.store.contract import Store
+from countermand.v1 import task_service_pb2 as pb
+
+SERVICE = "countermand.v1.TaskService"
+WRITE = ("tasks:write",)
+READ = ("tasks:read", "tasks:run")
+
+
+class TaskService:
+    """Announces tasks and groups, and reads them."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._ids = ids
+
+    def methods(self) -> list[Unary | Stream]:
+        """Returns what the service offers."""
+        return [
+            Unary(f"{SERVICE}/CreateTask", pb.CreateTaskRequest, WRITE, self.create_task),
+            Unary(f"{SERVICE}/CreateGroup", pb.CreateGroupRequest, WRITE, self.create_group, LARGE),
+            Unary(f"{SERVICE}/GetTask", pb.GetTaskRequest, READ, self.get_task),
+            Unary(f"{SERVICE}/GetGroup", pb.GetGroupRequest, READ, self.get_group),
+            Unary(f"{SERVICE}/ListTasks", pb.ListTasksRequest, READ, self.list_tasks),
+        ]
+
+    def _new_uuid(self) -> str:
+        return self._ids(self._clock.now())
+
+    async def create_task(self, call: Call, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
+        command = parse.parse_create_task(request, call.namespace, self._new_uuid)
+        task: Task = await self._writer.submit(command, call.trace)
+        return pb.CreateTaskResponse(task=render_task(task))
+
+    async def create_group(
+        self, call: Call, request: pb.CreateGroupRequest
+    ) -> pb.CreateGroupResponse:
+        command = parse.parse_create_group(request, call.namespace, self._new_uuid)
+        created: GroupCreated = await self._writer.submit(command, call.trace)
+        counts = {TaskState.PENDING: len(created.tasks)}
+        return pb.CreateGroupResponse(
+            group=render_group(created.group, counts),
+            tasks=[render_task(task) for task in created.tasks],
+        )
+
+    async def get_task(self, call: Call, request: pb.GetTaskRequest) -> pb.GetTaskResponse:
+        form = Form()
+        task_id = form.uuid("task_id", request.task_id)
+        form.check()
+        task = await self._store.task(call.namespace, task_id)
+        if task is None:
+            raise not_found("task", task_id)
+        return pb.GetTaskResponse(task=render_task(task))
+
+    async def get_group(self, call: Call, request: pb.GetGroupRequest) -> pb.GetGroupResponse:
+        form = Form()
+        group_id = form.uuid("group_id", request.group_id)
+        form.check()
+        found = await self._store.group(call.namespace, group_id)
+        if found is None:
+            raise not_found("group", group_id)
+        return pb.GetGroupResponse(group=render_group(*found))
+
+    async def list_tasks(self, call: Call, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
+        form = Form()
+        chosen = parse.parse_filter(form, request.filter)
+        states = parse.parse_states(form, request.states)
+        limit = form.page_size(request.page_size)
+        form.check()
+        bound_to = ("tasks", call.namespace, chosen, states)
+        before = None
+        if request.page_token:
+            before = _decode_number(request.page_token, *bound_to)
+        if (
+            chosen.group_id is not None
+            and await self._store.group(call.namespace, chosen.group_id) is None
+        ):
+            raise not_found("group", chosen.group_id)
+        page = await self._store.tasks(call.namespace, chosen, states, before, limit)
+        token = ""
+        if page.next_number is not None:
+            token = encode(str(page.next_number).encode(), *bound_to)
+        return pb.ListTasksResponse(
+            tasks=[render_task(task) for task in page.tasks], next_page_token=token
+        )
+
+
+def _decode_number(token: str, *bound_to: object) -> int:
+    payload = decode(token, "page_token", Reason.PAGE_TOKEN_INVALID, *bound_to)
+    if not payload.isdigit():
+        raise invalid("page_token", "is not a page token", Reason.PAGE_TOKEN_INVALID)
+    return int(payload)

@@ -1,0 +1,55 @@
+"""Opaque tokens: where the next page or the resumed watch begins.
+
+A token carries numbers and a short digest of all that it is bound to. It is no secret: whatever a
+caller makes up, it reads only its own tenant and environment.
+"""
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from typing import Any
+
+from countermand.core.errors import Reason, invalid
+from countermand.engine.watch import Place
+
+_DIGEST_BYTES = 8
+_PLACE = struct.Struct(">qqq")
+_SYNCED = -1
+
+
+def encode(payload: bytes, *bound_to: Any) -> str:
+    """Returns the token for a payload."""
+    return urlsafe_b64encode(payload + _digest(payload, bound_to)).decode().rstrip("=")
+
+
+def decode(token: str, field: str, reason: Reason, *bound_to: Any) -> bytes:
+    """Returns the payload of a token. Raises Refused if it is not bound to exactly this."""
+    try:
+        data = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except ValueError:
+        data = b""
+    payload, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if not payload or digest != _digest(payload, bound_to):
+        raise invalid(field, "is not a token of this call with these fields", reason)
+    return payload
+
+
+def encode_place(place: Place, *bound_to: Any) -> str:
+    """Returns the resume token of a place."""
+    after = _SYNCED if place.snapshot_after is None else place.snapshot_after
+    return encode(_PLACE.pack(place.seq, after, place.snapshot_last), *bound_to)
+
+
+def decode_place(token: str, *bound_to: Any) -> Place:
+    """Returns the place of a resume token. Raises Refused: RESUME_TOKEN_INVALID."""
+    reason = Reason.RESUME_TOKEN_INVALID
+    payload = decode(token, "resume_token", reason, *bound_to)
+    if len(payload) != _PLACE.size:
+        raise invalid("resume_token", "is not a resume token", reason)
+    seq, after, last = _PLACE.unpack(payload)
+    return Place(seq, None if after == _SYNCED else after, last)
+
+
+def _digest(payload: bytes, bound_to: tuple[Any, ...]) -> bytes:
+    said = payload + repr(bound_to).encode()
+    return blake2b(said, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,1 @@
+"""Between the messages on the wire and the records of the rules."""
