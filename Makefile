@@ -18,9 +18,11 @@ INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 # More flags for the command behind run, demo, test, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
-# Generates the code of all protos into the folder $(1).
-generate = python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) \
-	--grpc_python_out=$(1) $$(find protos/countermand -name '*.proto' | sort)
+# Generates the code of all protos into the folder $(1), and the manual: the protos with their
+# comments, for reflection.
+generate = mkdir -p $(1)/countermand/v1; python -m grpc_tools.protoc -Iprotos \
+	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --include_source_info \
+	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$(find protos/countermand -name '*.proto' | sort)
 
 .PHONY: help install run demo test check fix proto chaos bench clean
 

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from countermand import __version__
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
+from countermand.rpc.manual import ManualPool
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
@@ -90,9 +91,9 @@ async def _serve(
     healthy = health.aio.HealthServicer()
     generic: Any = _GenericOnly(server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, generic)
-    reflection.enable_server_reflection(
-        [*services, health.SERVICE_NAME, reflection.SERVICE_NAME], generic
-    )
+    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    pool: Any = ManualPool()
+    reflection.enable_server_reflection(names, generic, pool=pool)
     port = _bind(server, settings.listen)
     await server.start()
     if not len(app.keyring):
