@@ -5,6 +5,7 @@ from hashlib import blake2b
 
 from countermand.core.records import (
     Cancellation,
+    ChargeState,
     Group,
     Key,
     Record,
@@ -29,6 +30,7 @@ class NewTask:
     group_id: str | None
     merchant: str
     labels: dict[str, str]
+    expire_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,23 @@ class RenewLease(Command):
 
     agent_id: str
     lease_duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginCharge(Command):
+    """Permits an agent to take money. Answers the task."""
+
+    task_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCharge(Command):
+    """Writes down what came of taking money. Answers the task."""
+
+    task_id: str
+    fence: int
+    charge_state: ChargeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +137,8 @@ class CancelGroup(Cancel):
 
 @dataclass(frozen=True, slots=True)
 class Reap(Command):
-    """Ends what is overdue, at most `limit` tasks of any namespace. Answers a Reaped."""
+    """Ends what is overdue and cancels what expired, at most `limit` tasks of each in any
+    namespace. Answers a Reaped."""
 
     limit: int
 
@@ -162,5 +182,6 @@ class Reaped:
     """The answer to Reap."""
 
     ended: int
+    expired: int
     more: bool
     """Whether more may be overdue."""

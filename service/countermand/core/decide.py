@@ -11,7 +11,7 @@ from countermand.core import commands as c
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.rows import Draft, Loaded, Rows, Saves, Wanted
-from countermand.core.rules import cancelling, creating, keys, reaping, running
+from countermand.core.rules import cancelling, charging, creating, keys, reaping, running
 
 
 class Rule(NamedTuple):
@@ -28,6 +28,8 @@ RULES: dict[type[c.Command], Rule] = {
     c.CreateGroup: Rule(creating.wants_to_create_group, creating.create_group),
     c.StartTask: Rule(running.wants_to_start, running.start_task),
     c.RenewLease: Rule(running.wants_to_renew, running.renew_lease),
+    c.BeginCharge: Rule(charging.wants_to_charge, charging.begin_charge),
+    c.ReportCharge: Rule(charging.wants_to_charge, charging.report_charge),
     c.FinishTask: Rule(running.wants_to_finish, running.finish_task),
     c.CancelTask: Rule(cancelling.wants_to_cancel_task, cancelling.cancel_task),
     c.CancelGroup: Rule(cancelling.wants_to_cancel_group, cancelling.cancel_group),

@@ -13,6 +13,9 @@ MAX_TASKS_PER_TARGET = 10_000
 SECOND = 1_000_000
 """One second, in the unit of all spans and times here."""
 
+DEFAULT_GRACE = 30 * SECOND
+"""How long agents may take to wind down if the canceller does not say."""
+
 
 def rfc3339(time: int) -> str:
     """Returns a time as text, for people and for the metadata of errors."""
@@ -47,6 +50,21 @@ class CancelProof(StrEnum):
     ACKNOWLEDGED = "ACKNOWLEDGED"
     FORCED = "FORCED"
     AGENT_LOST = "AGENT_LOST"
+
+
+class ChargeState(StrEnum):
+    """How the taking of money for a task stands."""
+
+    NONE = "NONE"
+    BEGUN = "BEGUN"
+    CAPTURED = "CAPTURED"
+    FAILED = "FAILED"
+    VOIDED = "VOIDED"
+
+    @property
+    def may_hold_money(self) -> bool:
+        """Whether money may have been taken, and not given back."""
+        return self in (ChargeState.BEGUN, ChargeState.CAPTURED)
 
 
 class CancellationState(StrEnum):
@@ -110,6 +128,9 @@ class Task(Record):
     cancel_proof: CancelProof | None = None
     deadline_time: int | None = None
     failure_message: str = ""
+    charge_state: ChargeState = ChargeState.NONE
+    refund_required: bool = False
+    expire_time: int | None = None
     start_time: int | None = None
     end_time: int | None = None
     seq: int = 0
@@ -178,10 +199,15 @@ class Cancellation(Record):
     end_time: int | None = None
     live_count: int = 0
     """How many covered tasks have not ended."""
-    stopped_count: int = 0
-    """How many covered tasks ended CANCELLED after the accept."""
+    proofs: tuple[int, ...] = (0,) * len(CancelProof)
+    """How many covered tasks ended CANCELLED after the accept, by their proof."""
     completed_count: int = 0
     """How many covered tasks are COMPLETED."""
+
+    @property
+    def stopped_count(self) -> int:
+        """How many covered tasks ended CANCELLED after the accept."""
+        return sum(self.proofs)
 
     def covers(self, task: Task, group: Group | None) -> bool:
         """Whether this cancel has the task among its results."""
@@ -258,7 +284,14 @@ class Event(NamedTuple):
 
 
 def as_of(
-    task: Task, *, version: int, state: TaskState, deadline_time: int | None, time: int, seq: int
+    task: Task,
+    *,
+    version: int,
+    state: TaskState,
+    charge_state: ChargeState,
+    deadline_time: int | None,
+    time: int,
+    seq: int,
 ) -> Task:
     """Returns the task as it was at one of its versions, from what that version's event holds.
 
@@ -272,6 +305,7 @@ def as_of(
     return task.evolve(
         version=version,
         state=state,
+        charge_state=charge_state,
         deadline_time=deadline_time,
         update_time=time,
         seq=seq,
@@ -282,5 +316,14 @@ def as_of(
         cancel_message=task.cancel_message if cancelled else "",
         cancel_proof=None,
         failure_message="",
+        refund_required=False,
         end_time=None,
     )
+
+
+class SummaryKey(StrEnum):
+    """By what cancellations are counted."""
+
+    REASON = "REASON"
+    STATE = "STATE"
+    PROOF = "PROOF"

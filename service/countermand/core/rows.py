@@ -57,6 +57,8 @@ class Overdue(NamedTuple):
     """Tasks past their deadline, and live tasks of agents past their lease."""
     agents: list[Id]
     """Agents past their lease."""
+    expired: list[Id]
+    """Tasks past their time to expire, PENDING or RUNNING."""
     more: bool
     """Whether there may be more than was wanted."""
 

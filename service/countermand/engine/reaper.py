@@ -40,8 +40,11 @@ class Reaper:
                 log.warning("reaping failed", extra=fields(reason=refusal.reason))
                 await asyncio.sleep(RETRY_SLEEP)
                 continue
-            if reaped.ended:
-                log.info("ended overdue tasks", extra=fields(tasks=reaped.ended))
+            if reaped.ended or reaped.expired:
+                log.info(
+                    "tasks were overdue",
+                    extra=fields(ended=reaped.ended, expired=reaped.expired),
+                )
             if not reaped.more:
                 await self._sleep()
 
@@ -64,6 +67,7 @@ class Reaper:
         """Wakes up for a deadline or lease that ends before the present sleep does."""
         saves = committed.batch.saves
         times = [task.deadline_time for task in saves.tasks.values() if not task.ended]
+        times += [task.expire_time for task in saves.tasks.values() if not task.ended]
         times += [agent.lease_expire_time for agent in saves.agents.values()]
         if any(time is not None and time < self._due for time in times):
             self._wake.set()

@@ -41,6 +41,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.TASK_ALREADY_CANCELLED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.TASK_NOT_PENDING: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.TASK_NOT_RUNNING: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CANCELLATION_REQUESTED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.NOT_CANCELLING: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.GROUP_CLOSED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.VERSION_MISMATCH: Answer(StatusCode.ABORTED),

@@ -10,6 +10,7 @@ from countermand.core.records import (
     Event,
     Group,
     Key,
+    SummaryKey,
     Task,
     TaskFilter,
     TaskState,
@@ -164,6 +165,14 @@ class Store(Protocol):
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
         """Returns cancellations with ids below `before`, newest first; it may return fewer."""
+
+    async def summary(
+        self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
+    ) -> dict[str, int]:
+        """Returns counts of the cancellations from `start_time` to before `end_time`.
+
+        By reason and by state it counts cancellations, by proof the tasks that they stopped.
+        """
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """Returns the agent's CANCELLING tasks, nearest deadline first."""

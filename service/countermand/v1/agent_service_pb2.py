@@ -27,15 +27,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/agent_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n\x10StartTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x31\n\x0elease_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x11StartTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\"W\n\x10HeartbeatRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x31\n\x0elease_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x11HeartbeatResponse\x12#\n\x05stops\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Stop\"k\n\x04Stop\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x31\n\rdeadline_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x11\x46inishTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\x12.\n\x07outcome\x18\x03 \x01(\x0e\x32\x1d.countermand.v1.FinishOutcome\x12\x17\n\x0f\x66\x61ilure_message\x18\x04 \x01(\t\"8\n\x12\x46inishTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task*\x86\x01\n\rFinishOutcome\x12\x1e\n\x1a\x46INISH_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INISH_OUTCOME_COMPLETED\x10\x01\x12\x19\n\x15\x46INISH_OUTCOME_FAILED\x10\x02\x12\x1c\n\x18\x46INISH_OUTCOME_CANCELLED\x10\x03\x32\x87\x02\n\x0c\x41gentService\x12P\n\tStartTask\x12 .countermand.v1.StartTaskRequest\x1a!.countermand.v1.StartTaskResponse\x12P\n\tHeartbeat\x12 .countermand.v1.HeartbeatRequest\x1a!.countermand.v1.HeartbeatResponse\x12S\n\nFinishTask\x12!.countermand.v1.FinishTaskRequest\x1a\".countermand.v1.FinishTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/agent_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"h\n\x10StartTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x31\n\x0elease_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x11StartTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\"W\n\x10HeartbeatRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x31\n\x0elease_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x11HeartbeatResponse\x12#\n\x05stops\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Stop\"k\n\x04Stop\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x31\n\rdeadline_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x12\x42\x65ginChargeRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\"9\n\x13\x42\x65ginChargeResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"h\n\x13ReportChargeRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\x12\x31\n\x0c\x63harge_state\x18\x03 \x01(\x0e\x32\x1b.countermand.v1.ChargeState\":\n\x14ReportChargeResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"|\n\x11\x46inishTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\x12.\n\x07outcome\x18\x03 \x01(\x0e\x32\x1d.countermand.v1.FinishOutcome\x12\x17\n\x0f\x66\x61ilure_message\x18\x04 \x01(\t\"8\n\x12\x46inishTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task*\x86\x01\n\rFinishOutcome\x12\x1e\n\x1a\x46INISH_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INISH_OUTCOME_COMPLETED\x10\x01\x12\x19\n\x15\x46INISH_OUTCOME_FAILED\x10\x02\x12\x1c\n\x18\x46INISH_OUTCOME_CANCELLED\x10\x03\x32\xba\x03\n\x0c\x41gentService\x12P\n\tStartTask\x12 .countermand.v1.StartTaskRequest\x1a!.countermand.v1.StartTaskResponse\x12P\n\tHeartbeat\x12 .countermand.v1.HeartbeatRequest\x1a!.countermand.v1.HeartbeatResponse\x12V\n\x0b\x42\x65ginCharge\x12\".countermand.v1.BeginChargeRequest\x1a#.countermand.v1.BeginChargeResponse\x12Y\n\x0cReportCharge\x12#.countermand.v1.ReportChargeRequest\x1a$.countermand.v1.ReportChargeResponse\x12S\n\nFinishTask\x12!.countermand.v1.FinishTaskRequest\x1a\".countermand.v1.FinishTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.agent_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHOUTCOME']._serialized_start=765
-  _globals['_FINISHOUTCOME']._serialized_end=899
+  _globals['_FINISHOUTCOME']._serialized_start=1044
+  _globals['_FINISHOUTCOME']._serialized_end=1178
   _globals['_STARTTASKREQUEST']._serialized_start=146
   _globals['_STARTTASKREQUEST']._serialized_end=250
   _globals['_STARTTASKRESPONSE']._serialized_start=252
@@ -46,10 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEATRESPONSE']._serialized_end=469
   _globals['_STOP']._serialized_start=471
   _globals['_STOP']._serialized_end=578
-  _globals['_FINISHTASKREQUEST']._serialized_start=580
-  _globals['_FINISHTASKREQUEST']._serialized_end=704
-  _globals['_FINISHTASKRESPONSE']._serialized_start=706
-  _globals['_FINISHTASKRESPONSE']._serialized_end=762
-  _globals['_AGENTSERVICE']._serialized_start=902
-  _globals['_AGENTSERVICE']._serialized_end=1165
+  _globals['_BEGINCHARGEREQUEST']._serialized_start=580
+  _globals['_BEGINCHARGEREQUEST']._serialized_end=632
+  _globals['_BEGINCHARGERESPONSE']._serialized_start=634
+  _globals['_BEGINCHARGERESPONSE']._serialized_end=691
+  _globals['_REPORTCHARGEREQUEST']._serialized_start=693
+  _globals['_REPORTCHARGEREQUEST']._serialized_end=797
+  _globals['_REPORTCHARGERESPONSE']._serialized_start=799
+  _globals['_REPORTCHARGERESPONSE']._serialized_end=857
+  _globals['_FINISHTASKREQUEST']._serialized_start=859
+  _globals['_FINISHTASKREQUEST']._serialized_end=983
+  _globals['_FINISHTASKRESPONSE']._serialized_start=985
+  _globals['_FINISHTASKRESPONSE']._serialized_end=1041
+  _globals['_AGENTSERVICE']._serialized_start=1181
+  _globals['_AGENTSERVICE']._serialized_end=1623
 # @@protoc_insertion_point(module_scope)

@@ -67,6 +67,36 @@ class Stop(_message.Message):
     deadline_time: _timestamp_pb2.Timestamp
     def __init__(self, task_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class BeginChargeRequest(_message.Message):
+    __slots__ = ("task_id", "fence")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    fence: int
+    def __init__(self, task_id: _Optional[str] = ..., fence: _Optional[int] = ...) -> None: ...
+
+class BeginChargeResponse(_message.Message):
+    __slots__ = ("task",)
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    task: _task_pb2.Task
+    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ...) -> None: ...
+
+class ReportChargeRequest(_message.Message):
+    __slots__ = ("task_id", "fence", "charge_state")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_STATE_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    fence: int
+    charge_state: _task_pb2.ChargeState
+    def __init__(self, task_id: _Optional[str] = ..., fence: _Optional[int] = ..., charge_state: _Optional[_Union[_task_pb2.ChargeState, str]] = ...) -> None: ...
+
+class ReportChargeResponse(_message.Message):
+    __slots__ = ("task",)
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    task: _task_pb2.Task
+    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ...) -> None: ...
+
 class FinishTaskRequest(_message.Message):
     __slots__ = ("task_id", "fence", "outcome", "failure_message")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]

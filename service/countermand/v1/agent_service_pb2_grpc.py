@@ -63,6 +63,16 @@ class AgentServiceStub:
                 request_serializer=countermand_dot_v1_dot_agent__service__pb2.HeartbeatRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_agent__service__pb2.HeartbeatResponse.FromString,
                 _registered_method=True)
+        self.BeginCharge = channel.unary_unary(
+                '/countermand.v1.AgentService/BeginCharge',
+                request_serializer=countermand_dot_v1_dot_agent__service__pb2.BeginChargeRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_agent__service__pb2.BeginChargeResponse.FromString,
+                _registered_method=True)
+        self.ReportCharge = channel.unary_unary(
+                '/countermand.v1.AgentService/ReportCharge',
+                request_serializer=countermand_dot_v1_dot_agent__service__pb2.ReportChargeRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_agent__service__pb2.ReportChargeResponse.FromString,
+                _registered_method=True)
         self.FinishTask = channel.unary_unary(
                 '/countermand.v1.AgentService/FinishTask',
                 request_serializer=countermand_dot_v1_dot_agent__service__pb2.FinishTaskRequest.SerializeToString,
@@ -113,6 +123,36 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginCharge(self, request, context):
+        """Asks to take money for a RUNNING task: the point of no return.
+
+        OK is the permission, and `charge_state` is BEGUN. Once a cancel of the task
+        was accepted it is FAILED_PRECONDITION `CANCELLATION_REQUESTED`, which is
+        decided in the same row as the cancel: either comes first. A cancel after it
+        is still accepted, and its end then says `refund_required`. A repeat is OK
+        and changes nothing. A charge that is CAPTURED stays so, and is answered as
+        it is: do not take money twice. After FAILED or VOIDED it begins anew.
+
+        A task that is PENDING or has ended is FAILED_PRECONDITION
+        `TASK_NOT_RUNNING`, an outdated fence ABORTED `FENCED`, an unknown task
+        NOT_FOUND `TASK_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportCharge(self, request, context):
+        """Says what came of taking money, while the task is RUNNING or CANCELLING.
+
+        The last word counts, also without a BeginCharge before: money that was
+        taken is written down. The same word again is OK and changes nothing.
+
+        Errors as for BeginCharge, but for `CANCELLATION_REQUESTED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FinishTask(self, request, context):
         """Ends a RUNNING or CANCELLING task.
 
@@ -141,6 +181,16 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Heartbeat,
                     request_deserializer=countermand_dot_v1_dot_agent__service__pb2.HeartbeatRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_agent__service__pb2.HeartbeatResponse.SerializeToString,
+            ),
+            'BeginCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginCharge,
+                    request_deserializer=countermand_dot_v1_dot_agent__service__pb2.BeginChargeRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_agent__service__pb2.BeginChargeResponse.SerializeToString,
+            ),
+            'ReportCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportCharge,
+                    request_deserializer=countermand_dot_v1_dot_agent__service__pb2.ReportChargeRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_agent__service__pb2.ReportChargeResponse.SerializeToString,
             ),
             'FinishTask': grpc.unary_unary_rpc_method_handler(
                     servicer.FinishTask,
@@ -221,6 +271,60 @@ class AgentService:
             '/countermand.v1.AgentService/Heartbeat',
             countermand_dot_v1_dot_agent__service__pb2.HeartbeatRequest.SerializeToString,
             countermand_dot_v1_dot_agent__service__pb2.HeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.AgentService/BeginCharge',
+            countermand_dot_v1_dot_agent__service__pb2.BeginChargeRequest.SerializeToString,
+            countermand_dot_v1_dot_agent__service__pb2.BeginChargeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.AgentService/ReportCharge',
+            countermand_dot_v1_dot_agent__service__pb2.ReportChargeRequest.SerializeToString,
+            countermand_dot_v1_dot_agent__service__pb2.ReportChargeResponse.FromString,
             options,
             channel_credentials,
             insecure,

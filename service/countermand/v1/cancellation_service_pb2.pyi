@@ -20,11 +20,22 @@ class WatchType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WATCH_TYPE_CHANGE: _ClassVar[WatchType]
     WATCH_TYPE_HEARTBEAT: _ClassVar[WatchType]
     WATCH_TYPE_SYNCED: _ClassVar[WatchType]
+
+class SummaryKey(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SUMMARY_KEY_UNSPECIFIED: _ClassVar[SummaryKey]
+    SUMMARY_KEY_REASON: _ClassVar[SummaryKey]
+    SUMMARY_KEY_STATE: _ClassVar[SummaryKey]
+    SUMMARY_KEY_PROOF: _ClassVar[SummaryKey]
 WATCH_TYPE_UNSPECIFIED: WatchType
 WATCH_TYPE_SNAPSHOT: WatchType
 WATCH_TYPE_CHANGE: WatchType
 WATCH_TYPE_HEARTBEAT: WatchType
 WATCH_TYPE_SYNCED: WatchType
+SUMMARY_KEY_UNSPECIFIED: SummaryKey
+SUMMARY_KEY_REASON: SummaryKey
+SUMMARY_KEY_STATE: SummaryKey
+SUMMARY_KEY_PROOF: SummaryKey
 
 class CancelTaskRequest(_message.Message):
     __slots__ = ("task_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
@@ -167,3 +178,27 @@ class ListCancellationsResponse(_message.Message):
     cancellations: _containers.RepeatedCompositeFieldContainer[_cancellation_pb2.Cancellation]
     next_page_token: str
     def __init__(self, cancellations: _Optional[_Iterable[_Union[_cancellation_pb2.Cancellation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SummarizeCancellationsRequest(_message.Message):
+    __slots__ = ("start_time", "end_time", "group_by")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    group_by: SummaryKey
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., group_by: _Optional[_Union[SummaryKey, str]] = ...) -> None: ...
+
+class SummarizeCancellationsResponse(_message.Message):
+    __slots__ = ("rows",)
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[SummaryRow]
+    def __init__(self, rows: _Optional[_Iterable[_Union[SummaryRow, _Mapping]]] = ...) -> None: ...
+
+class SummaryRow(_message.Message):
+    __slots__ = ("key", "count")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    count: int
+    def __init__(self, key: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...

@@ -86,6 +86,11 @@ class CancellationServiceStub:
                 request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsResponse.FromString,
                 _registered_method=True)
+        self.SummarizeCancellations = channel.unary_unary(
+                '/countermand.v1.CancellationService/SummarizeCancellations',
+                request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsResponse.FromString,
+                _registered_method=True)
 
 
 class CancellationServiceServicer:
@@ -215,6 +220,17 @@ class CancellationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SummarizeCancellations(self, request, context):
+        """Counts the cancellations of a time. Needs the scope `tasks:read` or
+        `tasks:run`.
+
+        With REASON and STATE it counts cancellations, with PROOF it counts the
+        tasks that they stopped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CancellationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -247,6 +263,11 @@ def add_CancellationServiceServicer_to_server(servicer, server):
                     servicer.ListCancellations,
                     request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsResponse.SerializeToString,
+            ),
+            'SummarizeCancellations': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeCancellations,
+                    request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -433,6 +454,33 @@ class CancellationService:
             '/countermand.v1.CancellationService/ListCancellations',
             countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsRequest.SerializeToString,
             countermand_dot_v1_dot_cancellation__service__pb2.ListCancellationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeCancellations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CancellationService/SummarizeCancellations',
+            countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsRequest.SerializeToString,
+            countermand_dot_v1_dot_cancellation__service__pb2.SummarizeCancellationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

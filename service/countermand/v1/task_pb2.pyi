@@ -27,6 +27,15 @@ class CancelProof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CANCEL_PROOF_ACKNOWLEDGED: _ClassVar[CancelProof]
     CANCEL_PROOF_FORCED: _ClassVar[CancelProof]
     CANCEL_PROOF_AGENT_LOST: _ClassVar[CancelProof]
+
+class ChargeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHARGE_STATE_UNSPECIFIED: _ClassVar[ChargeState]
+    CHARGE_STATE_NONE: _ClassVar[ChargeState]
+    CHARGE_STATE_BEGUN: _ClassVar[ChargeState]
+    CHARGE_STATE_CAPTURED: _ClassVar[ChargeState]
+    CHARGE_STATE_FAILED: _ClassVar[ChargeState]
+    CHARGE_STATE_VOIDED: _ClassVar[ChargeState]
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_PENDING: TaskState
 TASK_STATE_RUNNING: TaskState
@@ -39,9 +48,15 @@ CANCEL_PROOF_NEVER_STARTED: CancelProof
 CANCEL_PROOF_ACKNOWLEDGED: CancelProof
 CANCEL_PROOF_FORCED: CancelProof
 CANCEL_PROOF_AGENT_LOST: CancelProof
+CHARGE_STATE_UNSPECIFIED: ChargeState
+CHARGE_STATE_NONE: ChargeState
+CHARGE_STATE_BEGUN: ChargeState
+CHARGE_STATE_CAPTURED: ChargeState
+CHARGE_STATE_FAILED: ChargeState
+CHARGE_STATE_VOIDED: ChargeState
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "group_id", "merchant", "state", "version", "agent_id", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "create_time", "start_time", "update_time", "end_time", "labels")
+    __slots__ = ("task_id", "group_id", "merchant", "state", "version", "agent_id", "charge_state", "refund_required", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "expire_time", "create_time", "start_time", "update_time", "end_time", "labels")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,12 +70,15 @@ class Task(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_STATE_FIELD_NUMBER: _ClassVar[int]
+    REFUND_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]
     CANCEL_REASON_FIELD_NUMBER: _ClassVar[int]
     CANCEL_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_PROOF_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_TIME_FIELD_NUMBER: _ClassVar[int]
     FAILURE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -72,18 +90,21 @@ class Task(_message.Message):
     state: TaskState
     version: int
     agent_id: str
+    charge_state: ChargeState
+    refund_required: bool
     cancellation_id: str
     cancel_reason: str
     cancel_message: str
     cancel_proof: CancelProof
     deadline_time: _timestamp_pb2.Timestamp
     failure_message: str
+    expire_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
     start_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., charge_state: _Optional[_Union[ChargeState, str]] = ..., refund_required: _Optional[bool] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("group_id", "closed", "version", "task_counts", "cancellation_id", "create_time", "update_time")

@@ -88,6 +88,7 @@ def _log_new_task(new: NewTask, namespace: int, draft: Draft) -> Task:
             group_id=new.group_id,
             merchant=new.merchant,
             labels=new.labels,
+            expire_time=new.expire_time,
             create_time=draft.now,
             update_time=draft.now,
         )

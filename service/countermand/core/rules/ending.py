@@ -49,6 +49,7 @@ def end_task(
             version=task.version + 1,
             cancel_proof=proof,
             failure_message=failure_message,
+            refund_required=(state is not TaskState.COMPLETED and task.charge_state.may_hold_money),
             fence=task.fence if by_agent else task.fence + 1,
             update_time=draft.now,
             end_time=draft.now,
@@ -59,7 +60,7 @@ def end_task(
     for cancellation_id in covering - {None}:
         cancellation = draft.cancellation(task.namespace, str(cancellation_id))
         if cancellation is not None and cancellation.covers(task, group):
-            draft.save_cancellation(count_end(cancellation, state, draft.now))
+            draft.save_cancellation(count_end(cancellation, ended, draft.now))
     return ended
 
 
@@ -75,13 +76,17 @@ def leave_group(task: Task, draft: Draft) -> Group | None:
     return group
 
 
-def count_end(cancellation: Cancellation, state: TaskState, now: int) -> Cancellation:
-    """Returns a cancellation after one of its live tasks ended in this state."""
+def count_end(cancellation: Cancellation, task: Task, now: int) -> Cancellation:
+    """Returns a cancellation after one of its live tasks ended."""
+    completed = task.state is TaskState.COMPLETED
     return settle(
         cancellation.evolve(
             live_count=cancellation.live_count - 1,
-            stopped_count=cancellation.stopped_count + (state is TaskState.CANCELLED),
-            completed_count=cancellation.completed_count + (state is TaskState.COMPLETED),
+            proofs=tuple(
+                count + (proof is task.cancel_proof)
+                for proof, count in zip(CancelProof, cancellation.proofs, strict=True)
+            ),
+            completed_count=cancellation.completed_count + completed,
         ),
         now,
     )

@@ -1,10 +1,14 @@
-"""Ending what nobody ends: tasks past their deadline, and tasks of agents that were lost."""
+"""What time brings about: deadlines that pass, agents that are lost, tasks that expire."""
 
-from countermand.core.commands import Reap, Reaped
-from countermand.core.records import Agent, CancelProof, Task, TaskState
+from countermand.core.commands import CancelTask, Reap, Reaped
+from countermand.core.records import DEFAULT_GRACE, Agent, CancelProof, Task, TaskState
 from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rules.cancelling import cancel_task
 from countermand.core.rules.ending import end_task, wants_to_end
+from countermand.core.trace import TraceContext
 
+EXPIRY = "system:expiry"
+EXPIRY_REASON = "timeout"
 LOST_MESSAGE = "the agent was lost: its lease ran out"
 
 
@@ -19,13 +23,15 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
         task = rows.tasks.get(key)
         if task is not None and task.agent_id is not None:
             wanted.agents.add((task.namespace, task.agent_id))
+    for key in rows.overdue.expired:
+        wants_to_end(key, rows, wanted)
 
 
 def reap(command: Reap, draft: Draft) -> Reaped:
     """Ends each overdue task, and forgets the leases of agents that have no task left."""
     overdue = draft.rows.overdue
     if overdue is None:
-        return Reaped(ended=0, more=False)
+        return Reaped(ended=0, expired=0, more=False)
     ended = 0
     for namespace, task_id in overdue.tasks:
         task = draft.task(namespace, task_id)
@@ -37,7 +43,8 @@ def reap(command: Reap, draft: Draft) -> Reaped:
             agent = draft.agent(namespace, agent_id)
             if agent is not None and _lost(agent, draft.now):
                 draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
-    return Reaped(ended, overdue.more)
+    expired = sum(_expire(namespace, task_id, draft) for namespace, task_id in overdue.expired)
+    return Reaped(ended, expired, overdue.more)
 
 
 def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:
@@ -56,6 +63,29 @@ def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:
         lease_first = deadline is None or agent.lease_expire_time < deadline
         proof = CancelProof.AGENT_LOST if lease_first else CancelProof.FORCED
     end_task(task, TaskState.CANCELLED, draft, proof=proof)
+    return True
+
+
+def _expire(namespace: int, task_id: str, draft: Draft) -> bool:
+    """Cancels a task whose time has passed, as any caller would; not one that is ending anyway."""
+    task = draft.task(namespace, task_id)
+    if task is None or task.state not in (TaskState.PENDING, TaskState.RUNNING):
+        return False
+    trace_id = draft.new_uuid().replace("-", "")
+    expiry = CancelTask(
+        namespace=namespace,
+        target_id=task_id,
+        reason=EXPIRY_REASON,
+        message="",
+        request_id=None,
+        grace_period=DEFAULT_GRACE,
+        expected_version=None,
+        validate_only=False,
+        on_behalf_of="",
+        requested_by=EXPIRY,
+        trace=TraceContext(trace_id, trace_id[16:], sampled=False),
+    )
+    cancel_task(expiry, draft)
     return True
 
 

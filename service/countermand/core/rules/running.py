@@ -1,6 +1,12 @@
 """What agents do: start tasks, keep their lease, and end tasks."""
 
-from countermand.core.commands import FinishTask, RenewLease, StartTask
+from countermand.core.commands import (
+    BeginCharge,
+    FinishTask,
+    RenewLease,
+    ReportCharge,
+    StartTask,
+)
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import Agent, CancelProof, Task, TaskState
 from countermand.core.rows import Draft, Rows, Wanted
@@ -41,7 +47,7 @@ def start_task(command: StartTask, draft: Draft) -> Task:
         raise Refused(
             Reason.TASK_NOT_PENDING,
             f"task {task.task_id} is {task.state}, and not this agent's to start",
-            metadata={"task_id": task.task_id, "state": task.state},
+            metadata=state_of(task),
         )
     known = draft.agent(command.namespace, command.agent_id)
     lease_end = draft.now + command.lease_duration
@@ -68,6 +74,32 @@ def _save_lease(command: StartTask | RenewLease, lease_end: int, draft: Draft) -
     draft.agents[key] = Agent(*key, command.lease_duration, lease_end)
 
 
+def held_task(command: BeginCharge | ReportCharge | FinishTask, draft: Draft) -> Task:
+    """Returns the task of a command that carries its fence. Raises Refused if that is outdated."""
+    task = draft.task(command.namespace, command.task_id)
+    if task is None:
+        raise not_found("task", command.task_id)
+    if task.state is TaskState.PENDING:
+        raise Refused(
+            Reason.TASK_NOT_RUNNING,
+            f"task {task.task_id} was never started",
+            metadata=state_of(task),
+        )
+    if command.fence != task.fence:
+        raise Refused(
+            Reason.FENCED,
+            f"the fence is not the present one of task {task.task_id}: another start, or an end "
+            "that the agent did not make, came after it",
+            metadata=state_of(task),
+        )
+    return task
+
+
+def state_of(task: Task) -> dict[str, str]:
+    """Returns the metadata of a refusal that comes from the task's state."""
+    return {"task_id": task.task_id, "state": task.state}
+
+
 def wants_to_finish(command: FinishTask, rows: Rows, wanted: Wanted) -> None:
     """An end needs the task, and what ends with it."""
     wants_to_end((command.namespace, command.task_id), rows, wanted)
@@ -75,28 +107,14 @@ def wants_to_finish(command: FinishTask, rows: Rows, wanted: Wanted) -> None:
 
 def finish_task(command: FinishTask, draft: Draft) -> Task:
     """Ends a task as its agent says, if it still is the agent's to end."""
-    task = draft.task(command.namespace, command.task_id)
-    if task is None:
-        raise not_found("task", command.task_id)
-    metadata = {"task_id": task.task_id, "state": str(task.state)}
-    if task.state is TaskState.PENDING:
-        raise Refused(
-            Reason.TASK_NOT_RUNNING, f"task {task.task_id} was never started", metadata=metadata
-        )
-    if command.fence != task.fence:
-        raise Refused(
-            Reason.FENCED,
-            f"the fence is not the present one of task {task.task_id}: another start, or an end "
-            "that the agent did not make, came after it",
-            metadata=metadata,
-        )
+    task = held_task(command, draft)
     if task.ended:
         if task.state is command.outcome:
             return task
         raise Refused(
             Reason.TASK_NOT_RUNNING,
             f"task {task.task_id} has already ended {task.state}",
-            metadata=metadata,
+            metadata=state_of(task),
         )
     if command.outcome is not TaskState.CANCELLED:
         return end_task(
@@ -110,6 +128,6 @@ def finish_task(command: FinishTask, draft: Draft) -> Task:
         raise Refused(
             Reason.NOT_CANCELLING,
             f"no cancel of task {task.task_id} was accepted, so none can be acknowledged",
-            metadata=metadata,
+            metadata=state_of(task),
         )
     return end_task(task, TaskState.CANCELLED, draft, proof=CancelProof.ACKNOWLEDGED, by_agent=True)

@@ -25,6 +25,8 @@ class AgentService:
         return [
             Unary(f"{SERVICE}/StartTask", pb.StartTaskRequest, RUN, self.start_task),
             Unary(f"{SERVICE}/Heartbeat", pb.HeartbeatRequest, RUN, self.heartbeat),
+            Unary(f"{SERVICE}/BeginCharge", pb.BeginChargeRequest, RUN, self.begin_charge),
+            Unary(f"{SERVICE}/ReportCharge", pb.ReportChargeRequest, RUN, self.report_charge),
             Unary(f"{SERVICE}/FinishTask", pb.FinishTaskRequest, RUN, self.finish_task),
         ]
 
@@ -39,6 +41,20 @@ class AgentService:
             return pb.HeartbeatResponse()
         tasks = await self._store.stops(call.namespace, command.agent_id, MOST_STOPS)
         return pb.HeartbeatResponse(stops=[render_stop(task) for task in tasks])
+
+    async def begin_charge(
+        self, call: Call, request: pb.BeginChargeRequest
+    ) -> pb.BeginChargeResponse:
+        command = parse.parse_begin_charge(request, call.namespace)
+        task: Task = await self._writer.submit(command, call.trace)
+        return pb.BeginChargeResponse(task=render_task(task))
+
+    async def report_charge(
+        self, call: Call, request: pb.ReportChargeRequest
+    ) -> pb.ReportChargeResponse:
+        command = parse.parse_report_charge(request, call.namespace)
+        task: Task = await self._writer.submit(command, call.trace)
+        return pb.ReportChargeResponse(task=render_task(task))
 
     async def finish_task(self, call: Call, request: pb.FinishTaskRequest) -> pb.FinishTaskResponse:
         command = parse.parse_finish(request, call.namespace)

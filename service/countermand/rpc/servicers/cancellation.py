@@ -47,6 +47,12 @@ class CancellationService:
             Stream(f"{SERVICE}/WatchTasks", pb.WatchTasksRequest, READ, self.watch_tasks),
             Unary(f"{SERVICE}/GetCancellation", pb.GetCancellationRequest, READ, self.get),
             Unary(f"{SERVICE}/ListCancellations", pb.ListCancellationsRequest, READ, self.list),
+            Unary(
+                f"{SERVICE}/SummarizeCancellations",
+                pb.SummarizeCancellationsRequest,
+                READ,
+                self.summarize,
+            ),
         ]
 
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
@@ -159,6 +165,20 @@ class CancellationService:
         return pb.ListCancellationsResponse(
             cancellations=[render_cancellation(found) for found in page.cancellations],
             next_page_token=token,
+        )
+
+    async def summarize(
+        self, call: Call, request: pb.SummarizeCancellationsRequest
+    ) -> pb.SummarizeCancellationsResponse:
+        form = Form()
+        start_time = form.time("start_time", request)
+        end_time = form.time("end_time", request)
+        group_by = parse.parse_summary_key(form, request.group_by)
+        form.check()
+        counts = await self._store.summary(call.namespace, start_time, end_time, group_by)
+        rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
+        return pb.SummarizeCancellationsResponse(
+            rows=[pb.SummaryRow(key=key, count=count) for key, count in rows]
         )
 
     async def _covering(

@@ -42,14 +42,18 @@ class TaskService:
         return self._ids(self._clock.now())
 
     async def create_task(self, call: Call, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
-        command = parse.parse_create_task(request, call.namespace, self._new_uuid)
+        command = parse.parse_create_task(
+            request, call.namespace, self._new_uuid, self._clock.now()
+        )
         task: Task = await self._writer.submit(command, call.trace)
         return pb.CreateTaskResponse(task=render_task(task))
 
     async def create_group(
         self, call: Call, request: pb.CreateGroupRequest
     ) -> pb.CreateGroupResponse:
-        command = parse.parse_create_group(request, call.namespace, self._new_uuid)
+        command = parse.parse_create_group(
+            request, call.namespace, self._new_uuid, self._clock.now()
+        )
         created: GroupCreated = await self._writer.submit(command, call.trace)
         counts = {TaskState.PENDING: len(created.tasks)}
         return pb.CreateGroupResponse(

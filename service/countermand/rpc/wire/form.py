@@ -99,6 +99,13 @@ class Form:
             return None
         return time.seconds * SECOND + time.nanos // 1000
 
+    def future(self, path: str, owner: Any, now: int) -> int | None:
+        """Reads a time that must not have passed, of the field that the path ends with."""
+        time = self.time(path.rpartition(".")[2], owner)
+        if time is not None and time <= now:
+            self.reject(path, "must not be in the past")
+        return time
+
     def page_size(self, size: int) -> int:
         """Reads how many to answer at most."""
         if size < 0:

@@ -8,9 +8,12 @@ from countermand.core import commands as c
 from countermand.core.errors import Reason, Refused, Violation, invalid
 from countermand.core.ids import ENVIRONMENTS, SCOPES, is_name
 from countermand.core.records import (
+    DEFAULT_GRACE,
     MAX_TASKS_PER_TARGET,
     SECOND,
     CancellationState,
+    ChargeState,
+    SummaryKey,
     TaskFilter,
     TaskState,
 )
@@ -25,7 +28,6 @@ from countermand.v1 import task_service_pb2 as tasks
 
 Cancelling = TypeVar("Cancelling", bound=c.Cancel)
 
-DEFAULT_GRACE = 30 * SECOND
 DEFAULT_LEASE = 30 * SECOND
 DEFAULT_HEARTBEAT = 30 * SECOND
 
@@ -33,6 +35,16 @@ OUTCOMES = {
     agents.FINISH_OUTCOME_COMPLETED: TaskState.COMPLETED,
     agents.FINISH_OUTCOME_FAILED: TaskState.FAILED,
     agents.FINISH_OUTCOME_CANCELLED: TaskState.CANCELLED,
+}
+REPORTS = {
+    task_pb2.CHARGE_STATE_CAPTURED: ChargeState.CAPTURED,
+    task_pb2.CHARGE_STATE_FAILED: ChargeState.FAILED,
+    task_pb2.CHARGE_STATE_VOIDED: ChargeState.VOIDED,
+}
+SUMMARY_KEYS = {
+    cancellations.SUMMARY_KEY_REASON: SummaryKey.REASON,
+    cancellations.SUMMARY_KEY_STATE: SummaryKey.STATE,
+    cancellations.SUMMARY_KEY_PROOF: SummaryKey.PROOF,
 }
 TASK_STATES = {int(number): state for state, number in STATES.items()}
 STATES_OF_CANCELLATIONS = {int(number): state for state, number in CANCELLATION_STATES.items()}
@@ -69,17 +81,17 @@ def parse_cancel(
 
 
 def parse_create_task(
-    request: tasks.CreateTaskRequest, namespace: int, new_uuid: Callable[[], str]
+    request: tasks.CreateTaskRequest, namespace: int, new_uuid: Callable[[], str], now: int
 ) -> c.CreateTask:
     """Reads a new task."""
     form = Form()
-    task = _new_task(form, "", request, None, new_uuid)
+    task = _new_task(form, "", request, None, new_uuid, now)
     form.check()
     return c.CreateTask(namespace, task)
 
 
 def parse_create_group(
-    request: tasks.CreateGroupRequest, namespace: int, new_uuid: Callable[[], str]
+    request: tasks.CreateGroupRequest, namespace: int, new_uuid: Callable[[], str], now: int
 ) -> c.CreateGroup:
     """Reads a new group with its tasks."""
     if len(request.tasks) > MAX_TASKS_PER_TARGET:
@@ -89,7 +101,7 @@ def parse_create_group(
     if request.HasField("group_id"):
         group_id = form.uuid("group_id", request.group_id)
     new = tuple(
-        _new_task(form, f"tasks[{place}].", task, group_id, new_uuid)
+        _new_task(form, f"tasks[{place}].", task, group_id, new_uuid, now)
         for place, task in enumerate(request.tasks)
     )
     form.unique("tasks[{}].task_id", [task.task_id for task in new])
@@ -103,6 +115,7 @@ def _new_task(
     request: tasks.CreateTaskRequest,
     group_id: str | None,
     new_uuid: Callable[[], str],
+    now: int,
 ) -> c.NewTask:
     named_group = group_id
     if request.HasField("group_id"):
@@ -118,6 +131,7 @@ def _new_task(
         group_id=named_group,
         merchant=form.text(f"{path}merchant", request.merchant, 128),
         labels=form.labels(f"{path}labels", request.labels),
+        expire_time=form.future(f"{path}expire_time", request, now),
     )
 
 
@@ -150,6 +164,40 @@ def _lease(form: Form, request: Any) -> int:
     return form.span("lease_duration", request, DEFAULT_LEASE, least=SECOND, most=HOUR)
 
 
+def parse_begin_charge(request: agents.BeginChargeRequest, namespace: int) -> c.BeginCharge:
+    """Reads the asking for permission to take money."""
+    form = Form()
+    command = c.BeginCharge(
+        namespace,
+        task_id=form.uuid("task_id", request.task_id),
+        fence=_fence(form, request.fence),
+    )
+    form.check()
+    return command
+
+
+def parse_report_charge(request: agents.ReportChargeRequest, namespace: int) -> c.ReportCharge:
+    """Reads what came of taking money."""
+    form = Form()
+    charge_state = REPORTS.get(request.charge_state)
+    if charge_state is None:
+        form.reject("charge_state", "must be CAPTURED, FAILED or VOIDED")
+    command = c.ReportCharge(
+        namespace,
+        task_id=form.uuid("task_id", request.task_id),
+        fence=_fence(form, request.fence),
+        charge_state=charge_state or ChargeState.FAILED,
+    )
+    form.check()
+    return command
+
+
+def _fence(form: Form, fence: int) -> int:
+    if fence < 1:
+        form.reject("fence", "must be the number that StartTask gave")
+    return fence
+
+
 def parse_finish(request: agents.FinishTaskRequest, namespace: int) -> c.FinishTask:
     """Reads the end of a task."""
     form = Form()
@@ -158,12 +206,10 @@ def parse_finish(request: agents.FinishTaskRequest, namespace: int) -> c.FinishT
         form.reject("outcome", "must be COMPLETED, FAILED or CANCELLED")
     if request.failure_message and outcome is not TaskState.FAILED:
         form.reject("failure_message", "goes only with FAILED")
-    if request.fence < 1:
-        form.reject("fence", "must be the number that StartTask gave")
     command = c.FinishTask(
         namespace,
         task_id=form.uuid("task_id", request.task_id),
-        fence=request.fence,
+        fence=_fence(form, request.fence),
         outcome=outcome or TaskState.FAILED,
         failure_message=form.text("failure_message", request.failure_message, 500),
     )
@@ -196,6 +242,14 @@ def parse_cancellation_state(form: Form, number: int) -> CancellationState | Non
     return state
 
 
+def parse_summary_key(form: Form, number: cancellations.SummaryKey) -> SummaryKey:
+    """Reads by what to count."""
+    key = SUMMARY_KEYS.get(number)
+    if key is None:
+        form.reject("group_by", "must be REASON, STATE or PROOF")
+    return key or SummaryKey.REASON
+
+
 def parse_heartbeat_interval(form: Form, request: Any) -> int:
     """Reads how long a watch may be idle, in microseconds."""
     return form.span(
@@ -217,9 +271,7 @@ def parse_create_key(
 ) -> tuple[str, str, tuple[str, ...], int | None]:
     """Reads a new key: tenant, environment, scopes, and when it expires."""
     form = Form()
-    expire_time = form.time("expire_time", request)
-    if expire_time is not None and expire_time <= now:
-        form.reject("expire_time", "must not be in the past")
+    expire_time = form.future("expire_time", request, now)
     form.check()
     check_key(request.tenant, request.environment, request.scopes)
     return request.tenant, request.environment, tuple(request.scopes), expire_time

@@ -10,6 +10,7 @@ from countermand.core.records import (
     Cancellation,
     CancellationState,
     CancelProof,
+    ChargeState,
     Disposition,
     Group,
     Key,
@@ -27,6 +28,10 @@ STATES = {
 PROOFS = {None: task_pb2.CANCEL_PROOF_UNSPECIFIED} | {
     proof: cast("task_pb2.CancelProof", task_pb2.CancelProof.Value(f"CANCEL_PROOF_{proof}"))
     for proof in CancelProof
+}
+CHARGES = {
+    charge: cast("task_pb2.ChargeState", task_pb2.ChargeState.Value(f"CHARGE_STATE_{charge}"))
+    for charge in ChargeState
 }
 CANCELLATION_STATES = {
     state: cast(
@@ -66,10 +71,13 @@ def render_task(task: Task) -> task_pb2.Task:
         cancel_message=task.cancel_message,
         cancel_proof=PROOFS[task.cancel_proof],
         failure_message=task.failure_message,
+        charge_state=CHARGES[task.charge_state],
+        refund_required=task.refund_required,
     )
     if task.labels:
         message.labels.update(task.labels)
     set_time(message.deadline_time, task.deadline_time)
+    set_time(message.expire_time, task.expire_time)
     set_time(message.create_time, task.create_time)
     set_time(message.start_time, task.start_time)
     set_time(message.update_time, task.update_time)
@@ -114,6 +122,7 @@ def render_cancellation(
                 disposition=DISPOSITIONS[cancellation.disposition(task)],
                 task_state=STATES[task.state],
                 cancel_proof=PROOFS[task.cancel_proof],
+                refund_required=task.refund_required,
             )
             for task in covered
         ],

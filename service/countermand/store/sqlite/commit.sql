@@ -68,6 +68,12 @@ CROSS JOIN tasks AS t INDEXED BY tasks_live_by_agent
     ON t.namespace_no = a.namespace_no AND t.agent_id = a.agent_id AND t.end_time IS NULL
 WHERE a.lease_expire_time <= ? LIMIT ?
 
+-- name: load_expired_tasks
+-- Tasks past their time to expire, that are not ending anyway.
+SELECT namespace_no, lower(hex(task_id)) FROM tasks INDEXED BY tasks_by_expiry
+WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING') AND expire_time <= ?
+ORDER BY expire_time LIMIT ?
+
 -- name: save_groups
 WITH r ({group_columns}) AS (VALUES {rows})
 INSERT INTO groups ({group_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
@@ -88,8 +94,9 @@ WITH r ({cancellation_columns}) AS (VALUES {rows})
 INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, cancellation_id) DO UPDATE SET
     state = excluded.state, deadline_time = excluded.deadline_time, end_time = excluded.end_time,
-    live_count = excluded.live_count, stopped_count = excluded.stopped_count,
-    completed_count = excluded.completed_count
+    live_count = excluded.live_count, never_started_count = excluded.never_started_count,
+    acknowledged_count = excluded.acknowledged_count, forced_count = excluded.forced_count,
+    agent_lost_count = excluded.agent_lost_count, completed_count = excluded.completed_count
 
 -- name: save_request_ids
 WITH r (namespace_no, request_id, cancellation_id, fingerprint) AS (VALUES {rows})
@@ -102,19 +109,21 @@ INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
 
 -- name: update_tasks
 WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
-        deadline_time, failure_message, start_time, update_time, end_time) AS (VALUES {rows})
+        deadline_time, failure_message, charge_state, refund_required, start_time, update_time,
+        end_time) AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     agent_id = r.agent_id, cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
     deadline_time = r.deadline_time, failure_message = r.failure_message,
+    charge_state = r.charge_state, refund_required = r.refund_required,
     start_time = r.start_time, update_time = r.update_time, end_time = r.end_time
 FROM r WHERE tasks.task_no = r.task_no
 
 -- name: insert_events
-WITH r (namespace_no, seq, previous_seq, task_no, group_id, version, state, deadline_time, time,
-        ends_group) AS (VALUES {rows})
+WITH r (namespace_no, seq, previous_seq, task_no, group_id, version, state, charge_state,
+        deadline_time, time, ends_group) AS (VALUES {rows})
 INSERT INTO events (namespace_no, seq, previous_seq, task_no, group_id, version, state,
-                    deadline_time, time, ends_group)
+                    charge_state, deadline_time, time, ends_group)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: save_positions

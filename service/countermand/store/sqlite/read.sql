@@ -78,6 +78,49 @@ SELECT json_array(
     (SELECT count(*) FROM page), (SELECT lower(hex(min(cancellation_id))) FROM page),
     json((SELECT json_group_array(json_array({cancellation})) FROM chosen AS c)))
 
+-- name: list_cancellations_by_reason
+WITH chosen AS MATERIALIZED (
+    SELECT * FROM cancellations INDEXED BY cancellations_by_reason
+    WHERE namespace_no = :namespace_no AND reason = :reason
+        AND cancellation_id < :before AND cancellation_id >= :from
+    ORDER BY cancellation_id DESC LIMIT :window
+), page AS MATERIALIZED (
+    SELECT * FROM chosen
+    WHERE (:state IS NULL OR state = :state)
+        AND (:start_time IS NULL OR create_time >= :start_time)
+        AND (:end_time IS NULL OR create_time < :end_time)
+    ORDER BY cancellation_id DESC LIMIT :limit
+)
+SELECT json_array(
+    (SELECT count(*) FROM chosen), (SELECT lower(hex(min(cancellation_id))) FROM chosen),
+    json((SELECT json_group_array(json_array({cancellation})) FROM page AS c)))
+
+-- name: summarize_reason
+SELECT json_group_array(json_array(reason, tally)) FROM (
+    SELECT reason, count(*) AS tally FROM cancellations
+    WHERE namespace_no = :namespace_no AND cancellation_id >= :from AND cancellation_id < :before
+        AND create_time >= :start_time AND create_time < :end_time
+    GROUP BY reason
+)
+
+-- name: summarize_state
+SELECT json_group_array(json_array(state, tally)) FROM (
+    SELECT state, count(*) AS tally FROM cancellations
+    WHERE namespace_no = :namespace_no AND cancellation_id >= :from AND cancellation_id < :before
+        AND create_time >= :start_time AND create_time < :end_time
+    GROUP BY state
+)
+
+-- name: summarize_proof
+SELECT json_array(
+    json_array('NEVER_STARTED', sum(never_started_count)),
+    json_array('ACKNOWLEDGED', sum(acknowledged_count)),
+    json_array('FORCED', sum(forced_count)),
+    json_array('AGENT_LOST', sum(agent_lost_count)))
+FROM cancellations
+WHERE namespace_no = :namespace_no AND cancellation_id >= :from AND cancellation_id < :before
+    AND create_time >= :start_time AND create_time < :end_time
+
 -- name: stops
 SELECT json_group_array(json_array({task}))
 FROM (
@@ -91,6 +134,8 @@ LEFT JOIN cancellations AS c
 -- name: next_due
 SELECT json_array(
     (SELECT min(deadline_time) FROM tasks WHERE state = 'CANCELLING'),
+    (SELECT min(expire_time) FROM tasks
+     WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')),
     (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL))
 
 -- name: keys
@@ -100,18 +145,18 @@ JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 
 -- name: history
 -- A task's versions, from the present one back to the one after the version that was seen.
-WITH RECURSIVE chain (seq, previous_seq, version, state, deadline_time, time, ends_group) AS (
-    SELECT e.seq, e.previous_seq, e.version, e.state, e.deadline_time, e.time, e.ends_group
+WITH RECURSIVE chain (seq, previous_seq, version, state, charge_state, deadline_time, time, ends_group) AS (
+    SELECT e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group
     FROM events AS e WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq
         AND e.version > :after_version
     UNION ALL
-    SELECT e.seq, e.previous_seq, e.version, e.state, e.deadline_time, e.time, e.ends_group
+    SELECT e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.version > :after_version
 )
 SELECT json_group_array(
-    json_array(seq, previous_seq, version, state, deadline_time, time, ends_group)
+    json_array(seq, previous_seq, version, state, charge_state, deadline_time, time, ends_group)
 ) FROM chain
 
 -- name: version_at
@@ -124,7 +169,7 @@ WITH RECURSIVE chain (seq, previous_seq) AS (
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.seq > :position
 )
-SELECT json_array(e.seq, e.previous_seq, e.version, e.state, e.deadline_time, e.time, e.ends_group)
+SELECT json_array(e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group)
 FROM events AS e
 WHERE e.namespace_no = :namespace_no AND e.seq = (SELECT min(previous_seq) FROM chain)
 
@@ -170,7 +215,7 @@ LEFT JOIN cancellations AS c
 
 -- name: log
 SELECT json_group_array(json_array(
-    e.seq, e.previous_seq, e.version, e.state, e.deadline_time, e.time, e.ends_group,
+    e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group,
     lower(hex(e.group_id)), {task}
 ))
 FROM (
@@ -196,7 +241,7 @@ WITH RECURSIVE chain (task_no, seq, previous_seq) AS (
     WHERE e.seq > :after
 )
 SELECT json_group_array(json_array(
-    e.seq, e.previous_seq, e.version, e.state, e.deadline_time, e.time, e.ends_group, '', {task}
+    e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group, '', {task}
 ))
 FROM (SELECT task_no, seq FROM chain ORDER BY seq LIMIT :limit) AS x
 CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from countermand.core.ids import uuid_at
-from countermand.core.records import Event, Key, TargetKind, Task, TaskFilter, TaskState
+from countermand.core.records import Event, Key, SummaryKey, TargetKind, Task, TaskFilter, TaskState
 from countermand.store.contract import (
     Bookmark,
     CancellationPage,
@@ -95,16 +95,14 @@ class Reader:
     ) -> CancellationPage:
         if query.ids is not None:
             return self._chosen_cancellations(namespace, query)
-        highest = before or LAST_UUID
-        if query.end_time is not None:
-            highest = min(highest, uuid_at(query.end_time + 1000))
-        lowest = FIRST_UUID if query.start_time is None else uuid_at(query.start_time)
+        span = _id_range(query.start_time, query.end_time)
+        if before is not None:
+            span["before"] = min(span["before"], rows.uuid_bytes(before) or b"")
         looked_at, last, found = self._all(
-            "list_cancellations",
-            {
+            "list_cancellations" if query.reason is None else "list_cancellations_by_reason",
+            span
+            | {
                 "namespace_no": namespace,
-                "before": rows.uuid_bytes(highest),
-                "from": rows.uuid_bytes(lowest),
                 "window": WINDOW,
                 "limit": limit,
                 "reason": query.reason,
@@ -120,6 +118,20 @@ class Reader:
         return CancellationPage(
             cancellations, rows.uuid_text(last) if looked_at == WINDOW else None
         )
+
+    def summary(
+        self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
+    ) -> dict[str, int]:
+        found = self._all(
+            f"summarize_{group_by.lower()}",
+            _id_range(start_time, end_time)
+            | {
+                "namespace_no": namespace,
+                "start_time": start_time or 0,
+                "end_time": NO_NUMBER if end_time is None else end_time,
+            },
+        )
+        return {key: tally for key, tally in found if tally}
 
     def _chosen_cancellations(self, namespace: int, query: CancellationQuery) -> CancellationPage:
         found = []
@@ -220,7 +232,7 @@ class Reader:
         return LogPage(matching, through, mark.seq, mark.over)
 
     def _event(self, row: list[Any], namespace: int) -> Event | None:
-        event, group_id, task = row[:7], row[7], row[8:]
+        event, group_id, task = row[:8], row[8], row[9:]
         if task[0] is not None:
             return rows.read_event(event, rows.read_task(task))
         if not group_id:
@@ -240,6 +252,13 @@ class Reader:
     def _all(self, name: str, parameters: Any) -> list[Any]:
         found = self._one(name, parameters)
         return [] if found is None else found
+
+
+def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:
+    """Returns the bounds of the ids that we made in a time; they hold milliseconds."""
+    lowest = FIRST_UUID if start_time is None else uuid_at(start_time)
+    highest = LAST_UUID if end_time is None else uuid_at(end_time + 1000)
+    return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}
 
 
 def _seq(row: list[Any]) -> int:

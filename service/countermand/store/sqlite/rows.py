@@ -8,6 +8,7 @@ from countermand.core.records import (
     Cancellation,
     CancellationState,
     CancelProof,
+    ChargeState,
     Event,
     Group,
     Key,
@@ -20,6 +21,7 @@ from countermand.core.records import (
 from countermand.core.trace import TraceContext
 
 _STATES = {str(state): state for state in TaskState}
+_CHARGES = {str(charge): charge for charge in ChargeState}
 _PROOFS = {None: None} | {str(proof): proof for proof in CancelProof}
 _TASK_FIELDS = (
     "number",
@@ -38,6 +40,9 @@ _TASK_FIELDS = (
     "cancel_proof",
     "deadline_time",
     "failure_message",
+    "charge_state",
+    "refund_required",
+    "expire_time",
     "start_time",
     "end_time",
     "seq",
@@ -69,8 +74,10 @@ def read_task(row: list[Any]) -> Task:
     fields["state"] = _STATES[row[8]]
     fields["cancellation_id"] = uuid_text(row[12])
     fields["cancel_proof"] = _PROOFS[row[13]]
-    fields["cancel_reason"] = row[19] or ""
-    fields["cancel_message"] = row[20] or ""
+    fields["charge_state"] = _CHARGES[row[16]]
+    fields["refund_required"] = bool(row[17])
+    fields["cancel_reason"] = row[22] or ""
+    fields["cancel_message"] = row[23] or ""
     return task
 
 
@@ -93,6 +100,9 @@ def write_new_task(task: Task) -> tuple[Any, ...]:
         None if task.cancel_proof is None else task.cancel_proof.value,
         task.deadline_time,
         task.failure_message,
+        task.charge_state.value,
+        int(task.refund_required),
+        task.expire_time,
         task.start_time,
         task.end_time,
         task.seq,
@@ -112,6 +122,8 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
         None if task.cancel_proof is None else task.cancel_proof.value,
         task.deadline_time,
         task.failure_message,
+        task.charge_state.value,
+        int(task.refund_required),
         task.start_time,
         task.update_time,
         task.end_time,
@@ -168,8 +180,8 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         deadline_time=row[15],
         end_time=row[16],
         live_count=row[17],
-        stopped_count=row[18],
-        completed_count=row[19],
+        proofs=tuple(row[18:22]),
+        completed_count=row[22],
     )
 
 
@@ -194,7 +206,7 @@ def write_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.deadline_time,
         cancellation.end_time,
         cancellation.live_count,
-        cancellation.stopped_count,
+        *cancellation.proofs,
         cancellation.completed_count,
     )
 
@@ -265,7 +277,7 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
     task = event.task
     if task is None:
         group_id = uuid_bytes(event.group_id)
-        return (event.namespace, event.seq, 0, None, group_id, None, None, None, 0, 1)
+        return (event.namespace, event.seq, 0, None, group_id, None, None, None, None, 0, 1)
     return (
         event.namespace,
         event.seq,
@@ -274,6 +286,7 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
         None,
         task.version,
         task.state.value,
+        task.charge_state.value,
         task.deadline_time,
         task.update_time,
         int(event.ends_group),
@@ -282,11 +295,12 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
 
 def read_event(row: list[Any], task: Task) -> Event:
     """Returns the event of one of the task's versions; the row begins with the event's columns."""
-    seq, previous_seq, version, state, deadline_time, time, ends_group = row
+    seq, previous_seq, version, state, charge_state, deadline_time, time, ends_group = row
     then = as_of(
         task,
         version=version,
         state=_STATES[state],
+        charge_state=_CHARGES[charge_state],
         deadline_time=deadline_time,
         time=time,
         seq=seq,

@@ -6,7 +6,7 @@ from importlib.resources import files
 TASK_COLUMNS = (
     "task_no, namespace_no, task_id, group_id, merchant, labels, create_time, update_time, state, "
     "version, agent_id, fence, cancellation_id, cancel_proof, deadline_time, failure_message, "
-    "start_time, end_time, last_seq"
+    "charge_state, refund_required, expire_time, start_time, end_time, last_seq"
 )
 GROUP_COLUMNS = (
     "namespace_no, group_id, closed, create_time, update_time, version, task_count, live_count, "
@@ -15,7 +15,8 @@ GROUP_COLUMNS = (
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "on_behalf_of, request_id, create_time, trace_id, span_id, sampled, accept_seq, state, "
-    "deadline_time, end_time, live_count, stopped_count, completed_count"
+    "deadline_time, end_time, live_count, never_started_count, acknowledged_count, forced_count, "
+    "agent_lost_count, completed_count"
 )
 BLOBS = {
     "task_id",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from countermand.core.decide import Batch
-from countermand.core.records import Key, Task, TaskFilter, TaskState
+from countermand.core.records import Key, SummaryKey, Task, TaskFilter, TaskState
 from countermand.store.contract import (
     Bookmark,
     CancellationPage,
@@ -147,6 +147,14 @@ class SqliteStore:
         """See the contract."""
         return await self._read(
             lambda reader: reader.cancellations(namespace, query, before, limit)
+        )
+
+    async def summary(
+        self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
+    ) -> dict[str, int]:
+        """See the contract."""
+        return await self._read(
+            lambda reader: reader.summary(namespace, start_time, end_time, group_by)
         )
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:

@@ -83,9 +83,10 @@ class Writer:
             return [(namespace, id) for namespace, id in found]
 
         late, orphans, agents = ids("load_late_tasks"), ids("load_orphans"), ids("load_lost_agents")
-        more = limit in (len(late), len(orphans), len(agents))
-        tasks = [(number, str(rows.uuid_text(digits))) for number, digits in late + orphans]
-        return Overdue(list(dict.fromkeys(tasks)), agents, more)
+        expired = ids("load_expired_tasks")
+        more = limit in (len(late), len(orphans), len(agents), len(expired))
+        tasks = list(dict.fromkeys(late + orphans))
+        return Overdue(_with_text(tasks), agents, _with_text(expired), more)
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
@@ -153,6 +154,10 @@ def _chunks(parameters: list[Parameters]) -> Iterable[list[Parameters]]:
 
 def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
     return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
+
+
+def _with_text(ids: Iterable[Id]) -> list[Id]:
+    return [(number, str(rows.uuid_text(digits))) for number, digits in ids]
 
 
 def _pair(row: list[int]) -> tuple[int, int]:

@@ -59,6 +59,11 @@ CREATE TABLE tasks (
     ),
     deadline_time INTEGER,
     failure_message TEXT NOT NULL,
+    charge_state TEXT NOT NULL CHECK (
+        charge_state IN ('NONE', 'BEGUN', 'CAPTURED', 'FAILED', 'VOIDED')
+    ),
+    refund_required INTEGER NOT NULL CHECK (refund_required IN (0, 1)),
+    expire_time INTEGER,
     start_time INTEGER,
     update_time INTEGER NOT NULL,
     end_time INTEGER,
@@ -67,6 +72,8 @@ CREATE TABLE tasks (
     CHECK ((end_time IS NULL) = (state IN ('PENDING', 'RUNNING', 'CANCELLING'))),
     CHECK ((cancel_proof IS NOT NULL) = (state = 'CANCELLED')),
     CHECK ((agent_id IS NULL) = (state = 'PENDING' OR cancel_proof IS 'NEVER_STARTED')),
+    CHECK (refund_required = (state IN ('CANCELLED', 'FAILED')
+        AND charge_state IN ('BEGUN', 'CAPTURED'))),
     CHECK (state <> 'CANCELLING' OR (deadline_time IS NOT NULL AND cancellation_id IS NOT NULL))
 ) STRICT;
 
@@ -76,6 +83,8 @@ CREATE INDEX tasks_by_group ON tasks (namespace_no, group_id) WHERE group_id IS 
 CREATE INDEX tasks_live ON tasks (namespace_no) WHERE end_time IS NULL;
 CREATE INDEX tasks_live_by_agent ON tasks (namespace_no, agent_id)
     WHERE end_time IS NULL AND agent_id IS NOT NULL;
+CREATE INDEX tasks_by_expiry ON tasks (expire_time)
+    WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING');
 CREATE INDEX tasks_by_deadline ON tasks (deadline_time) WHERE state = 'CANCELLING';
 
 CREATE TABLE agents (
@@ -109,12 +118,18 @@ CREATE TABLE cancellations (
     deadline_time INTEGER,
     end_time INTEGER,
     live_count INTEGER NOT NULL CHECK (live_count >= 0),
-    stopped_count INTEGER NOT NULL,
+    -- How many tasks it stopped, by their proof.
+    never_started_count INTEGER NOT NULL,
+    acknowledged_count INTEGER NOT NULL,
+    forced_count INTEGER NOT NULL,
+    agent_lost_count INTEGER NOT NULL,
     completed_count INTEGER NOT NULL,
     PRIMARY KEY (namespace_no, cancellation_id),
     CHECK ((end_time IS NULL) = (state = 'IN_PROGRESS')),
     CHECK ((live_count > 0) = (state = 'IN_PROGRESS'))
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cancellations_by_reason ON cancellations (namespace_no, reason);
 
 CREATE TABLE request_ids (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
@@ -134,6 +149,7 @@ CREATE TABLE events (
     group_id BLOB CHECK (task_no IS NULL OR group_id IS NULL),
     version INTEGER,
     state TEXT,
+    charge_state TEXT,
     deadline_time INTEGER,
     time INTEGER NOT NULL,
     ends_group INTEGER NOT NULL CHECK (ends_group IN (0, 1)),
