@@ -1,17 +1,21 @@
 """What can be asked of the rules: one command for each thing that changes the store."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from countermand.core.records import (
     Cancellation,
-    ChargeState,
+    Cart,
+    Checkout,
     Group,
+    Holder,
     Key,
-    Record,
+    Order,
     Task,
-    TaskState,
 )
+from countermand.core.states import ChargeState, TaskState
 from countermand.core.trace import TraceContext
 
 
@@ -31,6 +35,8 @@ class NewTask:
     merchant: str
     labels: dict[str, str]
     expire_time: int | None = None
+    checkout_id: str | None = None
+    order_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,75 @@ class CreateGroup(Command):
     group_id: str
     closed: bool
     tasks: tuple[NewTask, ...]
+    checkout_id: str | None = None
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCheckout(Command):
+    """Creates a checkout and its tasks, which become its group. Answers a CheckoutCreated."""
+
+    checkout_id: str
+    cart_id: str | None
+    group_id: str
+    """The id of its group, if it has tasks."""
+    snapshot: bytes
+    line_items: bytes
+    """The lines of the cart, if that is created too."""
+    expire_time: int | None
+    tasks: tuple[NewTask, ...]
+    supersede: bool
+    requested_by: str
+    trace: TraceContext
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteCheckout(Command):
+    """Completes a checkout and closes its cart. Answers the checkout."""
+
+    checkout_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCart(Command):
+    """Gives a cart new lines; a checkout that locks it is cancelled. Answers a CartChanged."""
+
+    cart_id: str
+    line_items: bytes
+    requested_by: str
+    trace: TraceContext
+
+
+class OrderSnapshot(NamedTuple):
+    """What a platform says of an order."""
+
+    data: bytes
+    fulfilled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder(Command):
+    """Creates an order and its tasks. Answers an OrderCreated."""
+
+    order_id: str
+    checkout_ids: tuple[str, ...]
+    snapshot: OrderSnapshot
+    tasks: tuple[NewTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOrder(Command):
+    """Changes what a platform says of an order, closes it, or lists other checkouts.
+
+    Answers the order.
+    """
+
+    order_id: str
+    merge: Callable[[bytes], OrderSnapshot]
+    """Returns the new snapshot from the present one."""
+    checkout_ids: tuple[str, ...] | None
+    """The checkouts to list; None leaves them as they are."""
+    close: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +182,8 @@ class Cancel(Command):
     on_behalf_of: str
     requested_by: str
     trace: TraceContext
+    by_cart: bool = False
+    """Whether `target_id` is a cart, and the target the checkout that locks it."""
 
     def fingerprint(self) -> bytes:
         """Returns 16 bytes that are equal for equal requests: same method and same fields.
@@ -115,6 +192,7 @@ class Cancel(Command):
         """
         said = (
             type(self).__name__,
+            self.by_cart,
             self.target_id,
             self.reason,
             self.message,
@@ -133,6 +211,16 @@ class CancelTask(Cancel):
 @dataclass(frozen=True, slots=True)
 class CancelGroup(Cancel):
     """Cancels all tasks of a group, and closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCheckout(Cancel):
+    """Cancels a checkout with its tasks, and unlocks its cart."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder(Cancel):
+    """Cancels an order with its tasks, and those of its checkouts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +249,8 @@ class RevokeKey(Command):
 class Cancelled:
     """The answer to a cancel."""
 
-    target: Record
-    """The Task or Group as it is now."""
+    target: Task | Holder
+    """The task, group, checkout or order as it is now."""
     cancellation: Cancellation
     covered: tuple[Task, ...]
     """The tasks to report results of, as they are now, in the order of their creation."""
@@ -174,6 +262,31 @@ class GroupCreated:
     """The answer to CreateGroup."""
 
     group: Group
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutCreated:
+    """The answer to CreateCheckout."""
+
+    checkout: Checkout
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CartChanged:
+    """The answer to ChangeCart."""
+
+    cart: Cart
+    cancelled: Cancelled | None
+    """What became of the checkout that locked it; None if none did."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCreated:
+    """The answer to CreateOrder."""
+
+    order: Order
     tasks: tuple[Task, ...]
 
 

@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
+from countermand.core.states import (
+    CancellationState,
+    CancelProof,
+    CartState,
+    ChargeState,
+    CheckoutState,
+    Disposition,
+    OrderState,
+    TargetKind,
+    TaskState,
+)
 from countermand.core.trace import TraceContext
 
 MAX_TASKS_PER_TARGET = 10_000
@@ -24,73 +34,6 @@ def rfc3339(time: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class TaskState(StrEnum):
-    """Where a task stands."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    CANCELLING = "CANCELLING"
-    CANCELLED = "CANCELLED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the state is terminal."""
-        return self in ENDED_STATES
-
-
-ENDED_STATES = frozenset({TaskState.CANCELLED, TaskState.COMPLETED, TaskState.FAILED})
-
-
-class CancelProof(StrEnum):
-    """How it is known that a CANCELLED task stopped."""
-
-    NEVER_STARTED = "NEVER_STARTED"
-    ACKNOWLEDGED = "ACKNOWLEDGED"
-    FORCED = "FORCED"
-    AGENT_LOST = "AGENT_LOST"
-
-
-class ChargeState(StrEnum):
-    """How the taking of money for a task stands."""
-
-    NONE = "NONE"
-    BEGUN = "BEGUN"
-    CAPTURED = "CAPTURED"
-    FAILED = "FAILED"
-    VOIDED = "VOIDED"
-
-    @property
-    def may_hold_money(self) -> bool:
-        """Whether money may have been taken, and not given back."""
-        return self in (ChargeState.BEGUN, ChargeState.CAPTURED)
-
-
-class CancellationState(StrEnum):
-    """How a cancellation stands."""
-
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    PARTIAL = "PARTIAL"
-    TOO_LATE = "TOO_LATE"
-
-
-class Disposition(StrEnum):
-    """What a cancel did to one task."""
-
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
-    SKIPPED = "SKIPPED"
-
-
-class TargetKind(StrEnum):
-    """What kind of thing a cancel names."""
-
-    TASK = "TASK"
-    GROUP = "GROUP"
-
-
 class Record:
     """A frozen record that knows how to become its successor.
 
@@ -107,6 +50,14 @@ class Record:
         return successor
 
 
+class Target(NamedTuple):
+    """What a cancel names, and what a task can be under."""
+
+    kind: TargetKind
+    namespace: int
+    id: str
+
+
 @dataclass(frozen=True)
 class Task(Record):
     """One piece of work that can be stopped."""
@@ -118,6 +69,8 @@ class Task(Record):
     labels: dict[str, str]
     create_time: int
     update_time: int
+    checkout_id: str | None = None
+    order_id: str | None = None
     state: TaskState = TaskState.PENDING
     version: int = 1
     agent_id: str | None = None
@@ -143,26 +96,128 @@ class Task(Record):
         """Whether the task is in a terminal state."""
         return self.end_time is not None
 
+    @property
+    def target(self) -> Target:
+        """The task as what a cancel names."""
+        return Target(TargetKind.TASK, self.namespace, self.task_id)
 
-@dataclass(frozen=True)
-class Group(Record):
-    """Tasks that belong together."""
+
+@dataclass(frozen=True, kw_only=True)
+class Holder(Record):
+    """What holds tasks, and can be cancelled as a whole: a group, a checkout or an order."""
 
     namespace: int
-    group_id: str
-    closed: bool
     create_time: int
     update_time: int
     version: int = 1
     task_count: int = 0
     live_count: int = 0
     """How many of its tasks have not ended."""
+    completed_count: int = 0
+    """How many of its tasks are COMPLETED."""
     cancellation_id: str | None = None
 
     @property
+    def target(self) -> Target:
+        """The holder as what a cancel names."""
+        raise NotImplementedError
+
+    @property
+    def open(self) -> bool:
+        """Whether tasks may join."""
+        raise NotImplementedError
+
+    @property
     def over(self) -> bool:
-        """Whether nothing more can happen to the group's tasks."""
-        return self.closed and self.live_count == 0
+        """Whether nothing more can happen to its tasks."""
+        return not self.open and self.live_count == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Holder):
+    """Tasks that belong together."""
+
+    group_id: str
+    checkout_id: str | None = None
+    order_id: str | None = None
+    closed: bool = False
+
+    @property
+    def target(self) -> Target:
+        """The group as what a cancel names."""
+        return Target(TargetKind.GROUP, self.namespace, self.group_id)
+
+    @property
+    def open(self) -> bool:
+        """Whether tasks may join."""
+        return not self.closed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout(Holder):
+    """A checkout session."""
+
+    checkout_id: str
+    cart_id: str | None
+    group_id: str | None
+    snapshot: bytes
+    """Buyer, lines, totals and all else that the caller gave, in an encoding of its own."""
+    state: CheckoutState = CheckoutState.OPEN
+    expire_time: int | None = None
+    cancel_time: int | None = None
+    cancel_reason: str = ""
+    cancel_message: str = ""
+    order_ids: tuple[str, ...] = ()
+    """The orders that list this checkout."""
+
+    @property
+    def target(self) -> Target:
+        """The checkout as what a cancel names."""
+        return Target(TargetKind.CHECKOUT, self.namespace, self.checkout_id)
+
+    @property
+    def open(self) -> bool:
+        """Whether tasks may join."""
+        return self.state is CheckoutState.OPEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Holder):
+    """A placed order."""
+
+    order_id: str
+    checkout_ids: tuple[str, ...]
+    snapshot: bytes
+    """All that the platform says of the order, in an encoding of its own."""
+    fulfilled: bool
+    """Whether something of it was shipped, so that it cannot be cancelled."""
+    state: OrderState = OrderState.OPEN
+    cancel_time: int | None = None
+    cancel_reason: str = ""
+
+    @property
+    def target(self) -> Target:
+        """The order as what a cancel names."""
+        return Target(TargetKind.ORDER, self.namespace, self.order_id)
+
+    @property
+    def open(self) -> bool:
+        """Whether tasks may join."""
+        return self.state is OrderState.OPEN
+
+
+@dataclass(frozen=True)
+class Cart(Record):
+    """What a checkout locks while it runs."""
+
+    namespace: int
+    cart_id: str
+    state: CartState
+    checkout_id: str | None
+    """The checkout that locks it, or that closed it."""
+    line_items: bytes
+    """Its lines, in an encoding of its own."""
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -182,8 +237,7 @@ class Cancellation(Record):
 
     namespace: int
     cancellation_id: str
-    target_kind: TargetKind
-    target_id: str
+    target: Target
     reason: str
     message: str
     requested_by: str
@@ -208,12 +262,6 @@ class Cancellation(Record):
     def stopped_count(self) -> int:
         """How many covered tasks ended CANCELLED after the accept."""
         return sum(self.proofs)
-
-    def covers(self, task: Task, group: Group | None) -> bool:
-        """Whether this cancel has the task among its results."""
-        if self.target_kind is TargetKind.TASK:
-            return self.target_id == task.task_id
-        return group is not None and self.target_id == group.group_id
 
     def disposition(self, task: Task) -> Disposition:
         """What this cancel did to a task that it covers."""
@@ -253,77 +301,3 @@ class Key(Record):
     def live(self, now: int) -> bool:
         """Whether the key is accepted at this time."""
         return self.revoke_time is None and (self.expire_time is None or now < self.expire_time)
-
-
-class TaskFilter(NamedTuple):
-    """Chooses tasks of one namespace; what is set is ANDed, nothing set chooses all."""
-
-    group_id: str | None = None
-    agent_id: str | None = None
-
-    def matches(self, task: Task) -> bool:
-        """Whether the task, as it was at this version, is chosen."""
-        return (self.group_id is None or task.group_id == self.group_id) and (
-            self.agent_id is None or task.agent_id == self.agent_id
-        )
-
-
-class Event(NamedTuple):
-    """One entry of a namespace's log: a version of a task, or the closing of a group."""
-
-    seq: int
-    """Its place: log order is commit order."""
-    namespace: int
-    task: Task | None
-    """The task as this version was; None when a group closed without a task's change."""
-    group_id: str | None
-    ends_group: bool
-    """Whether with this entry the group is closed and all its tasks have ended."""
-    previous_seq: int = 0
-    """The place of the task's version before; 0 for its first."""
-
-
-def as_of(
-    task: Task,
-    *,
-    version: int,
-    state: TaskState,
-    charge_state: ChargeState,
-    deadline_time: int | None,
-    time: int,
-    seq: int,
-) -> Task:
-    """Returns the task as it was at one of its versions, from what that version's event holds.
-
-    The rest follows from the present row: an agent and a start are set once, with RUNNING; a
-    cancellation is set once, with the first cancel, and every later version has it.
-    """
-    if version == task.version:
-        return task
-    started = state is not TaskState.PENDING
-    cancelled = state is TaskState.CANCELLING
-    return task.evolve(
-        version=version,
-        state=state,
-        charge_state=charge_state,
-        deadline_time=deadline_time,
-        update_time=time,
-        seq=seq,
-        agent_id=task.agent_id if started else None,
-        start_time=task.start_time if started else None,
-        cancellation_id=task.cancellation_id if cancelled else None,
-        cancel_reason=task.cancel_reason if cancelled else "",
-        cancel_message=task.cancel_message if cancelled else "",
-        cancel_proof=None,
-        failure_message="",
-        refund_required=False,
-        end_time=None,
-    )
-
-
-class SummaryKey(StrEnum):
-    """By what cancellations are counted."""
-
-    REASON = "REASON"
-    STATE = "STATE"
-    PROOF = "PROOF"

@@ -5,15 +5,21 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from countermand.core.ids import UuidMaker
+from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
     Cancellation,
-    Event,
+    Cart,
+    Checkout,
     Group,
+    Holder,
     Key,
+    Order,
     RequestId,
+    Target,
     Task,
 )
+from countermand.core.states import TargetKind
 
 Id = tuple[int, str]
 """A namespace, and an id in it."""
@@ -24,9 +30,12 @@ class Wanted:
     """What a batch asks the store for."""
 
     tasks: set[Id] = field(default_factory=set)
-    groups: set[Id] = field(default_factory=set)
-    members: set[Id] = field(default_factory=set)
-    """Groups of which all tasks are wanted."""
+    holders: set[Target] = field(default_factory=set)
+    members: set[Target] = field(default_factory=set)
+    """Holders of which all tasks are wanted."""
+    subgroups: set[Target] = field(default_factory=set)
+    """Orders of which all groups are wanted."""
+    carts: set[Id] = field(default_factory=set)
     agents: set[Id] = field(default_factory=set)
     cancellations: set[Id] = field(default_factory=set)
     request_ids: set[Id] = field(default_factory=set)
@@ -39,8 +48,10 @@ class Wanted:
     def __bool__(self) -> bool:
         return bool(
             self.tasks
-            or self.groups
+            or self.holders
             or self.members
+            or self.subgroups
+            or self.carts
             or self.agents
             or self.cancellations
             or self.request_ids
@@ -67,9 +78,11 @@ class Loaded(NamedTuple):
     """What the store answers to a Wanted. What does not exist is left out."""
 
     tasks: Iterable[Task] = ()
-    groups: Iterable[Group] = ()
-    members: Iterable[tuple[Id, list[Task]]] = ()
+    holders: Iterable[Holder] = ()
+    members: Iterable[tuple[Target, list[Task]]] = ()
     """Tasks in the order of their creation."""
+    subgroups: Iterable[tuple[Target, list[Group]]] = ()
+    carts: Iterable[Cart] = ()
     agents: Iterable[Agent] = ()
     cancellations: Iterable[Cancellation] = ()
     request_ids: Iterable[RequestId] = ()
@@ -89,8 +102,10 @@ class Rows:
         self.now = now
         self.ids = ids
         self.tasks: dict[Id, Task | None] = {}
-        self.groups: dict[Id, Group | None] = {}
-        self.members: dict[Id, list[str]] = {}
+        self.holders: dict[Target, Holder | None] = {}
+        self.members: dict[Target, list[str]] = {}
+        self.subgroups: dict[Target, list[Target]] = {}
+        self.carts: dict[Id, Cart | None] = {}
         self.agents: dict[Id, Agent | None] = {}
         self.cancellations: dict[Id, Cancellation | None] = {}
         self.request_ids: dict[Id, RequestId | None] = {}
@@ -103,8 +118,10 @@ class Rows:
         """Returns what of that is not here yet."""
         return Wanted(
             tasks=wanted.tasks - self.tasks.keys(),
-            groups=wanted.groups - self.groups.keys(),
+            holders=wanted.holders - self.holders.keys(),
             members=wanted.members - self.members.keys(),
+            subgroups=wanted.subgroups - self.subgroups.keys(),
+            carts=wanted.carts - self.carts.keys(),
             agents=wanted.agents - self.agents.keys(),
             cancellations=wanted.cancellations - self.cancellations.keys(),
             request_ids=wanted.request_ids - self.request_ids.keys(),
@@ -117,21 +134,28 @@ class Rows:
         """Takes what the store answered; what was wanted and is not there does not exist."""
         for ids, rows in (
             (wanted.tasks, self.tasks),
-            (wanted.groups, self.groups),
+            (wanted.carts, self.carts),
             (wanted.agents, self.agents),
             (wanted.cancellations, self.cancellations),
             (wanted.request_ids, self.request_ids),
         ):
             rows.update(dict.fromkeys(ids))
+        self.holders.update(dict.fromkeys(wanted.holders))
         self.keys.update(dict.fromkeys(wanted.keys))
         for task in loaded.tasks:
             self.tasks[task.namespace, task.task_id] = task
-        for group in loaded.groups:
-            self.groups[group.namespace, group.group_id] = group
-        for group_key, tasks in loaded.members:
-            self.members[group_key] = [task.task_id for task in tasks]
+        for holder in loaded.holders:
+            self.holders[holder.target] = holder
+        for target, tasks in loaded.members:
+            self.members[target] = [task.task_id for task in tasks]
             for task in tasks:
-                self.tasks[task.namespace, task.task_id] = task
+                self.tasks.setdefault((task.namespace, task.task_id), task)
+        for target, groups in loaded.subgroups:
+            self.subgroups[target] = [group.target for group in groups]
+            for group in groups:
+                self.holders.setdefault(group.target, group)
+        for cart in loaded.carts:
+            self.carts[cart.namespace, cart.cart_id] = cart
         for agent in loaded.agents:
             self.agents[agent.namespace, agent.agent_id] = agent
         for cancellation in loaded.cancellations:
@@ -150,11 +174,9 @@ class Rows:
         for task_key, task in changes.tasks.items():
             if self.tasks.get(task_key) is None:
                 self.saves.created.add(task_key)
-                siblings = self.members.get((task.namespace, task.group_id or ""))
-                if siblings is not None:
-                    siblings.append(task.task_id)
         self.tasks.update(changes.tasks)
-        self.groups.update(changes.groups)
+        self.holders.update(changes.holders)
+        self.carts.update(changes.carts)
         self.agents.update(changes.agents)
         self.cancellations.update(changes.cancellations)
         self.request_ids.update(changes.request_ids)
@@ -168,7 +190,8 @@ class Changes:
 
     def __init__(self) -> None:
         self.tasks: dict[Id, Task] = {}
-        self.groups: dict[Id, Group] = {}
+        self.holders: dict[Target, Holder] = {}
+        self.carts: dict[Id, Cart] = {}
         self.agents: dict[Id, Agent] = {}
         self.cancellations: dict[Id, Cancellation] = {}
         self.request_ids: dict[Id, RequestId] = {}
@@ -179,7 +202,8 @@ class Changes:
     def merge(self, later: "Changes") -> None:
         """Takes in what changed after this."""
         self.tasks.update(later.tasks)
-        self.groups.update(later.groups)
+        self.holders.update(later.holders)
+        self.carts.update(later.carts)
         self.agents.update(later.agents)
         self.cancellations.update(later.cancellations)
         self.request_ids.update(later.request_ids)
@@ -218,16 +242,34 @@ class Draft(Changes):
         key = (namespace, task_id)
         return self.tasks.get(key) or self.rows.tasks[key]
 
+    def holder(self, target: Target) -> Holder | None:
+        """Returns a holder as this command left it, or None if there is none."""
+        return self.holders.get(target) or self.rows.holders[target]
+
     def group(self, namespace: int, group_id: str) -> Group | None:
         """Returns a group as this command left it, or None if there is none."""
-        key = (namespace, group_id)
-        return self.groups.get(key) or self.rows.groups[key]
+        group = self.holder(Target(TargetKind.GROUP, namespace, group_id))
+        return group if isinstance(group, Group) else None
 
-    def members(self, group: Group) -> list[Task]:
-        """Returns all tasks of a group in the order of their creation."""
-        namespace = group.namespace
-        ids = self.rows.members[namespace, group.group_id]
-        return [task for id in ids if (task := self.task(namespace, id)) is not None]
+    def checkout(self, namespace: int, checkout_id: str) -> Checkout | None:
+        """Returns a checkout as this command left it, or None if there is none."""
+        checkout = self.holder(Target(TargetKind.CHECKOUT, namespace, checkout_id))
+        return checkout if isinstance(checkout, Checkout) else None
+
+    def order(self, namespace: int, order_id: str) -> Order | None:
+        """Returns an order as this command left it, or None if there is none."""
+        order = self.holder(Target(TargetKind.ORDER, namespace, order_id))
+        return order if isinstance(order, Order) else None
+
+    def cart(self, namespace: int, cart_id: str) -> Cart | None:
+        """Returns a cart as this command left it, or None if there is none."""
+        key = (namespace, cart_id)
+        return self.carts.get(key) or self.rows.carts[key]
+
+    def members(self, target: Target) -> list[Task]:
+        """Returns all tasks of a holder in the order of their creation."""
+        ids = self.rows.members[target]
+        return [task for id in ids if (task := self.task(target.namespace, id)) is not None]
 
     def agent(self, namespace: int, agent_id: str) -> Agent | None:
         """Returns an agent as this command left it, or None if it is unknown."""
@@ -248,27 +290,44 @@ class Draft(Changes):
         """Keeps a change that is no version of the task, such as a new fence."""
         self.tasks[task.namespace, task.task_id] = task
 
-    def save_group(self, group: Group) -> None:
-        """Keeps a group's new state."""
-        self.groups[group.namespace, group.group_id] = group
+    def save_holder(self, holder: Holder) -> None:
+        """Keeps a holder's new state."""
+        self.holders[holder.target] = holder
+
+    def save_cart(self, cart: Cart) -> None:
+        """Keeps a cart's new state."""
+        self.carts[cart.namespace, cart.cart_id] = cart
 
     def save_cancellation(self, cancellation: Cancellation) -> None:
         """Keeps a cancellation's new state."""
         self.cancellations[cancellation.namespace, cancellation.cancellation_id] = cancellation
 
-    def log_task(self, task: Task, *, ends_group: bool = False) -> Task:
+    def orders_of(self, task: Task) -> frozenset[str]:
+        """Returns the orders that a task is under: its own, and those of its checkout."""
+        own = {task.order_id} if task.order_id is not None else set()
+        if task.checkout_id is None:
+            return frozenset(own)
+        checkout = self.checkout(task.namespace, task.checkout_id)
+        return frozenset(own.union(checkout.order_ids if checkout is not None else ()))
+
+    def log_task(self, task: Task, *, over: frozenset[Target] = frozenset()) -> Task:
         """Keeps a new version of a task and logs it. Returns it with its place in the log."""
-        seq = self.position(task.namespace) + 1
-        self.positions[task.namespace] = seq
+        seq = self._next_seq(task.namespace)
         logged = task.evolve(seq=seq)
         self.save_task(logged)
-        self.events.append(
-            Event(seq, task.namespace, logged, task.group_id, ends_group, previous_seq=task.seq)
-        )
+        orders = NO_ORDERS
+        if task.order_id is not None or task.checkout_id is not None:
+            orders = self.orders_of(task)
+        self.events.append(Event(seq, task.namespace, logged, orders, over, previous_seq=task.seq))
         return logged
 
-    def log_group_over(self, group: Group) -> None:
-        """Logs that a group is over without a task's change."""
-        seq = self.position(group.namespace) + 1
-        self.positions[group.namespace] = seq
-        self.events.append(Event(seq, group.namespace, None, group.group_id, ends_group=True))
+    def log_over(self, namespace: int, over: frozenset[Target]) -> None:
+        """Logs that holders are over without a task's change."""
+        self.events.append(Event(self._next_seq(namespace), namespace, None, over=over))
+
+    def _next_seq(self, namespace: int) -> int:
+        seq = self.positions[namespace] = self.position(namespace) + 1
+        return seq
+
+
+NO_ORDERS: frozenset[str] = frozenset()

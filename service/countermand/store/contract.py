@@ -4,17 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from countermand.core.decide import Batch
-from countermand.core.records import (
-    Cancellation,
-    CancellationState,
-    Event,
-    Group,
-    Key,
-    SummaryKey,
-    Task,
-    TaskFilter,
-    TaskState,
-)
+from countermand.core.log import Event, TaskFilter
+from countermand.core.records import Cancellation, Cart, Holder, Key, Target, Task
+from countermand.core.states import CancellationState, SummaryKey, TaskState
 
 
 class StoreFailed(Exception):
@@ -69,10 +61,10 @@ class CancellationQuery(NamedTuple):
         )
 
 
-class GroupReading(NamedTuple):
-    """A group, and how many of its tasks stand in each state."""
+class HolderReading(NamedTuple):
+    """A group, checkout or order, and how many of its tasks stand in each state."""
 
-    group: Group
+    holder: Holder
     counts: dict[TaskState, int]
 
 
@@ -98,7 +90,9 @@ class Bookmark(NamedTuple):
     last_number: int
     """The number of the last task that was created before it."""
     over: bool
-    """Whether the filter's group is closed and all its tasks have ended."""
+    """Whether a holder that the filter names is closed and all its tasks have ended."""
+    missing: Target | None = None
+    """A holder that the filter names and that does not exist."""
 
 
 class LogPage(NamedTuple):
@@ -111,7 +105,7 @@ class LogPage(NamedTuple):
     end: int
     """The last position of the log at that moment."""
     over: bool
-    """Whether the filter's group is closed and all its tasks have ended, as of `end`."""
+    """Whether a holder that the filter names is over, as of `end`."""
 
 
 class Store(Protocol):
@@ -143,8 +137,13 @@ class Store(Protocol):
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """Returns a task."""
 
-    async def group(self, namespace: int, group_id: str) -> GroupReading | None:
-        """Returns a group with the counts of its tasks."""
+    async def holder(self, target: Target) -> HolderReading | None:
+        """Returns a group, checkout or order with the counts of its tasks."""
+        ...
+
+    async def cart(self, namespace: int, cart_id: str) -> Cart | None:
+        """Returns a cart."""
+        ...
 
     async def tasks(
         self,
@@ -186,15 +185,15 @@ class Store(Protocol):
     async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
         """Returns a task, and the events of all its versions above `after_version`."""
 
-    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark | None:
-        """Returns where a watch with this filter begins; None if its group is unknown."""
+    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
+        """Returns where a watch with this filter begins."""
 
     async def snapshot(
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
     ) -> TaskPage:
         """Returns matching tasks with numbers above `after`, each as it was at the mark.
 
-        With a group those are all of its tasks, else only those that have not ended.
+        With a group, checkout or order those are all of its tasks, else only those that have not ended.
         """
 
     async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:

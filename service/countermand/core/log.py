@@ -1,0 +1,88 @@
+"""The log: what happened to the tasks of a namespace, in the order of the commits."""
+
+from typing import NamedTuple
+
+from countermand.core.records import Target, Task
+from countermand.core.states import ChargeState, TargetKind, TaskState
+
+
+class TaskFilter(NamedTuple):
+    """Chooses tasks of one namespace; what is set is ANDed, nothing set chooses all."""
+
+    group_id: str | None = None
+    checkout_id: str | None = None
+    order_id: str | None = None
+    agent_id: str | None = None
+
+    def targets(self, namespace: int) -> tuple[Target, ...]:
+        """Returns the holders that the filter names, the narrowest first."""
+        named = (
+            (TargetKind.GROUP, self.group_id),
+            (TargetKind.CHECKOUT, self.checkout_id),
+            (TargetKind.ORDER, self.order_id),
+        )
+        return tuple(Target(kind, namespace, id) for kind, id in named if id is not None)
+
+
+class Event(NamedTuple):
+    """One entry of a namespace's log: a version of a task, or a holder that is over without one."""
+
+    seq: int
+    """Its place: log order is commit order."""
+    namespace: int
+    task: Task | None
+    """The task as this version was; None when a holder was over without a task's change."""
+    orders: frozenset[str] = frozenset()
+    """The orders that the task is under, its own and those of its checkout."""
+    over: frozenset[Target] = frozenset()
+    """The holders to whose tasks nothing more can happen after this."""
+    previous_seq: int = 0
+    """The place of the task's version before; 0 for its first."""
+
+    def chosen_by(self, chosen: TaskFilter) -> bool:
+        """Whether the task, as it was at this version, is chosen."""
+        task = self.task
+        return task is not None and (
+            chosen.group_id in (None, task.group_id)
+            and chosen.checkout_id in (None, task.checkout_id)
+            and (chosen.order_id is None or chosen.order_id in self.orders)
+            and chosen.agent_id in (None, task.agent_id)
+        )
+
+
+def as_of(
+    task: Task,
+    *,
+    version: int,
+    state: TaskState,
+    charge_state: ChargeState,
+    deadline_time: int | None,
+    time: int,
+    seq: int,
+) -> Task:
+    """Returns the task as it was at one of its versions, from what that version's event holds.
+
+    The rest follows from the present row: an agent and a start are set once, with RUNNING; a
+    cancellation is set once, with the first cancel, and every later version has it.
+    """
+    if version == task.version:
+        return task
+    started = state is not TaskState.PENDING
+    cancelled = state is TaskState.CANCELLING
+    return task.evolve(
+        version=version,
+        state=state,
+        charge_state=charge_state,
+        deadline_time=deadline_time,
+        update_time=time,
+        seq=seq,
+        agent_id=task.agent_id if started else None,
+        start_time=task.start_time if started else None,
+        cancellation_id=task.cancellation_id if cancelled else None,
+        cancel_reason=task.cancel_reason if cancelled else "",
+        cancel_message=task.cancel_message if cancelled else "",
+        cancel_proof=None,
+        failure_message="",
+        refund_required=False,
+        end_time=None,
+    )
