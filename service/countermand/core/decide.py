@@ -11,7 +11,17 @@ from countermand.core import commands as c
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.rows import Draft, Loaded, Rows, Saves, Wanted
-from countermand.core.rules import cancelling, charging, creating, keys, reaping, running
+from countermand.core.rules import (
+    cancelling,
+    cancelling_holders,
+    charging,
+    checkouts,
+    creating,
+    keys,
+    orders,
+    reaping,
+    running,
+)
 
 
 class Rule(NamedTuple):
@@ -32,7 +42,16 @@ RULES: dict[type[c.Command], Rule] = {
     c.ReportCharge: Rule(charging.wants_to_charge, charging.report_charge),
     c.FinishTask: Rule(running.wants_to_finish, running.finish_task),
     c.CancelTask: Rule(cancelling.wants_to_cancel_task, cancelling.cancel_task),
-    c.CancelGroup: Rule(cancelling.wants_to_cancel_group, cancelling.cancel_group),
+    c.CancelGroup: Rule(cancelling_holders.wants_to_cancel_group, cancelling_holders.cancel_group),
+    c.CancelCheckout: Rule(
+        cancelling_holders.wants_to_cancel_checkout, cancelling_holders.cancel_checkout
+    ),
+    c.CancelOrder: Rule(cancelling_holders.wants_to_cancel_order, cancelling_holders.cancel_order),
+    c.CreateCheckout: Rule(checkouts.wants_to_create_checkout, checkouts.create_checkout),
+    c.CompleteCheckout: Rule(checkouts.wants_to_complete_checkout, checkouts.complete_checkout),
+    c.ChangeCart: Rule(checkouts.wants_to_change_cart, checkouts.change_cart),
+    c.CreateOrder: Rule(orders.wants_to_create_order, orders.create_order),
+    c.UpdateOrder: Rule(orders.wants_to_update_order, orders.update_order),
     c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
     c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
     c.RevokeKey: Rule(keys.wants_to_revoke_key, keys.revoke_key),

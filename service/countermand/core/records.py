@@ -1,5 +1,6 @@
 """The records that the store keeps and the rules change."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
@@ -103,7 +104,7 @@ class Task(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder(Record):
+class Holder(Record, ABC):
     """What holds tasks, and can be cancelled as a whole: a group, a checkout or an order."""
 
     namespace: int
@@ -118,14 +119,14 @@ class Holder(Record):
     cancellation_id: str | None = None
 
     @property
+    @abstractmethod
     def target(self) -> Target:
         """The holder as what a cancel names."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def open(self) -> bool:
         """Whether tasks may join."""
-        raise NotImplementedError
 
     @property
     def over(self) -> bool:

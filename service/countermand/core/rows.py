@@ -70,6 +70,8 @@ class Overdue(NamedTuple):
     """Agents past their lease."""
     expired: list[Id]
     """Tasks past their time to expire, PENDING or RUNNING."""
+    expired_checkouts: list[Id]
+    """Checkouts past their time to expire, OPEN."""
     more: bool
     """Whether there may be more than was wanted."""
 
@@ -171,7 +173,7 @@ class Rows:
 
     def apply(self, changes: "Changes") -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
-        for task_key, task in changes.tasks.items():
+        for task_key in changes.tasks:
             if self.tasks.get(task_key) is None:
                 self.saves.created.add(task_key)
         self.tasks.update(changes.tasks)
@@ -293,6 +295,11 @@ class Draft(Changes):
     def save_holder(self, holder: Holder) -> None:
         """Keeps a holder's new state."""
         self.holders[holder.target] = holder
+
+    def next_version(self, target: Target) -> int:
+        """Returns the version of a holder that this command changes: one more than before it."""
+        before = self.rows.holders.get(target)
+        return 1 if before is None else before.version + 1
 
     def save_cart(self, cart: Cart) -> None:
         """Keeps a cart's new state."""

@@ -10,7 +10,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterable
 
-from countermand.core.records import Event, TaskFilter
+from countermand.core.log import Event, TaskFilter
+from countermand.core.records import Target
+from countermand.core.states import TargetKind
 
 MOST_BYTES = 64 * 1024 * 1024
 """How much of the log all topics keep together."""
@@ -27,8 +29,9 @@ def task_topic(namespace: int, task_id: str) -> Topic:
 
 def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
     """Returns the narrowest topic that holds all that a filter chooses."""
-    if chosen.group_id is not None:
-        return ("group", namespace, chosen.group_id)
+    targets = chosen.targets(namespace)
+    if targets:
+        return targets[0]
     if chosen.agent_id is not None:
         return ("agent", namespace, chosen.agent_id)
     return ("all", namespace)
@@ -167,13 +170,15 @@ class Hub:
             stretch.seqs.clear()
 
 
-def _topics_of(event: Event) -> list[Topic]:
-    topics: list[Topic] = [("all", event.namespace)]
-    if event.group_id is not None:
-        topics.append(("group", event.namespace, event.group_id))
-    task = event.task
-    if task is not None:
-        topics.append(("task", event.namespace, task.task_id))
-        if task.agent_id is not None:
-            topics.append(("agent", event.namespace, task.agent_id))
+def _topics_of(event: Event) -> set[Topic]:
+    namespace, task = event.namespace, event.task
+    topics: set[Topic] = {("all", namespace), *event.over}
+    if task is None:
+        return topics
+    topics.add(("task", namespace, task.task_id))
+    if task.agent_id is not None:
+        topics.add(("agent", namespace, task.agent_id))
+    topics.update(TaskFilter(task.group_id, task.checkout_id).targets(namespace))
+    for order_id in event.orders:
+        topics.add(Target(TargetKind.ORDER, namespace, order_id))
     return topics

@@ -4,13 +4,14 @@ A watcher subscribes, then reads the log from its place, then follows the hub. I
 what is committed, every version once and in order, however slowly it takes it.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from enum import StrEnum
 from typing import NamedTuple
 
 from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import SECOND, Event, Task, TaskFilter
+from countermand.core.log import Event, TaskFilter
+from countermand.core.records import SECOND, Target, Task
 from countermand.engine.hub import Entry, Hub, filter_topic, task_topic
 from countermand.engine.watchers import Watcher
 from countermand.store.contract import Bookmark, Store
@@ -120,13 +121,13 @@ class Watch:
     ) -> AsyncGenerator[Message, None]:
         """Follows many tasks, from the beginning or from a place. The interval is in microseconds.
 
-        With a group it ends when the group is over. Raises Refused: GROUP_NOT_FOUND,
-        RESUME_TOKEN_EXPIRED, or what the watch was ended with.
+        With a group, checkout or order it ends when that is over. Raises Refused: NOT_FOUND of
+        one of those, RESUME_TOKEN_EXPIRED, or what the watch was ended with.
         """
         with self._hub.subscribe(filter_topic(namespace, chosen)) as subscription:
             mark = await self._store.bookmark(namespace, chosen)
-            if mark is None:
-                raise not_found("group", str(chosen.group_id))
+            if mark.missing is not None:
+                raise not_found(mark.missing.kind.lower(), mark.missing.id)
             told = False
             if place is None:
                 place = Place(mark.seq, 0, mark.last_number)
@@ -149,24 +150,26 @@ class Watch:
                     return
 
             seq, caught_up = place.seq, False
+            targets = chosen.targets(namespace)
             while True:
                 watcher.check()
                 entries = subscription.after(seq) if caught_up else None
                 over = False
                 if entries is None:
                     page = await self._store.log(namespace, chosen, seq, PAGE)
-                    entries, through = _entries(page.events), page.through
                     caught_up = page.through >= page.end
                     over = caught_up and page.over
+                    messages = _from_log(page.events, over=over)
+                    seq = page.through
                 else:
-                    through = entries[-1].event.seq if entries else seq
-                for message in _changes(entries, chosen):
+                    messages = _from_hub(entries, chosen, targets)
+                    seq = entries[-1].event.seq if entries else seq
+                for message in messages:
                     watcher.check()
                     told = True
                     yield message
                     if message.last:
                         return
-                seq = through
                 if over:
                     yield Message(Kind.HEARTBEAT, None, last=True, place=Place(seq))
                     return
@@ -198,12 +201,21 @@ def _change(entry: Entry, *, last: bool, place: Place | None = None) -> Message:
     return Message(Kind.CHANGE, entry.event.task, last, entry, place)
 
 
-def _changes(entries: Iterable[Entry], chosen: TaskFilter) -> Iterable[Message]:
-    """Returns what a filter lets through; the end of a watched group is always told."""
+def _from_log(events: Sequence[Event], *, over: bool) -> Iterable[Message]:
+    """Returns a stretch of the log, which holds only what the filter chooses."""
+    for place, entry in enumerate(_entries(events), start=1):
+        last = over and place == len(events)
+        yield _change(entry, last=last, place=Place(entry.event.seq))
+
+
+def _from_hub(
+    entries: Iterable[Entry], chosen: TaskFilter, targets: Iterable[Target]
+) -> Iterable[Message]:
+    """Returns what a filter lets through; the end of what is watched is always told."""
     for entry in entries:
         event = entry.event
-        last = event.ends_group and chosen.group_id is not None
-        if event.task is not None and chosen.matches(event.task):
+        last = not event.over.isdisjoint(targets)
+        if event.chosen_by(chosen):
             yield _change(entry, last=last, place=Place(event.seq))
         elif last:
             yield Message(Kind.HEARTBEAT, None, last, place=Place(event.seq))

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from countermand.core.commands import CancelGroup, Command, CreateGroup
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
@@ -26,6 +25,17 @@ log = logging.getLogger(__name__)
 
 MOST_COMMANDS = 1000
 """How many small commands one batch takes."""
+LARGE = (
+    c.CreateGroup,
+    c.CreateCheckout,
+    c.CreateOrder,
+    c.UpdateOrder,
+    c.CancelGroup,
+    c.CancelCheckout,
+    c.CancelOrder,
+    c.ChangeCart,
+)
+"""What may touch 10,000 tasks, and so goes in a batch of its own."""
 COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit counts as hung, and the process leaves."""
 
@@ -49,7 +59,7 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class _Request:
-    command: Command
+    command: c.Command
     answer: asyncio.Future[Any]
     trace: TraceContext | None
 
@@ -64,7 +74,7 @@ class _Queue:
 
     def put(self, request: _Request) -> None:
         command = request.command
-        if isinstance(command, CancelGroup | CreateGroup):
+        if isinstance(command, LARGE):
             self.large.setdefault(command.namespace, deque()).append(request)
         else:
             self.small.append(request)
@@ -117,7 +127,7 @@ class Writer:
         """Calls the listener after every commit, before the callers are answered."""
         self._listeners.append(listener)
 
-    def submit(self, command: Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
+    def submit(self, command: c.Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
         """Queues a command. The future has its answer once that is on disk, or raises Refused.
 
         Cancelling the future does not take the command back.

@@ -1,23 +1,20 @@
-"""The cancels: of one task, and of a group."""
+"""What all cancels have in common, and the cancel of one task."""
 
 from collections.abc import Iterable, Sequence
 
-from countermand.core.commands import Cancel, CancelGroup, Cancelled, CancelTask
+from countermand.core.commands import Cancel, Cancelled, CancelTask
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import (
-    ENDED_STATES,
     Cancellation,
-    CancelProof,
-    Group,
-    Record,
+    Holder,
     RequestId,
-    TargetKind,
+    Target,
     Task,
-    TaskState,
     rfc3339,
 )
 from countermand.core.rows import Draft, Rows, Wanted
-from countermand.core.rules.ending import end_task, settle, wants_to_end
+from countermand.core.rules.ending import end_task, settle, wants_task, wants_to_end
+from countermand.core.states import ENDED_STATES, CancelProof, TaskState
 
 
 def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
@@ -37,8 +34,7 @@ def wants_to_cancel_task(command: CancelTask, rows: Rows, wanted: Wanted) -> Non
     """A task's cancel needs the task; a PENDING one ends at once, a CANCELLING one is joined."""
     wants_to_cancel(command, rows, wanted)
     key = (command.namespace, command.target_id)
-    wanted.tasks.add(key)
-    task = rows.tasks.get(key)
+    task = wants_task(key, rows, wanted)
     if task is None:
         return
     if task.state is TaskState.PENDING:
@@ -60,73 +56,15 @@ def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
     expect_version(command, "task", task.version)
     if task.state is TaskState.CANCELLING:
         return _join_task(command, task, draft)
-    cancellation = open_cancellation(command, TargetKind.TASK, (task,), draft)
+    cancellation = open_cancellation(command, task.target, (task,), draft)
     task = stop(task, cancellation, command, draft)
     return accept(command, task, cancellation.cancellation_id, (task,), draft)
 
 
 def _join_task(command: CancelTask, task: Task, draft: Draft) -> Cancelled:
     """Joins the cancel that runs: its reason and caller stay, its deadline may come nearer."""
-    task = _join_running_cancel(task, command, draft)
+    task = join_running_cancel(task, command, draft)
     return accept(command, task, task.cancellation_id or "", (task,), draft)
-
-
-def wants_to_cancel_group(command: CancelGroup, rows: Rows, wanted: Wanted) -> None:
-    """A group's cancel needs the group, its tasks, and the cancels that run for them."""
-    wants_to_cancel(command, rows, wanted)
-    namespace = command.namespace
-    key = (namespace, command.target_id)
-    wanted.groups.add(key)
-    group = rows.groups.get(key)
-    if group is None:
-        return
-    wanted.members.add(key)
-    if group.cancellation_id is not None:
-        wanted.cancellations.add((namespace, group.cancellation_id))
-    for task_id in rows.members.get(key, ()):
-        task = rows.tasks[namespace, task_id]
-        if task is not None and task.state is TaskState.CANCELLING:
-            wanted.cancellations.add((namespace, task.cancellation_id or ""))
-
-
-def cancel_group(command: CancelGroup, draft: Draft) -> Cancelled:
-    """Accepts the cancel of a group and closes it, joins one, repeats one, or refuses."""
-    replayed = replay(command, draft)
-    group = draft.group(command.namespace, command.target_id)
-    if group is None:
-        raise not_found("group", command.target_id)
-    if replayed is not None:
-        return Cancelled(group, replayed, tuple(draft.members(group)), replayed=True)
-    expect_version(command, "group", group.version)
-    if group.cancellation_id is not None:
-        return _join_group(command, group, group.cancellation_id, draft)
-
-    was_over = group.over
-    members = draft.members(group)
-    cancellation = open_cancellation(command, TargetKind.GROUP, members, draft)
-    group = group.evolve(
-        closed=True,
-        version=group.version + 1,
-        cancellation_id=cancellation.cancellation_id,
-        update_time=draft.now,
-    )
-    draft.save_group(group)
-    covered = tuple(stop(task, cancellation, command, draft) for task in members)
-    group = draft.group(group.namespace, group.group_id) or group
-    if group.over and not was_over and not (draft.events and draft.events[-1].ends_group):
-        draft.log_group_over(group)
-    return accept(command, group, cancellation.cancellation_id, covered, draft)
-
-
-def _join_group(
-    command: CancelGroup, group: Group, cancellation_id: str, draft: Draft
-) -> Cancelled:
-    """Answers with the group's first cancellation; deadlines that run may come nearer."""
-    covered = tuple(
-        _join_running_cancel(task, command, draft) if task.state is TaskState.CANCELLING else task
-        for task in draft.members(group)
-    )
-    return accept(command, group, cancellation_id, covered, draft)
 
 
 def replay(command: Cancel, draft: Draft) -> Cancellation | None:
@@ -174,14 +112,13 @@ def expect_version(command: Cancel, kind: str, version: int) -> None:
 
 
 def open_cancellation(
-    command: Cancel, kind: TargetKind, covered: Sequence[Task], draft: Draft
+    command: Cancel, target: Target, covered: Sequence[Task], draft: Draft
 ) -> Cancellation:
     """Returns the record of a cancel that is about to be accepted, and keeps it in the draft."""
     cancellation = Cancellation(
         namespace=command.namespace,
         cancellation_id="" if command.validate_only else draft.new_uuid(),
-        target_kind=kind,
-        target_id=command.target_id,
+        target=target,
         reason=command.reason,
         message=command.message,
         requested_by=command.requested_by,
@@ -210,7 +147,7 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
     if task.ended:
         return task
     if task.state is TaskState.CANCELLING:
-        return _join_running_cancel(task, command, draft)
+        return join_running_cancel(task, command, draft)
     named = task.evolve(
         cancellation_id=cancellation.cancellation_id,
         cancel_reason=cancellation.reason,
@@ -228,11 +165,11 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
     )
 
 
-def _join_running_cancel(task: Task, command: Cancel, draft: Draft) -> Task:
+def join_running_cancel(task: Task, command: Cancel, draft: Draft) -> Task:
     """Covers a task that is CANCELLING already; its own cancel's deadline goes along."""
     nearer = bring_nearer(task, command, draft)
     own = draft.cancellation(task.namespace, task.cancellation_id or "")
-    if own is not None and own.target_kind is TargetKind.TASK and nearer is not task:
+    if own is not None and own.target == task.target and nearer is not task:
         draft.save_cancellation(own.evolve(deadline_time=nearer.deadline_time))
     return nearer
 
@@ -249,7 +186,7 @@ def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
 
 def accept(
     command: Cancel,
-    target: Record,
+    target: Task | Holder,
     cancellation_id: str,
     covered: tuple[Task, ...],
     draft: Draft,
@@ -258,7 +195,7 @@ def accept(
     cancellation = draft.cancellation(command.namespace, cancellation_id)
     if cancellation is None:
         raise LookupError(f"the target names cancellation {cancellation_id}, which is gone")
-    if isinstance(target, Group) or cancellation.target_kind is TargetKind.TASK:
+    if cancellation.target == target.target:
         running = [task.deadline_time for task in covered if task.deadline_time and not task.ended]
         latest = max(running, default=cancellation.deadline_time)
         if latest != cancellation.deadline_time:

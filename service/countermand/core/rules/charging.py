@@ -2,15 +2,16 @@
 
 from countermand.core.commands import BeginCharge, ReportCharge
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import ChargeState, Task, TaskState
+from countermand.core.records import Task
 from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rules.ending import wants_task
 from countermand.core.rules.running import STOPPABLE, held_task, state_of
+from countermand.core.states import ChargeState, TaskState
 
 
 def wants_to_charge(command: BeginCharge | ReportCharge, rows: Rows, wanted: Wanted) -> None:
     """A charge needs the task alone: it is decided in the same row as the cancel."""
-    wanted.namespaces.add(command.namespace)
-    wanted.tasks.add((command.namespace, command.task_id))
+    wants_task((command.namespace, command.task_id), rows, wanted)
 
 
 def begin_charge(command: BeginCharge, draft: Draft) -> Task:

@@ -1,95 +1,211 @@
 """Creating tasks and groups."""
 
+from collections.abc import Iterable
+
 from countermand.core.commands import CreateGroup, CreateTask, GroupCreated, NewTask
-from countermand.core.errors import Reason, Refused, already_exists, invalid, not_found
-from countermand.core.records import MAX_TASKS_PER_TARGET, Group, Task
+from countermand.core.errors import already_exists, invalid, not_found
+from countermand.core.records import Checkout, Group, Holder, Target, Task
 from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rules.holders import expect_open, join, wants_holders
+from countermand.core.states import TargetKind
 
 
 def wants_to_create_task(command: CreateTask, rows: Rows, wanted: Wanted) -> None:
-    """A new task needs its id to be free, and its group."""
-    namespace, task = command.namespace, command.task
-    wanted.namespaces.add(namespace)
-    wanted.tasks.add((namespace, task.task_id))
-    if task.group_id is not None:
-        wanted.groups.add((namespace, task.group_id))
+    """A new task needs its id to be free, and all that will hold it."""
+    wanted.namespaces.add(command.namespace)
+    wanted.tasks.add((command.namespace, command.task.task_id))
+    wants_holders(_named(command.task, command.namespace), rows, wanted)
+    for target in _named(command.task, command.namespace):
+        holder = rows.holders.get(target)
+        if isinstance(holder, Group):
+            inherited = (
+                (TargetKind.CHECKOUT, holder.checkout_id),
+                (TargetKind.ORDER, holder.order_id),
+            )
+        elif isinstance(holder, Checkout):
+            inherited = ((TargetKind.GROUP, holder.group_id), (TargetKind.ORDER, None))
+        else:
+            continue
+        more = (Target(kind, command.namespace, id) for kind, id in inherited if id is not None)
+        wants_holders(more, rows, wanted)
 
 
 def create_task(command: CreateTask, draft: Draft) -> Task:
-    """Creates a task, and lets it join its group."""
+    """Creates a task, and lets it join all that holds it."""
     namespace, new = command.namespace, command.task
-    group = None
-    if new.group_id is not None:
-        group = draft.group(namespace, new.group_id)
-        if group is None:
-            raise not_found("group", new.group_id)
+    holders = {target: draft.holder(target) for target in _named(new, namespace)}
+    for target, holder in holders.items():
+        if holder is None:
+            raise not_found(target.kind.lower(), target.id)
+    new = _inherit(new, namespace, draft)
     if draft.task(namespace, new.task_id) is not None:
         raise already_exists("task", new.task_id)
-    if group is not None:
-        draft.save_group(_join(group, draft.now))
-    return _log_new_task(new, namespace, draft)
+    task = _new_task(new, namespace, draft.now)
+    # What the caller named is asked first, so that the refusal speaks of that.
+    targets = dict.fromkeys((*holders, *_named(new, namespace)))
+    for order_id in draft.orders_of(task):
+        targets[Target(TargetKind.ORDER, namespace, order_id)] = None
+    for target in targets:
+        joined = draft.holder(target)
+        if joined is not None:
+            join(joined, 1, draft)
+    return draft.log_task(task)
+
+
+def _inherit(new: NewTask, namespace: int, draft: Draft) -> NewTask:
+    """Returns the task with the holders that those it names bring along. Raises if they differ."""
+    group_id, checkout_id, order_id = new.group_id, new.checkout_id, new.order_id
+    if checkout_id is not None:
+        checkout = draft.checkout(namespace, checkout_id)
+        of_checkout = checkout.group_id if checkout is not None else None
+        if group_id not in (None, of_checkout):
+            raise invalid("group_id", "is not the group of the checkout")
+        group_id = of_checkout
+    if group_id is not None:
+        group = draft.group(namespace, group_id)
+        if group is not None:
+            checkout_id = group.checkout_id
+            if order_id is not None and group.order_id not in (None, order_id):
+                raise invalid("order_id", "is not the order of the group")
+            order_id = order_id or group.order_id
+    return NewTask(
+        new.task_id, group_id, new.merchant, new.labels, new.expire_time, checkout_id, order_id
+    )
+
+
+def _named(new: NewTask, namespace: int) -> list[Target]:
+    named = (
+        (TargetKind.CHECKOUT, new.checkout_id),
+        (TargetKind.ORDER, new.order_id),
+        (TargetKind.GROUP, new.group_id),
+    )
+    return [Target(kind, namespace, id) for kind, id in named if id is not None]
 
 
 def wants_to_create_group(command: CreateGroup, rows: Rows, wanted: Wanted) -> None:
-    """A new group needs its id and those of its tasks to be free."""
-    wanted.namespaces.add(command.namespace)
-    wanted.groups.add((command.namespace, command.group_id))
-    wanted.tasks.update((command.namespace, task.task_id) for task in command.tasks)
+    """A new group needs its id and those of its tasks to be free, and what will hold it."""
+    namespace = command.namespace
+    wanted.namespaces.add(namespace)
+    wanted.holders.add(Target(TargetKind.GROUP, namespace, command.group_id))
+    wanted.tasks.update((namespace, task.task_id) for task in command.tasks)
+    wants_holders(_holders_of_group(command), rows, wanted)
+
+
+def _holders_of_group(command: CreateGroup) -> list[Target]:
+    named = ((TargetKind.CHECKOUT, command.checkout_id), (TargetKind.ORDER, command.order_id))
+    return [Target(kind, command.namespace, id) for kind, id in named if id is not None]
 
 
 def create_group(command: CreateGroup, draft: Draft) -> GroupCreated:
     """Creates a group with its tasks."""
-    namespace = command.namespace
-    if draft.group(namespace, command.group_id) is not None:
+    holders = []
+    for target in _holders_of_group(command):
+        holder = draft.holder(target)
+        if holder is None:
+            raise not_found(target.kind.lower(), target.id)
+        holders.append(holder)
+    if draft.group(command.namespace, command.group_id) is not None:
         raise already_exists("group", command.group_id)
-    for new in command.tasks:
-        if draft.task(namespace, new.task_id) is not None:
-            raise already_exists("task", new.task_id)
+    for holder in holders:
+        expect_open(holder)
+        if isinstance(holder, Checkout):
+            if holder.group_id is not None:
+                raise invalid("checkout_id", "has its group already")
+            version = draft.next_version(holder.target)
+            draft.save_holder(
+                holder.evolve(group_id=command.group_id, version=version, update_time=draft.now)
+            )
     group = Group(
-        namespace=namespace,
+        namespace=command.namespace,
         group_id=command.group_id,
+        checkout_id=command.checkout_id,
+        order_id=command.order_id,
         closed=command.closed,
         create_time=draft.now,
         update_time=draft.now,
         task_count=len(command.tasks),
         live_count=len(command.tasks),
     )
-    draft.save_group(group)
-    return GroupCreated(group, tuple(_log_new_task(new, namespace, draft) for new in command.tasks))
-
-
-def _join(group: Group, now: int) -> Group:
-    """Returns the group with one more live task."""
-    if group.closed:
-        raise Refused(
-            Reason.GROUP_CLOSED,
-            f"group {group.group_id} is closed to new tasks",
-            metadata={"group_id": group.group_id, "cancellation_id": group.cancellation_id or ""},
-        )
-    if group.task_count >= MAX_TASKS_PER_TARGET:
-        raise invalid(
-            "group_id",
-            f"the group holds {MAX_TASKS_PER_TARGET} tasks, and may not hold more",
-            Reason.TOO_MANY_TASKS,
-        )
-    return group.evolve(
-        version=group.version + 1,
-        task_count=group.task_count + 1,
-        live_count=group.live_count + 1,
-        update_time=now,
+    draft.save_holder(group)
+    tasks = create_tasks_under(
+        command.tasks,
+        draft,
+        namespace=command.namespace,
+        group_id=command.group_id,
+        checkout_id=command.checkout_id,
+        order_id=command.order_id,
+        created=group.target,
     )
+    return GroupCreated(group, tasks)
 
 
-def _log_new_task(new: NewTask, namespace: int, draft: Draft) -> Task:
-    return draft.log_task(
-        Task(
-            namespace=namespace,
-            task_id=new.task_id,
-            group_id=new.group_id,
-            merchant=new.merchant,
-            labels=new.labels,
-            expire_time=new.expire_time,
-            create_time=draft.now,
-            update_time=draft.now,
+def create_tasks_under(
+    new: tuple[NewTask, ...],
+    draft: Draft,
+    *,
+    namespace: int,
+    created: Target,
+    group_id: str | None = None,
+    checkout_id: str | None = None,
+    order_id: str | None = None,
+) -> tuple[Task, ...]:
+    """Creates tasks under holders; `created` is the one that counts them already."""
+    _expect_same("group_id", group_id, (task.group_id for task in new))
+    _expect_same("checkout_id", checkout_id, (task.checkout_id for task in new))
+    _expect_same("order_id", order_id, (task.order_id for task in new))
+    for task in new:
+        if draft.task(namespace, task.task_id) is not None:
+            raise already_exists("task", task.task_id)
+    placed = [
+        _new_task(
+            NewTask(
+                task.task_id,
+                group_id,
+                task.merchant,
+                task.labels,
+                task.expire_time,
+                checkout_id,
+                order_id,
+            ),
+            namespace,
+            draft.now,
         )
+        for task in new
+    ]
+    if placed:
+        for holder in _others(placed[0], created, draft):
+            join(holder, len(placed), draft)
+    return tuple(draft.log_task(task) for task in placed)
+
+
+def _others(task: Task, created: Target, draft: Draft) -> list[Holder]:
+    targets = dict.fromkeys(
+        Target(kind, task.namespace, id)
+        for kind, id in ((TargetKind.GROUP, task.group_id), (TargetKind.CHECKOUT, task.checkout_id))
+        if id is not None
+    )
+    for order_id in draft.orders_of(task):
+        targets[Target(TargetKind.ORDER, task.namespace, order_id)] = None
+    found = (draft.holder(target) for target in targets if target != created)
+    return [holder for holder in found if holder is not None]
+
+
+def _expect_same(field: str, id: str | None, named: Iterable[str | None]) -> None:
+    for place, other in enumerate(named):
+        if other not in (None, id):
+            raise invalid(f"tasks[{place}].{field}", "must be absent, or that of this request")
+
+
+def _new_task(new: NewTask, namespace: int, now: int) -> Task:
+    return Task(
+        namespace=namespace,
+        task_id=new.task_id,
+        group_id=new.group_id,
+        checkout_id=new.checkout_id,
+        order_id=new.order_id,
+        merchant=new.merchant,
+        labels=new.labels,
+        expire_time=new.expire_time,
+        create_time=now,
+        update_time=now,
     )

@@ -1,32 +1,37 @@
 """How a task ends, and what ends with it."""
 
-from countermand.core.records import (
-    Cancellation,
+from countermand.core.records import Cancellation, Checkout, Order, Target, Task
+from countermand.core.rows import Draft, Id, Rows, Wanted
+from countermand.core.rules.holders import direct_targets, holders_of, leave, wants_holders
+from countermand.core.states import (
     CancellationState,
     CancelProof,
-    Group,
+    CartState,
+    CheckoutState,
+    OrderState,
     TargetKind,
-    Task,
     TaskState,
 )
-from countermand.core.rows import Draft, Id, Rows, Wanted
+
+
+def wants_task(key: Id, rows: Rows, wanted: Wanted) -> Task | None:
+    """Wants a task that changes, and the checkout whose orders hear of it. Returns it if known."""
+    wanted.namespaces.add(key[0])
+    wanted.tasks.add(key)
+    task = rows.tasks.get(key)
+    if task is not None and task.checkout_id is not None:
+        wanted.holders.add(Target(TargetKind.CHECKOUT, task.namespace, task.checkout_id))
+    return task
 
 
 def wants_to_end(key: Id, rows: Rows, wanted: Wanted) -> None:
-    """Ending a task needs its group, and every cancellation that covers it."""
-    wanted.tasks.add(key)
-    task = rows.tasks.get(key)
+    """Ending a task needs what holds it, and every cancellation that covers it."""
+    task = wants_task(key, rows, wanted)
     if task is None or task.ended:
         return
-    namespace = task.namespace
-    wanted.namespaces.add(namespace)
     if task.cancellation_id is not None:
-        wanted.cancellations.add((namespace, task.cancellation_id))
-    if task.group_id is not None:
-        wanted.groups.add((namespace, task.group_id))
-        group = rows.groups.get((namespace, task.group_id))
-        if group is not None and group.cancellation_id is not None:
-            wanted.cancellations.add((namespace, group.cancellation_id))
+        wanted.cancellations.add((task.namespace, task.cancellation_id))
+    wants_holders(direct_targets(task), rows, wanted)
 
 
 def end_task(
@@ -38,42 +43,76 @@ def end_task(
     failure_message: str = "",
     by_agent: bool = False,
 ) -> Task:
-    """Ends a live task, and counts its end in its group and in every cancel that covers it.
+    """Ends a live task, and counts its end in what holds it and in every cancel that covers it.
 
     An end that the agent did not make raises the fence, so that the agent's late word is refused.
     """
-    group = leave_group(task, draft)
+    completed = state is TaskState.COMPLETED
+    holders = [leave(holder, draft, completed=completed) for holder in holders_of(task, draft)]
     ended = draft.log_task(
         task.evolve(
             state=state,
             version=task.version + 1,
             cancel_proof=proof,
             failure_message=failure_message,
-            refund_required=(state is not TaskState.COMPLETED and task.charge_state.may_hold_money),
+            refund_required=not completed and task.charge_state.may_hold_money,
             fence=task.fence if by_agent else task.fence + 1,
             update_time=draft.now,
             end_time=draft.now,
         ),
-        ends_group=group is not None and group.over,
+        over=frozenset(holder.target for holder in holders if holder.over),
     )
-    covering = {task.cancellation_id, group.cancellation_id if group is not None else None}
-    for cancellation_id in covering - {None}:
-        cancellation = draft.cancellation(task.namespace, str(cancellation_id))
-        if cancellation is not None and cancellation.covers(task, group):
+    targets = {task.target, *(holder.target for holder in holders)}
+    covering = {task.cancellation_id, *(holder.cancellation_id for holder in holders)}
+    for cancellation_id in covering:
+        if cancellation_id is None:
+            continue
+        cancellation = draft.cancellation(task.namespace, cancellation_id)
+        if cancellation is not None and cancellation.target in targets:
             draft.save_cancellation(count_end(cancellation, ended, draft.now))
+    for holder in holders:
+        if isinstance(holder, Checkout | Order):
+            end_holder(holder, draft)
     return ended
 
 
-def leave_group(task: Task, draft: Draft) -> Group | None:
-    """Counts one live task less in the task's group. Returns the group."""
-    if task.group_id is None:
-        return None
-    group = draft.group(task.namespace, task.group_id)
-    if group is None:
-        return None
-    group = group.evolve(live_count=group.live_count - 1)
-    draft.save_group(group)
-    return group
+def end_holder(holder: Checkout | Order, draft: Draft) -> None:
+    """Ends a CANCELLING checkout or order whose tasks have all ended."""
+    if holder.live_count:
+        return
+    if isinstance(holder, Checkout) and holder.state is CheckoutState.CANCELLING:
+        partly = holder.completed_count > 0
+        state = CheckoutState.PARTIALLY_CANCELLED if partly else CheckoutState.CANCELLED
+        draft.save_holder(
+            holder.evolve(
+                state=state,
+                cancel_time=draft.now,
+                version=draft.next_version(holder.target),
+                update_time=draft.now,
+            )
+        )
+        _unlock_cart(holder, draft)
+    elif isinstance(holder, Order) and holder.state is OrderState.CANCELLING:
+        cancellation = draft.cancellation(holder.namespace, holder.cancellation_id or "")
+        partly = cancellation is not None and cancellation.completed_count > 0
+        draft.save_holder(
+            holder.evolve(
+                state=OrderState.PARTIALLY_CANCELLED if partly else OrderState.CANCELLED,
+                version=draft.next_version(holder.target),
+                update_time=draft.now,
+            )
+        )
+
+
+def _unlock_cart(checkout: Checkout, draft: Draft) -> None:
+    """Makes the checkout's cart ACTIVE, if the cart still names it."""
+    if checkout.cart_id is None:
+        return
+    cart = draft.cart(checkout.namespace, checkout.cart_id)
+    if cart is not None and cart.checkout_id == checkout.checkout_id:
+        draft.save_cart(
+            cart.evolve(state=CartState.ACTIVE, checkout_id=None, version=cart.version + 1)
+        )
 
 
 def count_end(cancellation: Cancellation, task: Task, now: int) -> Cancellation:
@@ -102,7 +141,7 @@ def settle(cancellation: Cancellation, now: int) -> Cancellation:
 def outcome(cancellation: Cancellation) -> CancellationState:
     """Returns how a cancellation ends, once all that it covers has ended."""
     stopped, completed = cancellation.stopped_count, cancellation.completed_count
-    needs_a_stop = cancellation.target_kind in (TargetKind.TASK, TargetKind.GROUP)
+    needs_a_stop = cancellation.target.kind in (TargetKind.TASK, TargetKind.GROUP)
     if not stopped and (completed or needs_a_stop):
         return CancellationState.TOO_LATE
     return CancellationState.PARTIAL if completed else CancellationState.SUCCEEDED

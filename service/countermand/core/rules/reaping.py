@@ -1,11 +1,17 @@
 """What time brings about: deadlines that pass, agents that are lost, tasks that expire."""
 
-from countermand.core.commands import CancelTask, Reap, Reaped
-from countermand.core.records import DEFAULT_GRACE, Agent, CancelProof, Task, TaskState
+from typing import TypeVar
+
+from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap, Reaped
+from countermand.core.records import DEFAULT_GRACE, Agent, Target, Task
 from countermand.core.rows import Draft, Rows, Wanted
 from countermand.core.rules.cancelling import cancel_task
+from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.ending import end_task, wants_to_end
+from countermand.core.states import CancelProof, TargetKind, TaskState
 from countermand.core.trace import TraceContext
+
+Expiry = TypeVar("Expiry", bound=Cancel)
 
 EXPIRY = "system:expiry"
 EXPIRY_REASON = "timeout"
@@ -25,6 +31,8 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
             wanted.agents.add((task.namespace, task.agent_id))
     for key in rows.overdue.expired:
         wants_to_end(key, rows, wanted)
+    for namespace, checkout_id in rows.overdue.expired_checkouts:
+        wants_tree(Target(TargetKind.CHECKOUT, namespace, checkout_id), rows, wanted)
 
 
 def reap(command: Reap, draft: Draft) -> Reaped:
@@ -43,7 +51,8 @@ def reap(command: Reap, draft: Draft) -> Reaped:
             agent = draft.agent(namespace, agent_id)
             if agent is not None and _lost(agent, draft.now):
                 draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
-    expired = sum(_expire(namespace, task_id, draft) for namespace, task_id in overdue.expired)
+    expired = sum(_expire_task(*key, draft) for key in overdue.expired)
+    expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
     return Reaped(ended, expired, overdue.more)
 
 
@@ -66,15 +75,30 @@ def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:
     return True
 
 
-def _expire(namespace: int, task_id: str, draft: Draft) -> bool:
+def _expire_task(namespace: int, task_id: str, draft: Draft) -> bool:
     """Cancels a task whose time has passed, as any caller would; not one that is ending anyway."""
     task = draft.task(namespace, task_id)
     if task is None or task.state not in (TaskState.PENDING, TaskState.RUNNING):
         return False
+    cancel_task(_expiry(CancelTask, task.target, draft), draft)
+    return True
+
+
+def _expire_checkout(namespace: int, checkout_id: str, draft: Draft) -> bool:
+    """Cancels a checkout whose time has passed, as any caller would; only an OPEN one."""
+    checkout = draft.checkout(namespace, checkout_id)
+    if checkout is None or not checkout.open:
+        return False
+    cancel_checkout(_expiry(CancelCheckout, checkout.target, draft), draft)
+    return True
+
+
+def _expiry(kind: type[Expiry], target: Target, draft: Draft) -> Expiry:
+    """Returns the cancel of what has expired, in a trace of its own."""
     trace_id = draft.new_uuid().replace("-", "")
-    expiry = CancelTask(
-        namespace=namespace,
-        target_id=task_id,
+    return kind(
+        namespace=target.namespace,
+        target_id=target.id,
         reason=EXPIRY_REASON,
         message="",
         request_id=None,
@@ -85,8 +109,6 @@ def _expire(namespace: int, task_id: str, draft: Draft) -> bool:
         requested_by=EXPIRY,
         trace=TraceContext(trace_id, trace_id[16:], sampled=False),
     )
-    cancel_task(expiry, draft)
-    return True
 
 
 def _lost(agent: Agent, now: int) -> bool:

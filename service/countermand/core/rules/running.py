@@ -8,9 +8,10 @@ from countermand.core.commands import (
     StartTask,
 )
 from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import Agent, CancelProof, Task, TaskState
+from countermand.core.records import Agent, Task
 from countermand.core.rows import Draft, Rows, Wanted
-from countermand.core.rules.ending import end_task, wants_to_end
+from countermand.core.rules.ending import end_task, wants_task, wants_to_end
+from countermand.core.states import CancelProof, TaskState
 
 STOPPABLE = (TaskState.RUNNING, TaskState.CANCELLING)
 """The states in which an agent holds the task."""
@@ -18,8 +19,7 @@ STOPPABLE = (TaskState.RUNNING, TaskState.CANCELLING)
 
 def wants_to_start(command: StartTask, rows: Rows, wanted: Wanted) -> None:
     """A start needs the task and the agent."""
-    wanted.namespaces.add(command.namespace)
-    wanted.tasks.add((command.namespace, command.task_id))
+    wants_task((command.namespace, command.task_id), rows, wanted)
     wanted.agents.add((command.namespace, command.agent_id))
 
 

@@ -1,0 +1,124 @@
+"""Orders: a platform's picture of them, and the tasks and checkouts beneath."""
+
+from collections.abc import Sequence
+
+from countermand.core.commands import CreateOrder, OrderCreated, UpdateOrder
+from countermand.core.errors import Reason, already_exists, invalid, not_found
+from countermand.core.records import MAX_TASKS_PER_TARGET, Checkout, Order, Target
+from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rules.creating import create_tasks_under
+from countermand.core.rules.holders import announce_over, order_ended
+from countermand.core.states import OrderState, TargetKind, TaskState
+
+
+def wants_to_create_order(command: CreateOrder, rows: Rows, wanted: Wanted) -> None:
+    """A new order needs free ids, and its checkouts with their tasks."""
+    namespace = command.namespace
+    wanted.namespaces.add(namespace)
+    wanted.holders.add(Target(TargetKind.ORDER, namespace, command.order_id))
+    wanted.tasks.update((namespace, task.task_id) for task in command.tasks)
+    _wants_checkouts(namespace, command.checkout_ids, wanted)
+
+
+def _wants_checkouts(namespace: int, checkout_ids: Sequence[str], wanted: Wanted) -> None:
+    for checkout_id in checkout_ids:
+        target = Target(TargetKind.CHECKOUT, namespace, checkout_id)
+        wanted.holders.add(target)
+        wanted.members.add(target)
+
+
+def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
+    """Creates an order with its tasks, and lists its checkouts."""
+    if draft.order(command.namespace, command.order_id) is not None:
+        raise already_exists("order", command.order_id)
+    count = len(command.tasks)
+    order = Order(
+        namespace=command.namespace,
+        order_id=command.order_id,
+        checkout_ids=(),
+        snapshot=command.snapshot.data,
+        fulfilled=command.snapshot.fulfilled,
+        create_time=draft.now,
+        update_time=draft.now,
+        task_count=count,
+        live_count=count,
+    )
+    order = _list_checkouts(order, command.checkout_ids, draft)
+    draft.save_holder(order)
+    tasks = create_tasks_under(
+        command.tasks,
+        draft,
+        namespace=command.namespace,
+        order_id=command.order_id,
+        created=order.target,
+    )
+    return OrderCreated(order, tasks)
+
+
+def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> None:
+    """An update needs the order, and the checkouts that it lists and will list."""
+    namespace = command.namespace
+    wanted.namespaces.add(namespace)
+    target = Target(TargetKind.ORDER, namespace, command.order_id)
+    wanted.holders.add(target)
+    if command.checkout_ids is None:
+        return
+    order = rows.holders.get(target)
+    listed = order.checkout_ids if isinstance(order, Order) else ()
+    _wants_checkouts(namespace, (*listed, *command.checkout_ids), wanted)
+
+
+def update_order(command: UpdateOrder, draft: Draft) -> Order:
+    """Takes over what the platform says; state and checkouts only change while OPEN."""
+    order = draft.order(command.namespace, command.order_id)
+    if order is None:
+        raise not_found("order", command.order_id)
+    snapshot = command.merge(order.snapshot)
+    changed = order.evolve(snapshot=snapshot.data, fulfilled=snapshot.fulfilled)
+    closes = command.close and order.state is not OrderState.CLOSED
+    if closes:
+        if not order.open:
+            raise order_ended(order)
+        changed = changed.evolve(state=OrderState.CLOSED)
+    if command.checkout_ids is not None and command.checkout_ids != order.checkout_ids:
+        if not order.open:
+            raise order_ended(order)
+        changed = _list_checkouts(changed, command.checkout_ids, draft)
+    if changed == order:
+        return order
+    changed = changed.evolve(version=draft.next_version(order.target), update_time=draft.now)
+    draft.save_holder(changed)
+    if closes:
+        announce_over([changed.target], draft)
+    return changed
+
+
+def _list_checkouts(order: Order, checkout_ids: tuple[str, ...], draft: Draft) -> Order:
+    """Returns the order with other checkouts, whose tasks it counts from now on."""
+    before, after = set(order.checkout_ids), set(checkout_ids)
+    for checkout_id in [*(before - after), *(id for id in checkout_ids if id not in before)]:
+        checkout = draft.checkout(order.namespace, checkout_id)
+        if checkout is None:
+            raise not_found("checkout", checkout_id)
+        listed = checkout_id in after
+        order = _count(order, checkout, 1 if listed else -1, draft)
+        ids = set(checkout.order_ids) - {order.order_id} | ({order.order_id} if listed else set())
+        draft.save_holder(checkout.evolve(order_ids=tuple(sorted(ids))))
+    if order.task_count > MAX_TASKS_PER_TARGET:
+        raise invalid(
+            "order.checkout_ids",
+            f"the order would hold more than {MAX_TASKS_PER_TARGET} tasks",
+            Reason.TOO_MANY_TASKS,
+        )
+    return order.evolve(checkout_ids=checkout_ids)
+
+
+def _count(order: Order, checkout: Checkout, sign: int, draft: Draft) -> Order:
+    """Returns the order with a checkout's tasks counted in, or out; its own are counted already."""
+    tasks = [task for task in draft.members(checkout.target) if task.order_id != order.order_id]
+    completed = sum(task.state is TaskState.COMPLETED for task in tasks)
+    return order.evolve(
+        task_count=order.task_count + sign * len(tasks),
+        live_count=order.live_count + sign * sum(not task.ended for task in tasks),
+        completed_count=order.completed_count + sign * completed,
+    )
