@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 from countermand.core import commands as c
+from countermand.core.draft import Draft
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
-from countermand.core.rows import Draft, Loaded, Rows, Saves, Wanted
+from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
     cancelling,
     cancelling_holders,

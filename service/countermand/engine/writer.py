@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from countermand.core import commands as c
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker

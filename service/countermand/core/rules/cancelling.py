@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from countermand.core.commands import Cancel, Cancelled, CancelTask
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import (
     Cancellation,
@@ -12,7 +13,7 @@ from countermand.core.records import (
     Task,
     rfc3339,
 )
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle, wants_task, wants_to_end
 from countermand.core.states import ENDED_STATES, CancelProof, TaskState
 

@@ -9,9 +9,10 @@ from countermand.core.commands import (
     Cancelled,
     CancelOrder,
 )
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import Cancellation, Checkout, Group, Holder, Order, Target
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
     accept,
     expect_version,

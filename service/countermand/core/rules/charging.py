@@ -1,9 +1,10 @@
 """Taking money: permitted until a cancel is accepted, and written down whatever comes of it."""
 
 from countermand.core.commands import BeginCharge, ReportCharge
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import Task
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import wants_task
 from countermand.core.rules.running import STOPPABLE, held_task, state_of
 from countermand.core.states import ChargeState, TaskState

@@ -9,9 +9,10 @@ from countermand.core.commands import (
     CompleteCheckout,
     CreateCheckout,
 )
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, not_found
 from countermand.core.records import DEFAULT_GRACE, Cart, Checkout, Group, Target
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.creating import create_tasks_under
 from countermand.core.rules.holders import (

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from countermand.core.commands import CreateGroup, CreateTask, GroupCreated, NewTask
+from countermand.core.draft import Draft
 from countermand.core.errors import already_exists, invalid, not_found
 from countermand.core.records import Checkout, Group, Holder, Target, Task
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.holders import expect_open, join, wants_holders
 from countermand.core.states import TargetKind
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, invalid
 from countermand.core.records import (
     MAX_TASKS_PER_TARGET,
@@ -12,7 +13,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.states import CheckoutState, OrderState, TargetKind
 
 

@@ -1,9 +1,10 @@
 """Keeping API keys."""
 
 from countermand.core.commands import CreateKey, RevokeKey
+from countermand.core.draft import Draft
 from countermand.core.errors import not_found
 from countermand.core.records import Key
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 
 
 def wants_to_create_key(command: CreateKey, rows: Rows, wanted: Wanted) -> None:

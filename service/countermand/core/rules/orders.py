@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from countermand.core.commands import CreateOrder, OrderCreated, UpdateOrder
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, already_exists, invalid, not_found
 from countermand.core.records import MAX_TASKS_PER_TARGET, Checkout, Order, Target
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.creating import create_tasks_under
 from countermand.core.rules.holders import announce_over, order_ended
 from countermand.core.states import OrderState, TargetKind, TaskState

@@ -3,8 +3,9 @@
 from typing import TypeVar
 
 from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap, Reaped
+from countermand.core.draft import Draft
 from countermand.core.records import DEFAULT_GRACE, Agent, Target, Task
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import cancel_task
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.ending import end_task, wants_to_end

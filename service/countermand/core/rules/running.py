@@ -7,9 +7,10 @@ from countermand.core.commands import (
     ReportCharge,
     StartTask,
 )
+from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import Agent, Task
-from countermand.core.rows import Draft, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, wants_task, wants_to_end
 from countermand.core.states import CancelProof, TaskState
 

@@ -1,0 +1,132 @@
+"""The rows as one command sees them while it changes them."""
+
+from countermand.core.log import Event
+from countermand.core.records import (
+    Agent,
+    Cancellation,
+    Cart,
+    Checkout,
+    Group,
+    Holder,
+    Order,
+    Target,
+    Task,
+)
+from countermand.core.rows import Changes, Rows
+from countermand.core.states import TargetKind
+
+NO_ORDERS: frozenset[str] = frozenset()
+
+
+class Draft(Changes):
+    """The rows as one command sees them while it changes them.
+
+    The rows themselves stay as they are until the whole command is accepted, so that a refusal at
+    any point leaves nothing behind.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__()
+        self.rows = rows
+        self.now = rows.now
+
+    def new_uuid(self) -> str:
+        """Returns a UUIDv7 of this instant."""
+        return self.rows.ids(self.now)
+
+    def task(self, namespace: int, task_id: str) -> Task | None:
+        """Returns a task as this command left it, or None if there is none."""
+        key = (namespace, task_id)
+        return self.tasks.get(key) or self.rows.tasks[key]
+
+    def holder(self, target: Target) -> Holder | None:
+        """Returns a holder as this command left it, or None if there is none."""
+        return self.holders.get(target) or self.rows.holders[target]
+
+    def group(self, namespace: int, group_id: str) -> Group | None:
+        """Returns a group as this command left it, or None if there is none."""
+        group = self.holder(Target(TargetKind.GROUP, namespace, group_id))
+        return group if isinstance(group, Group) else None
+
+    def checkout(self, namespace: int, checkout_id: str) -> Checkout | None:
+        """Returns a checkout as this command left it, or None if there is none."""
+        checkout = self.holder(Target(TargetKind.CHECKOUT, namespace, checkout_id))
+        return checkout if isinstance(checkout, Checkout) else None
+
+    def order(self, namespace: int, order_id: str) -> Order | None:
+        """Returns an order as this command left it, or None if there is none."""
+        order = self.holder(Target(TargetKind.ORDER, namespace, order_id))
+        return order if isinstance(order, Order) else None
+
+    def cart(self, namespace: int, cart_id: str) -> Cart | None:
+        """Returns a cart as this command left it, or None if there is none."""
+        key = (namespace, cart_id)
+        return self.carts.get(key) or self.rows.carts[key]
+
+    def members(self, target: Target) -> list[Task]:
+        """Returns all tasks of a holder in the order of their creation."""
+        ids = self.rows.members[target]
+        return [task for id in ids if (task := self.task(target.namespace, id)) is not None]
+
+    def agent(self, namespace: int, agent_id: str) -> Agent | None:
+        """Returns an agent as this command left it, or None if it is unknown."""
+        key = (namespace, agent_id)
+        return self.agents.get(key) or self.rows.agents[key]
+
+    def cancellation(self, namespace: int, cancellation_id: str) -> Cancellation | None:
+        """Returns a cancellation as this command left it, or None if there is none."""
+        key = (namespace, cancellation_id)
+        return self.cancellations.get(key) or self.rows.cancellations[key]
+
+    def position(self, namespace: int) -> int:
+        """Returns the last place in the namespace's log that is taken."""
+        taken = self.positions.get(namespace)
+        return self.rows.positions[namespace] if taken is None else taken
+
+    def save_task(self, task: Task) -> None:
+        """Keeps a change that is no version of the task, such as a new fence."""
+        self.tasks[task.namespace, task.task_id] = task
+
+    def save_holder(self, holder: Holder) -> None:
+        """Keeps a holder's new state."""
+        self.holders[holder.target] = holder
+
+    def next_version(self, target: Target) -> int:
+        """Returns the version of a holder that this command changes: one more than before it."""
+        before = self.rows.holders.get(target)
+        return 1 if before is None else before.version + 1
+
+    def save_cart(self, cart: Cart) -> None:
+        """Keeps a cart's new state."""
+        self.carts[cart.namespace, cart.cart_id] = cart
+
+    def save_cancellation(self, cancellation: Cancellation) -> None:
+        """Keeps a cancellation's new state."""
+        self.cancellations[cancellation.namespace, cancellation.cancellation_id] = cancellation
+
+    def orders_of(self, task: Task) -> frozenset[str]:
+        """Returns the orders that a task is under: its own, and those of its checkout."""
+        own = {task.order_id} if task.order_id is not None else set()
+        if task.checkout_id is None:
+            return frozenset(own)
+        checkout = self.checkout(task.namespace, task.checkout_id)
+        return frozenset(own.union(checkout.order_ids if checkout is not None else ()))
+
+    def log_task(self, task: Task, *, over: frozenset[Target] = frozenset()) -> Task:
+        """Keeps a new version of a task and logs it. Returns it with its place in the log."""
+        seq = self._next_seq(task.namespace)
+        logged = task.evolve(seq=seq)
+        self.save_task(logged)
+        orders = NO_ORDERS
+        if task.order_id is not None or task.checkout_id is not None:
+            orders = self.orders_of(task)
+        self.events.append(Event(seq, task.namespace, logged, orders, over, previous_seq=task.seq))
+        return logged
+
+    def log_over(self, namespace: int, over: frozenset[Target]) -> None:
+        """Logs that holders are over without a task's change."""
+        self.events.append(Event(self._next_seq(namespace), namespace, None, over=over))
+
+    def _next_seq(self, namespace: int) -> int:
+        seq = self.positions[namespace] = self.position(namespace) + 1
+        return seq
