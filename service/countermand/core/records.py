@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from countermand.core.states import (
@@ -26,13 +25,6 @@ SECOND = 1_000_000
 
 DEFAULT_GRACE = 30 * SECOND
 """How long agents may take to wind down if the canceller does not say."""
-
-
-def rfc3339(time: int) -> str:
-    """Returns a time as text, for people and for the metadata of errors."""
-    seconds, microseconds = divmod(time, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Record:

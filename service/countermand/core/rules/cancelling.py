@@ -1,17 +1,18 @@
 """What all cancels have in common, and the cancel of one task."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from countermand.core.commands import Cancel, Cancelled, CancelTask
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import (
+    SECOND,
     Cancellation,
     Holder,
     RequestId,
     Target,
     Task,
-    rfc3339,
 )
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle, wants_task, wants_to_end
@@ -95,10 +96,17 @@ def already_ended(task: Task) -> Refused:
         metadata={
             "task_id": task.task_id,
             "state": task.state,
-            "end_time": rfc3339(task.end_time or 0),
+            "end_time": _rfc3339(task.end_time or 0),
             "cancellation_id": task.cancellation_id or "",
         },
     )
+
+
+def _rfc3339(time: int) -> str:
+    """Returns a time as text, for the metadata of errors."""
+    seconds, microseconds = divmod(time, SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def expect_version(command: Cancel, kind: str, version: int) -> None:
