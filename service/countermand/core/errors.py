@@ -110,7 +110,7 @@ def already_exists(kind: str, name: str) -> Refused:
     """Returns the refusal of an id that is taken."""
     return Refused(
         Reason(f"{kind.upper()}_EXISTS"),
-        f"there is already a {kind} {name}",
+        f"{kind} {name} already exists",
         metadata={f"{kind}_id": name},
         resource=Resource(kind, name),
     )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from countermand.core.records import Key
 from countermand.rpc.app import running
 from countermand.rpc.keyring import Keyring
-from countermand.rpc.wire.parse import check_key
+from countermand.rpc.wire.parse.keys import check_key
 
 
 class LocalKeys:

@@ -20,7 +20,9 @@ from countermand.rpc.manual import ManualPool
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
+from countermand.rpc.servicers.checkout import CheckoutService
 from countermand.rpc.servicers.key import KeyService
+from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.rpc.settings import Settings
 from countermand.rpc.story import Storyteller
@@ -82,6 +84,10 @@ async def _serve(
     services: dict[str, Servicer] = {
         "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
         "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),
+        "countermand.v1.CheckoutService": CheckoutService(
+            app.store, app.writer, app.clock, app.ids
+        ),
+        "countermand.v1.OrderService": OrderService(app.store, app.writer, app.clock, app.ids),
         "countermand.v1.AgentService": AgentService(app.store, app.writer),
         "countermand.v1.KeyService": KeyService(app.keyring, app.clock),
     }

@@ -31,10 +31,15 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.PAGE_TOKEN_INVALID: Answer(StatusCode.INVALID_ARGUMENT),
     Reason.TASK_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
     Reason.GROUP_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
+    Reason.CHECKOUT_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
+    Reason.CART_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
+    Reason.ORDER_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
     Reason.CANCELLATION_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
     Reason.KEY_NOT_FOUND: Answer(StatusCode.NOT_FOUND),
     Reason.TASK_EXISTS: Answer(StatusCode.ALREADY_EXISTS),
     Reason.GROUP_EXISTS: Answer(StatusCode.ALREADY_EXISTS),
+    Reason.CHECKOUT_EXISTS: Answer(StatusCode.ALREADY_EXISTS),
+    Reason.ORDER_EXISTS: Answer(StatusCode.ALREADY_EXISTS),
     Reason.REQUEST_ID_CONFLICT: Answer(StatusCode.ALREADY_EXISTS),
     Reason.TASK_ALREADY_COMPLETED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.TASK_ALREADY_FAILED: Answer(StatusCode.FAILED_PRECONDITION),
@@ -44,6 +49,14 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.CANCELLATION_REQUESTED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.NOT_CANCELLING: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.GROUP_CLOSED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CHECKOUT_ALREADY_COMPLETED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CHECKOUT_ALREADY_CANCELLED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CART_CLOSED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CART_LOCKED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.CART_NOT_LOCKED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.ORDER_ALREADY_CANCELLED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.ORDER_FULFILLED: Answer(StatusCode.FAILED_PRECONDITION),
+    Reason.ORDER_CLOSED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.VERSION_MISMATCH: Answer(StatusCode.ABORTED),
     Reason.FENCED: Answer(StatusCode.ABORTED),
     Reason.VERSION_AHEAD: Answer(StatusCode.OUT_OF_RANGE),
@@ -108,7 +121,7 @@ def _details(refusal: Refused, answer: Answer, message: str) -> list[Message]:
 
 def _subject(refusal: Refused) -> str:
     """Returns what the refusal is about, such as `task_id/0190…`."""
-    for key in ("task_id", "group_id"):
+    for key in ("task_id", "group_id", "checkout_id", "cart_id", "order_id"):
         if key in refusal.metadata:
             return f"{key}/{refusal.metadata[key]}"
     return ""

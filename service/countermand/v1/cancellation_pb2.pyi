@@ -36,10 +36,12 @@ DISPOSITION_STOPPED: Disposition
 DISPOSITION_SKIPPED: Disposition
 
 class Cancellation(_message.Message):
-    __slots__ = ("cancellation_id", "task_id", "group_id", "reason", "message", "requested_by", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results")
+    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results")
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_BY_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +56,8 @@ class Cancellation(_message.Message):
     cancellation_id: str
     task_id: str
     group_id: str
+    checkout_id: str
+    order_id: str
     reason: str
     message: str
     requested_by: str
@@ -65,7 +69,7 @@ class Cancellation(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     trace_id: str
     results: _containers.RepeatedCompositeFieldContainer[CancellationResult]
-    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
+    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
 
 class CancellationResult(_message.Message):
     __slots__ = ("task_id", "disposition", "task_state", "cancel_proof", "refund_required")

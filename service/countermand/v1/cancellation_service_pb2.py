@@ -23,52 +23,62 @@ _sym_db = _symbol_database.Default()
 
 
 from countermand.v1 import cancellation_pb2 as countermand_dot_v1_dot_cancellation__pb2
+from countermand.v1 import checkout_pb2 as countermand_dot_v1_dot_checkout__pb2
+from countermand.v1 import order_pb2 as countermand_dot_v1_dot_order__pb2
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)countermand/v1/cancellation_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x19\x63ountermand/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x01\n\x11\x43\x61ncelTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"~\n\x12\x43\x61ncelTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x81\x01\n\x13\x43\x61ncelGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\x88\x01\n\x10WatchTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"n\n\x11WatchTaskResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8c\x01\n\x11WatchTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x01\n\x12WatchTasksResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"1\n\x16GetCancellationRequest\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\"M\n\x17GetCancellationResponse\x12\x32\n\x0c\x63\x61ncellation\x18\x01 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"\xa7\x02\n\x18ListCancellationsRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.countermand.v1.CancellationState\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08_task_idB\x0b\n\t_group_id\"i\n\x19ListCancellationsResponse\x12\x33\n\rcancellations\x18\x01 \x03(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x1dSummarizeCancellationsRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08group_by\x18\x03 \x01(\x0e\x32\x1a.countermand.v1.SummaryKey\"J\n\x1eSummarizeCancellationsResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.countermand.v1.SummaryRow\"(\n\nSummaryRow\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x88\x01\n\tWatchType\x12\x1a\n\x16WATCH_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WATCH_TYPE_SNAPSHOT\x10\x01\x12\x15\n\x11WATCH_TYPE_CHANGE\x10\x02\x12\x18\n\x14WATCH_TYPE_HEARTBEAT\x10\x03\x12\x15\n\x11WATCH_TYPE_SYNCED\x10\x04*o\n\nSummaryKey\x12\x1b\n\x17SUMMARY_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SUMMARY_KEY_REASON\x10\x01\x12\x15\n\x11SUMMARY_KEY_STATE\x10\x02\x12\x15\n\x11SUMMARY_KEY_PROOF\x10\x03\x32\xb4\x05\n\x13\x43\x61ncellationService\x12S\n\nCancelTask\x12!.countermand.v1.CancelTaskRequest\x1a\".countermand.v1.CancelTaskResponse\x12V\n\x0b\x43\x61ncelGroup\x12\".countermand.v1.CancelGroupRequest\x1a#.countermand.v1.CancelGroupResponse\x12R\n\tWatchTask\x12 .countermand.v1.WatchTaskRequest\x1a!.countermand.v1.WatchTaskResponse0\x01\x12U\n\nWatchTasks\x12!.countermand.v1.WatchTasksRequest\x1a\".countermand.v1.WatchTasksResponse0\x01\x12\x62\n\x0fGetCancellation\x12&.countermand.v1.GetCancellationRequest\x1a\'.countermand.v1.GetCancellationResponse\x12h\n\x11ListCancellations\x12(.countermand.v1.ListCancellationsRequest\x1a).countermand.v1.ListCancellationsResponse\x12w\n\x16SummarizeCancellations\x12-.countermand.v1.SummarizeCancellationsRequest\x1a..countermand.v1.SummarizeCancellationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)countermand/v1/cancellation_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x01\n\x11\x43\x61ncelTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"~\n\x12\x43\x61ncelTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x81\x01\n\x13\x43\x61ncelGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\x92\x02\n\x15\x43\x61ncelCheckoutRequest\x12\x15\n\x0b\x63heckout_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63\x61rt_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x08\n\x06targetB\x13\n\x11_expected_version\"\x8a\x01\n\x16\x43\x61ncelCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x81\x01\n\x13\x43\x61ncelOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\x88\x01\n\x10WatchTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"n\n\x11WatchTaskResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8c\x01\n\x11WatchTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x01\n\x12WatchTasksResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"1\n\x16GetCancellationRequest\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\"M\n\x17GetCancellationResponse\x12\x32\n\x0c\x63\x61ncellation\x18\x01 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"\xf5\x02\n\x18ListCancellationsRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.countermand.v1.CancellationState\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"i\n\x19ListCancellationsResponse\x12\x33\n\rcancellations\x18\x01 \x03(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x1dSummarizeCancellationsRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08group_by\x18\x03 \x01(\x0e\x32\x1a.countermand.v1.SummaryKey\"J\n\x1eSummarizeCancellationsResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.countermand.v1.SummaryRow\"(\n\nSummaryRow\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x88\x01\n\tWatchType\x12\x1a\n\x16WATCH_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WATCH_TYPE_SNAPSHOT\x10\x01\x12\x15\n\x11WATCH_TYPE_CHANGE\x10\x02\x12\x18\n\x14WATCH_TYPE_HEARTBEAT\x10\x03\x12\x15\n\x11WATCH_TYPE_SYNCED\x10\x04*o\n\nSummaryKey\x12\x1b\n\x17SUMMARY_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SUMMARY_KEY_REASON\x10\x01\x12\x15\n\x11SUMMARY_KEY_STATE\x10\x02\x12\x15\n\x11SUMMARY_KEY_PROOF\x10\x03\x32\xed\x06\n\x13\x43\x61ncellationService\x12S\n\nCancelTask\x12!.countermand.v1.CancelTaskRequest\x1a\".countermand.v1.CancelTaskResponse\x12V\n\x0b\x43\x61ncelGroup\x12\".countermand.v1.CancelGroupRequest\x1a#.countermand.v1.CancelGroupResponse\x12_\n\x0e\x43\x61ncelCheckout\x12%.countermand.v1.CancelCheckoutRequest\x1a&.countermand.v1.CancelCheckoutResponse\x12V\n\x0b\x43\x61ncelOrder\x12\".countermand.v1.CancelOrderRequest\x1a#.countermand.v1.CancelOrderResponse\x12R\n\tWatchTask\x12 .countermand.v1.WatchTaskRequest\x1a!.countermand.v1.WatchTaskResponse0\x01\x12U\n\nWatchTasks\x12!.countermand.v1.WatchTasksRequest\x1a\".countermand.v1.WatchTasksResponse0\x01\x12\x62\n\x0fGetCancellation\x12&.countermand.v1.GetCancellationRequest\x1a\'.countermand.v1.GetCancellationResponse\x12h\n\x11ListCancellations\x12(.countermand.v1.ListCancellationsRequest\x1a).countermand.v1.ListCancellationsResponse\x12w\n\x16SummarizeCancellations\x12-.countermand.v1.SummarizeCancellationsRequest\x1a..countermand.v1.SummarizeCancellationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.cancellation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WATCHTYPE']._serialized_start=2284
-  _globals['_WATCHTYPE']._serialized_end=2420
-  _globals['_SUMMARYKEY']._serialized_start=2422
-  _globals['_SUMMARYKEY']._serialized_end=2533
-  _globals['_CANCELTASKREQUEST']._serialized_start=189
-  _globals['_CANCELTASKREQUEST']._serialized_end=424
-  _globals['_CANCELTASKRESPONSE']._serialized_start=426
-  _globals['_CANCELTASKRESPONSE']._serialized_end=552
-  _globals['_CANCELGROUPREQUEST']._serialized_start=555
-  _globals['_CANCELGROUPREQUEST']._serialized_end=792
-  _globals['_CANCELGROUPRESPONSE']._serialized_start=795
-  _globals['_CANCELGROUPRESPONSE']._serialized_end=924
-  _globals['_WATCHTASKREQUEST']._serialized_start=927
-  _globals['_WATCHTASKREQUEST']._serialized_end=1063
-  _globals['_WATCHTASKRESPONSE']._serialized_start=1065
-  _globals['_WATCHTASKRESPONSE']._serialized_end=1175
-  _globals['_WATCHTASKSREQUEST']._serialized_start=1178
-  _globals['_WATCHTASKSREQUEST']._serialized_end=1318
-  _globals['_WATCHTASKSRESPONSE']._serialized_start=1321
-  _globals['_WATCHTASKSRESPONSE']._serialized_end=1454
-  _globals['_GETCANCELLATIONREQUEST']._serialized_start=1456
-  _globals['_GETCANCELLATIONREQUEST']._serialized_end=1505
-  _globals['_GETCANCELLATIONRESPONSE']._serialized_start=1507
-  _globals['_GETCANCELLATIONRESPONSE']._serialized_end=1584
-  _globals['_LISTCANCELLATIONSREQUEST']._serialized_start=1587
-  _globals['_LISTCANCELLATIONSREQUEST']._serialized_end=1882
-  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_start=1884
-  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_end=1989
-  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_start=1992
-  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_end=2163
-  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_start=2165
-  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_end=2239
-  _globals['_SUMMARYROW']._serialized_start=2241
-  _globals['_SUMMARYROW']._serialized_end=2281
-  _globals['_CANCELLATIONSERVICE']._serialized_start=2536
-  _globals['_CANCELLATIONSERVICE']._serialized_end=3228
+  _globals['_WATCHTYPE']._serialized_start=3211
+  _globals['_WATCHTYPE']._serialized_end=3347
+  _globals['_SUMMARYKEY']._serialized_start=3349
+  _globals['_SUMMARYKEY']._serialized_end=3460
+  _globals['_CANCELTASKREQUEST']._serialized_start=248
+  _globals['_CANCELTASKREQUEST']._serialized_end=483
+  _globals['_CANCELTASKRESPONSE']._serialized_start=485
+  _globals['_CANCELTASKRESPONSE']._serialized_end=611
+  _globals['_CANCELGROUPREQUEST']._serialized_start=614
+  _globals['_CANCELGROUPREQUEST']._serialized_end=851
+  _globals['_CANCELGROUPRESPONSE']._serialized_start=854
+  _globals['_CANCELGROUPRESPONSE']._serialized_end=983
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=986
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=1260
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_start=1263
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_end=1401
+  _globals['_CANCELORDERREQUEST']._serialized_start=1404
+  _globals['_CANCELORDERREQUEST']._serialized_end=1641
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1644
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1773
+  _globals['_WATCHTASKREQUEST']._serialized_start=1776
+  _globals['_WATCHTASKREQUEST']._serialized_end=1912
+  _globals['_WATCHTASKRESPONSE']._serialized_start=1914
+  _globals['_WATCHTASKRESPONSE']._serialized_end=2024
+  _globals['_WATCHTASKSREQUEST']._serialized_start=2027
+  _globals['_WATCHTASKSREQUEST']._serialized_end=2167
+  _globals['_WATCHTASKSRESPONSE']._serialized_start=2170
+  _globals['_WATCHTASKSRESPONSE']._serialized_end=2303
+  _globals['_GETCANCELLATIONREQUEST']._serialized_start=2305
+  _globals['_GETCANCELLATIONREQUEST']._serialized_end=2354
+  _globals['_GETCANCELLATIONRESPONSE']._serialized_start=2356
+  _globals['_GETCANCELLATIONRESPONSE']._serialized_end=2433
+  _globals['_LISTCANCELLATIONSREQUEST']._serialized_start=2436
+  _globals['_LISTCANCELLATIONSREQUEST']._serialized_end=2809
+  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_start=2811
+  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_end=2916
+  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_start=2919
+  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_end=3090
+  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_start=3092
+  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_end=3166
+  _globals['_SUMMARYROW']._serialized_start=3168
+  _globals['_SUMMARYROW']._serialized_end=3208
+  _globals['_CANCELLATIONSERVICE']._serialized_start=3463
+  _globals['_CANCELLATIONSERVICE']._serialized_end=4340
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,8 @@
 import datetime
 
 from countermand.v1 import cancellation_pb2 as _cancellation_pb2
+from countermand.v1 import checkout_pb2 as _checkout_pb2
+from countermand.v1 import order_pb2 as _order_pb2
 from countermand.v1 import task_pb2 as _task_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -97,6 +99,68 @@ class CancelGroupResponse(_message.Message):
     replayed: bool
     def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
 
+class CancelCheckoutRequest(_message.Message):
+    __slots__ = ("checkout_id", "cart_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    CART_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
+    checkout_id: str
+    cart_id: str
+    reason: str
+    message: str
+    request_id: str
+    grace_period: _duration_pb2.Duration
+    expected_version: int
+    validate_only: bool
+    on_behalf_of: str
+    def __init__(self, checkout_id: _Optional[str] = ..., cart_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
+
+class CancelCheckoutResponse(_message.Message):
+    __slots__ = ("checkout", "cancellation", "replayed")
+    CHECKOUT_FIELD_NUMBER: _ClassVar[int]
+    CANCELLATION_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    checkout: _checkout_pb2.Checkout
+    cancellation: _cancellation_pb2.Cancellation
+    replayed: bool
+    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+
+class CancelOrderRequest(_message.Message):
+    __slots__ = ("order_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    reason: str
+    message: str
+    request_id: str
+    grace_period: _duration_pb2.Duration
+    expected_version: int
+    validate_only: bool
+    on_behalf_of: str
+    def __init__(self, order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
+
+class CancelOrderResponse(_message.Message):
+    __slots__ = ("order", "cancellation", "replayed")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    CANCELLATION_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    order: _order_pb2.Order
+    cancellation: _cancellation_pb2.Cancellation
+    replayed: bool
+    def __init__(self, order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+
 class WatchTaskRequest(_message.Message):
     __slots__ = ("task_id", "after_version", "heartbeat_interval")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -152,9 +216,11 @@ class GetCancellationResponse(_message.Message):
     def __init__(self, cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ...) -> None: ...
 
 class ListCancellationsRequest(_message.Message):
-    __slots__ = ("task_id", "group_id", "reason", "state", "start_time", "end_time", "page_size", "page_token")
+    __slots__ = ("task_id", "group_id", "checkout_id", "order_id", "reason", "state", "start_time", "end_time", "page_size", "page_token")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -163,13 +229,15 @@ class ListCancellationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     group_id: str
+    checkout_id: str
+    order_id: str
     reason: str
     state: _cancellation_pb2.CancellationState
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     page_size: int
     page_token: str
-    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., reason: _Optional[str] = ..., state: _Optional[_Union[_cancellation_pb2.CancellationState, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., state: _Optional[_Union[_cancellation_pb2.CancellationState, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListCancellationsResponse(_message.Message):
     __slots__ = ("cancellations", "next_page_token")

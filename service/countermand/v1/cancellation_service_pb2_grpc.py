@@ -66,6 +66,16 @@ class CancellationServiceStub:
                 request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupResponse.FromString,
                 _registered_method=True)
+        self.CancelCheckout = channel.unary_unary(
+                '/countermand.v1.CancellationService/CancelCheckout',
+                request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutResponse.FromString,
+                _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/countermand.v1.CancellationService/CancelOrder',
+                request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
         self.WatchTask = channel.unary_stream(
                 '/countermand.v1.CancellationService/WatchTask',
                 request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchTaskRequest.SerializeToString,
@@ -154,6 +164,72 @@ class CancellationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelCheckout(self, request, context):
+        """Cancels a checkout with all of its tasks. Needs the scope `checkouts:write`.
+
+        The checkout is named by its id, or by the cart that it locks. The answer is
+        the whole checkout, lines and totals as they were, with one more message of
+        type `info` and content type `plain`: `Checkout cancelled: ` and the caller's
+        `message`, else its `reason`. Its tasks are treated as by CancelGroup, and
+        its group is closed, without a cancellation of its own.
+
+        If no task is RUNNING or CANCELLING, the checkout has ended in the answer
+        itself, with `cancel_time`; otherwise it is CANCELLING, and ends with its
+        last task. It ends PARTIALLY_CANCELLED if any of its tasks is COMPLETED, else
+        CANCELLED. In the transaction that ends it, its cart becomes ACTIVE, if the
+        cart still names it. A checkout that is CANCELLING is joined: OK, with the
+        first cancellation, whose reason and caller stay, and deadlines may only come
+        nearer. Cancelling never refunds: see `refund_required` of each result.
+
+        A COMPLETED checkout is FAILED_PRECONDITION `CHECKOUT_ALREADY_COMPLETED`, a
+        CANCELLED or PARTIALLY_CANCELLED one `CHECKOUT_ALREADY_CANCELLED`; a CLOSED
+        cart is `CART_CLOSED`, an ACTIVE one `CART_NOT_LOCKED`. An unknown checkout
+        is NOT_FOUND `CHECKOUT_NOT_FOUND`, an unknown cart `CART_NOT_FOUND`.
+
+        Other errors: ALREADY_EXISTS `REQUEST_ID_CONFLICT`, ABORTED
+        `VERSION_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Cancels an order with its tasks and those of its checkouts. Needs the scope
+        `orders:write`.
+
+        The answer is the whole order, with `cancel_reason` and `cancel_time`, which
+        are set when the cancel is accepted. Its groups and those of its checkouts
+        are closed, without a cancellation of their own. In the same transaction,
+        each of its checkouts is treated by its state:
+
+        - OPEN: it is cancelled under the same cancellation.
+        - CANCELLING: it keeps its own cancellation, and is waited for.
+        - COMPLETED: it stays COMPLETED and its cart CLOSED; only its tasks that have
+        not ended are cancelled.
+        - CANCELLED or PARTIALLY_CANCELLED: it stays as it is.
+
+        If no task is RUNNING or CANCELLING, the order has ended in the answer
+        itself; otherwise it is CANCELLING, and ends with its last task. It ends
+        PARTIALLY_CANCELLED if any task became COMPLETED after the accept, else
+        CANCELLED: tasks that were COMPLETED before do not make it partial. An order
+        that is CANCELLING is joined: OK, with the first cancellation, whose reason
+        and caller stay, and deadlines may only come nearer. Cancelling never
+        refunds: see `refund_required` of each result.
+
+        An order of which `fulfillment_status`, or the `status` of any of its
+        `fulfillments`, is shipped, partially_shipped, fulfilled,
+        partially_fulfilled, in_transit or delivered (in any case) is
+        FAILED_PRECONDITION `ORDER_FULFILLED`; a CLOSED one is `ORDER_CLOSED`, a
+        CANCELLED or PARTIALLY_CANCELLED one `ORDER_ALREADY_CANCELLED`. An unknown
+        order is NOT_FOUND `ORDER_NOT_FOUND`.
+
+        Other errors: ALREADY_EXISTS `REQUEST_ID_CONFLICT`, ABORTED
+        `VERSION_MISMATCH`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchTask(self, request, context):
         """Follows one task to its end. Needs the scope `tasks:read` or `tasks:run`.
 
@@ -178,18 +254,21 @@ class CancellationServiceServicer:
     def WatchTasks(self, request, context):
         """Follows many tasks. Needs the scope `tasks:read` or `tasks:run`.
 
-        First comes a SNAPSHOT of each matching task (with a group all of its
-        tasks, else only those that have not ended), then one SYNCED, then CHANGEs
-        in the order of their commits; per task versions only grow and none is
-        skipped. A task that comes to match later, such as one that joins the group
-        or that the agent starts, begins with the CHANGE that made it match.
+        First comes a SNAPSHOT of each matching task (with a group, checkout or order
+        all of its tasks, else only those that have not ended), then one SYNCED, then
+        CHANGEs in the order of their commits; per task versions only grow and none
+        is skipped. A task that comes to match later, such as one that joins the
+        group or that the agent starts, begins with the CHANGE that made it match.
 
-        With a group, the stream ends with OK, its last message with `last`, when
-        all of the group's tasks have ended and the group is closed; closing the
-        group can end the stream without a task's change, and then the last message
-        is a HEARTBEAT. Without a group the stream does not end by itself.
+        With a group, checkout or order, the stream ends with OK, its last message
+        with `last`, when all of its tasks have ended and no task may join any more:
+        the group is closed, the checkout or order is CANCELLING or has ended. If
+        several are named, one of them is enough. Closing it can end the stream
+        without a task's change, and then the last message is a HEARTBEAT. Without
+        any of them the stream does not end by itself.
 
-        An unknown group is NOT_FOUND `GROUP_NOT_FOUND`. A resume token that is not
+        An unknown group, checkout or order is NOT_FOUND `GROUP_NOT_FOUND`,
+        `CHECKOUT_NOT_FOUND` or `ORDER_NOT_FOUND`. A resume token that is not
         of this tenant, environment and filter is INVALID_ARGUMENT
         `RESUME_TOKEN_INVALID`; one older than what is kept, or ahead of a restored
         store, is OUT_OF_RANGE `RESUME_TOKEN_EXPIRED`: watch anew without it. The
@@ -213,8 +292,8 @@ class CancellationServiceServicer:
         """Lists cancellations without their results, newest first. Needs the scope
         `tasks:read` or `tasks:run`.
 
-        An unknown task or group is NOT_FOUND. A page token of another filter is
-        INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+        An unknown task, group, checkout or order is NOT_FOUND. A page token of
+        another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,6 +322,16 @@ def add_CancellationServiceServicer_to_server(servicer, server):
                     servicer.CancelGroup,
                     request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupResponse.SerializeToString,
+            ),
+            'CancelCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelCheckout,
+                    request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderResponse.SerializeToString,
             ),
             'WatchTask': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchTask,
@@ -346,6 +435,60 @@ class CancellationService:
             '/countermand.v1.CancellationService/CancelGroup',
             countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupRequest.SerializeToString,
             countermand_dot_v1_dot_cancellation__service__pb2.CancelGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CancellationService/CancelCheckout',
+            countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutRequest.SerializeToString,
+            countermand_dot_v1_dot_cancellation__service__pb2.CancelCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CancellationService/CancelOrder',
+            countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderRequest.SerializeToString,
+            countermand_dot_v1_dot_cancellation__service__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

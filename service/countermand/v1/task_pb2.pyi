@@ -56,7 +56,7 @@ CHARGE_STATE_FAILED: ChargeState
 CHARGE_STATE_VOIDED: ChargeState
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "group_id", "merchant", "state", "version", "agent_id", "charge_state", "refund_required", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "expire_time", "create_time", "start_time", "update_time", "end_time", "labels")
+    __slots__ = ("task_id", "group_id", "checkout_id", "order_id", "merchant", "state", "version", "agent_id", "charge_state", "refund_required", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "expire_time", "create_time", "start_time", "update_time", "end_time", "labels")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,8 @@ class Task(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     MERCHANT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +88,8 @@ class Task(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     group_id: str
+    checkout_id: str
+    order_id: str
     merchant: str
     state: TaskState
     version: int
@@ -104,11 +108,13 @@ class Task(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., charge_state: _Optional[_Union[ChargeState, str]] = ..., refund_required: _Optional[bool] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., charge_state: _Optional[_Union[ChargeState, str]] = ..., refund_required: _Optional[bool] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Group(_message.Message):
-    __slots__ = ("group_id", "closed", "version", "task_counts", "cancellation_id", "create_time", "update_time")
+    __slots__ = ("group_id", "checkout_id", "order_id", "closed", "version", "task_counts", "cancellation_id", "create_time", "update_time")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TASK_COUNTS_FIELD_NUMBER: _ClassVar[int]
@@ -116,13 +122,15 @@ class Group(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     group_id: str
+    checkout_id: str
+    order_id: str
     closed: bool
     version: int
     task_counts: _containers.RepeatedCompositeFieldContainer[TaskCount]
     cancellation_id: str
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, group_id: _Optional[str] = ..., closed: _Optional[bool] = ..., version: _Optional[int] = ..., task_counts: _Optional[_Iterable[_Union[TaskCount, _Mapping]]] = ..., cancellation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., closed: _Optional[bool] = ..., version: _Optional[int] = ..., task_counts: _Optional[_Iterable[_Union[TaskCount, _Mapping]]] = ..., cancellation_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TaskCount(_message.Message):
     __slots__ = ("state", "count")
@@ -133,9 +141,13 @@ class TaskCount(_message.Message):
     def __init__(self, state: _Optional[_Union[TaskState, str]] = ..., count: _Optional[int] = ...) -> None: ...
 
 class TaskFilter(_message.Message):
-    __slots__ = ("group_id", "agent_id")
+    __slots__ = ("group_id", "checkout_id", "order_id", "agent_id")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     group_id: str
+    checkout_id: str
+    order_id: str
     agent_id: str
-    def __init__(self, group_id: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...

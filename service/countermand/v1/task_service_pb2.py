@@ -26,7 +26,7 @@ from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"z\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_id\"`\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\x90\x01\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x03\n\x0bTaskService\x12S\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\x12V\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\x12J\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\x12M\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\x12P\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"\xc8\x01\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08order_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"`\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\x90\x01\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x03\n\x0bTaskService\x12S\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\x12V\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\x12J\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\x12M\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\x12P\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATETASKREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CREATETASKREQUEST']._serialized_start=114
-  _globals['_CREATETASKREQUEST']._serialized_end=380
-  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_start=310
-  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_end=355
-  _globals['_CREATETASKRESPONSE']._serialized_start=382
-  _globals['_CREATETASKRESPONSE']._serialized_end=438
-  _globals['_CREATEGROUPREQUEST']._serialized_start=440
-  _globals['_CREATEGROUPREQUEST']._serialized_end=562
-  _globals['_CREATEGROUPRESPONSE']._serialized_start=564
-  _globals['_CREATEGROUPRESPONSE']._serialized_end=660
-  _globals['_GETTASKREQUEST']._serialized_start=662
-  _globals['_GETTASKREQUEST']._serialized_end=695
-  _globals['_GETTASKRESPONSE']._serialized_start=697
-  _globals['_GETTASKRESPONSE']._serialized_end=750
-  _globals['_GETGROUPREQUEST']._serialized_start=752
-  _globals['_GETGROUPREQUEST']._serialized_end=787
-  _globals['_GETGROUPRESPONSE']._serialized_start=789
-  _globals['_GETGROUPRESPONSE']._serialized_end=845
-  _globals['_LISTTASKSREQUEST']._serialized_start=848
-  _globals['_LISTTASKSREQUEST']._serialized_end=992
-  _globals['_LISTTASKSRESPONSE']._serialized_start=994
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1075
-  _globals['_TASKSERVICE']._serialized_start=1078
-  _globals['_TASKSERVICE']._serialized_end=1501
+  _globals['_CREATETASKREQUEST']._serialized_end=458
+  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_start=359
+  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_end=404
+  _globals['_CREATETASKRESPONSE']._serialized_start=460
+  _globals['_CREATETASKRESPONSE']._serialized_end=516
+  _globals['_CREATEGROUPREQUEST']._serialized_start=519
+  _globals['_CREATEGROUPREQUEST']._serialized_end=719
+  _globals['_CREATEGROUPRESPONSE']._serialized_start=721
+  _globals['_CREATEGROUPRESPONSE']._serialized_end=817
+  _globals['_GETTASKREQUEST']._serialized_start=819
+  _globals['_GETTASKREQUEST']._serialized_end=852
+  _globals['_GETTASKRESPONSE']._serialized_start=854
+  _globals['_GETTASKRESPONSE']._serialized_end=907
+  _globals['_GETGROUPREQUEST']._serialized_start=909
+  _globals['_GETGROUPREQUEST']._serialized_end=944
+  _globals['_GETGROUPRESPONSE']._serialized_start=946
+  _globals['_GETGROUPRESPONSE']._serialized_end=1002
+  _globals['_LISTTASKSREQUEST']._serialized_start=1005
+  _globals['_LISTTASKSREQUEST']._serialized_end=1149
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1151
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1232
+  _globals['_TASKSERVICE']._serialized_start=1235
+  _globals['_TASKSERVICE']._serialized_end=1658
 # @@protoc_insertion_point(module_scope)

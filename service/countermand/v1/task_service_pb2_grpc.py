@@ -79,9 +79,16 @@ class TaskServiceServicer:
     def CreateTask(self, request, context):
         """Creates one task in state PENDING. Needs the scope `tasks:write`.
 
-        A task_id that is taken is ALREADY_EXISTS `TASK_EXISTS`. An unknown group is
-        NOT_FOUND `GROUP_NOT_FOUND`, a closed one FAILED_PRECONDITION
-        `GROUP_CLOSED`, a full one INVALID_ARGUMENT `TOO_MANY_TASKS`.
+        A task_id that is taken is ALREADY_EXISTS `TASK_EXISTS`.
+
+        An unknown parent is NOT_FOUND `GROUP_NOT_FOUND`, `CHECKOUT_NOT_FOUND` or
+        `ORDER_NOT_FOUND`. One that tasks may no longer join is FAILED_PRECONDITION:
+        a closed group `GROUP_CLOSED`; a completed checkout
+        `CHECKOUT_ALREADY_COMPLETED`, a cancelling or cancelled one
+        `CHECKOUT_ALREADY_CANCELLED`; a cancelling or cancelled order
+        `ORDER_ALREADY_CANCELLED`, a closed one `ORDER_CLOSED`. One that is full is
+        INVALID_ARGUMENT `TOO_MANY_TASKS`. A task that joins changes the version of
+        each of its parents, in the same transaction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +101,10 @@ class TaskServiceServicer:
         A group_id that is taken is ALREADY_EXISTS `GROUP_EXISTS`, a task_id
         `TASK_EXISTS`. More than 10,000 tasks are INVALID_ARGUMENT
         `TOO_MANY_TASKS`. The same id twice in one request is INVALID_ARGUMENT.
+
+        With a checkout_id it becomes the checkout's group; a second group for one
+        checkout is INVALID_ARGUMENT. The errors of an unknown, full, completed,
+        cancelled or closed checkout or order are those of CreateTask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +133,8 @@ class TaskServiceServicer:
         """Lists tasks, newest first. Needs the scope `tasks:read` or `tasks:run`.
 
         A page token of another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`. An
-        unknown group in the filter is NOT_FOUND `GROUP_NOT_FOUND`.
+        unknown group, checkout or order in the filter is NOT_FOUND
+        `GROUP_NOT_FOUND`, `CHECKOUT_NOT_FOUND` or `ORDER_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

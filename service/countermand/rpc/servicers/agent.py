@@ -3,8 +3,8 @@
 from countermand.core.records import Task
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.wire import parse
-from countermand.rpc.wire.render import render_stop, render_task
+from countermand.rpc.wire.parse import agents as parse
+from countermand.rpc.wire.render.tasks import render_stop, render_task
 from countermand.store.contract import Store
 from countermand.v1 import agent_service_pb2 as pb
 

@@ -3,28 +3,40 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from countermand.core.commands import CancelGroup, Cancelled, CancelTask
+from countermand.core.commands import (
+    Cancel,
+    CancelCheckout,
+    CancelGroup,
+    Cancelled,
+    CancelOrder,
+    CancelTask,
+)
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import parse_uuid
-from countermand.core.records import Group, Task, TaskState
+from countermand.core.records import Checkout, Group, Order, Target, Task
+from countermand.core.states import TargetKind
 from countermand.engine.watch import Kind, Message, Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.tokens import decode, decode_place, encode, encode_place
-from countermand.rpc.wire import parse
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.render import (
-    frame_watch,
-    render_cancellation,
-    render_group,
-    render_task,
-)
+from countermand.rpc.wire.parse import cancels as parse
+from countermand.rpc.wire.parse.tasks import parse_filter
+from countermand.rpc.wire.parse.watches import parse_after_version, parse_heartbeat_interval
+from countermand.rpc.wire.render.cancellations import render_cancellation
+from countermand.rpc.wire.render.checkouts import render_checkout
+from countermand.rpc.wire.render.frames import frame_watch
+from countermand.rpc.wire.render.orders import render_order
+from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
 from countermand.store.contract import CancellationQuery, Store
 from countermand.v1 import cancellation_service_pb2 as pb
 
 SERVICE = "countermand.v1.CancellationService"
 CANCEL = ("tasks:cancel",)
+CANCEL_CHECKOUT = ("checkouts:write",)
+CANCEL_ORDER = ("orders:write",)
 READ = ("tasks:read", "tasks:run")
 
 KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
@@ -43,6 +55,13 @@ class CancellationService:
         return [
             Unary(f"{SERVICE}/CancelTask", pb.CancelTaskRequest, CANCEL, self.cancel_task),
             Unary(f"{SERVICE}/CancelGroup", pb.CancelGroupRequest, CANCEL, self.cancel_group),
+            Unary(
+                f"{SERVICE}/CancelCheckout",
+                pb.CancelCheckoutRequest,
+                CANCEL_CHECKOUT,
+                self.cancel_checkout,
+            ),
+            Unary(f"{SERVICE}/CancelOrder", pb.CancelOrderRequest, CANCEL_ORDER, self.cancel_order),
             Stream(f"{SERVICE}/WatchTask", pb.WatchTaskRequest, READ, self.watch_task),
             Stream(f"{SERVICE}/WatchTasks", pb.WatchTasksRequest, READ, self.watch_tasks),
             Unary(f"{SERVICE}/GetCancellation", pb.GetCancellationRequest, READ, self.get),
@@ -56,15 +75,7 @@ class CancellationService:
         ]
 
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
-        command = parse.parse_cancel(
-            CancelTask,
-            "task_id",
-            request,
-            namespace=call.namespace,
-            requested_by=call.principal.key_id,
-            trace=call.trace,
-        )
-        done: Cancelled = await self._writer.submit(command, call.trace)
+        done = await self._cancel(CancelTask, "task_id", call, request)
         assert isinstance(done.target, Task)
         return pb.CancelTaskResponse(
             task=render_task(done.target),
@@ -75,32 +86,58 @@ class CancellationService:
     async def cancel_group(
         self, call: Call, request: pb.CancelGroupRequest
     ) -> pb.CancelGroupResponse:
+        done = await self._cancel(CancelGroup, "group_id", call, request)
+        assert isinstance(done.target, Group)
+        return pb.CancelGroupResponse(
+            group=render_group(done.target, count_states(done.covered)),
+            cancellation=render_cancellation(done.cancellation, done.covered),
+            replayed=done.replayed,
+        )
+
+    async def cancel_checkout(
+        self, call: Call, request: pb.CancelCheckoutRequest
+    ) -> pb.CancelCheckoutResponse:
+        named_by = request.WhichOneof("target") or "checkout_id"
+        done = await self._cancel(CancelCheckout, named_by, call, request)
+        assert isinstance(done.target, Checkout)
+        return pb.CancelCheckoutResponse(
+            checkout=render_checkout(done.target, count_states(done.covered)),
+            cancellation=render_cancellation(done.cancellation, done.covered),
+            replayed=done.replayed,
+        )
+
+    async def cancel_order(
+        self, call: Call, request: pb.CancelOrderRequest
+    ) -> pb.CancelOrderResponse:
+        done = await self._cancel(CancelOrder, "order_id", call, request)
+        assert isinstance(done.target, Order)
+        return pb.CancelOrderResponse(
+            order=render_order(done.target, count_states(done.covered)),
+            cancellation=render_cancellation(done.cancellation, done.covered),
+            replayed=done.replayed,
+        )
+
+    async def _cancel(
+        self, kind: type[Cancel], target_field: str, call: Call, request: parse.CancelRequest
+    ) -> Cancelled:
         command = parse.parse_cancel(
-            CancelGroup,
-            "group_id",
+            kind,
+            target_field,
             request,
             namespace=call.namespace,
             requested_by=call.principal.key_id,
             trace=call.trace,
         )
         done: Cancelled = await self._writer.submit(command, call.trace)
-        assert isinstance(done.target, Group)
-        counts: dict[TaskState, int] = {}
-        for task in done.covered:
-            counts[task.state] = counts.get(task.state, 0) + 1
-        return pb.CancelGroupResponse(
-            group=render_group(done.target, counts),
-            cancellation=render_cancellation(done.cancellation, done.covered),
-            replayed=done.replayed,
-        )
+        return done
 
     async def watch_task(
         self, call: Call, request: pb.WatchTaskRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
         form = Form()
         task_id = form.uuid("task_id", request.task_id)
-        after_version = parse.parse_after_version(form, request)
-        interval = parse.parse_heartbeat_interval(form, request)
+        after_version = parse_after_version(form, request)
+        interval = parse_heartbeat_interval(form, request)
         form.check()
         messages = self._watch.task(watcher, call.namespace, task_id, after_version, interval)
         async with aclosing(messages):
@@ -111,8 +148,8 @@ class CancellationService:
         self, call: Call, request: pb.WatchTasksRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
         form = Form()
-        chosen = parse.parse_filter(form, request.filter)
-        interval = parse.parse_heartbeat_interval(form, request)
+        chosen = parse_filter(form, request.filter)
+        interval = parse_heartbeat_interval(form, request)
         form.check()
         bound_to = ("watch", call.namespace, chosen)
         place = decode_place(request.resume_token, *bound_to) if request.resume_token else None
@@ -145,13 +182,10 @@ class CancellationService:
             start_time=form.time("start_time", request),
             end_time=form.time("end_time", request),
         )
-        task_id = form.uuid("task_id", request.task_id) if request.HasField("task_id") else None
-        group_id = form.uuid("group_id", request.group_id) if request.HasField("group_id") else None
-        if request.HasField("task_id") and request.HasField("group_id"):
-            form.reject("group_id", "must be absent when task_id is set")
+        covered = parse.parse_covered(form, request, call.namespace)
         limit = form.page_size(request.page_size)
         form.check()
-        bound_to = ("cancellations", call.namespace, query, task_id, group_id)
+        bound_to = ("cancellations", call.namespace, query, covered)
         before = None
         if request.page_token:
             reason = Reason.PAGE_TOKEN_INVALID
@@ -159,7 +193,7 @@ class CancellationService:
             before = parse_uuid(payload.decode("ascii", "replace"))
             if before is None:
                 raise invalid("page_token", "is not a page token", reason)
-        query = query._replace(ids=await self._covering(call.namespace, task_id, group_id))
+        query = query._replace(ids=await self._covering(covered))
         page = await self._store.cancellations(call.namespace, query, before, limit)
         token = encode(page.next_id.encode(), *bound_to) if page.next_id else ""
         return pb.ListCancellationsResponse(
@@ -181,25 +215,33 @@ class CancellationService:
             rows=[pb.SummaryRow(key=key, count=count) for key, count in rows]
         )
 
-    async def _covering(
-        self, namespace: int, task_id: str | None, group_id: str | None
-    ) -> tuple[str, ...] | None:
-        """Returns the ids of the cancellations of a task or group; None if neither is asked for."""
-        ids: set[str | None] = set()
-        if task_id is not None:
-            task = await self._store.task(namespace, task_id)
-            if task is None:
-                raise not_found("task", task_id)
-            ids.add(task.cancellation_id)
-            group_id = task.group_id
-        if group_id is not None:
-            group = await self._store.group(namespace, group_id)
-            if group is None:
-                raise not_found("group", group_id)
-            ids.add(group.group.cancellation_id)
-        if task_id is None and group_id is None:
+    async def _covering(self, covered: Target | None) -> tuple[str, ...] | None:
+        """Returns the ids of the cancellations that cover a target; None if none is asked for."""
+        if covered is None:
             return None
-        return tuple(id for id in ids if id)
+        ids: set[str | None] = set()
+        above = [covered]
+        if covered.kind is TargetKind.TASK:
+            task = await self._store.task(covered.namespace, covered.id)
+            if task is None:
+                raise not_found("task", covered.id)
+            ids.add(task.cancellation_id)
+            above = await _above(task, self._store)
+        for target in above:
+            ids.add((await read(self._store, target)).holder.cancellation_id)
+        return tuple(sorted(id for id in ids if id))
+
+
+async def _above(task: Task, store: Store) -> list[Target]:
+    """Returns all that holds a task: what it names, and the orders that list its checkout."""
+    orders = {task.order_id}
+    if task.checkout_id is not None:
+        target = Target(TargetKind.CHECKOUT, task.namespace, task.checkout_id)
+        checkout, _ = await read_holder(store, target, Checkout)
+        orders.update(checkout.order_ids)
+    named = [(TargetKind.GROUP, task.group_id), (TargetKind.CHECKOUT, task.checkout_id)]
+    named += [(TargetKind.ORDER, order_id) for order_id in orders]
+    return [Target(kind, task.namespace, id) for kind, id in named if id is not None]
 
 
 def _encoded(message: Message) -> bytes | None:

@@ -5,9 +5,9 @@ from countermand.engine.clock import Clock
 from countermand.rpc.keyring import Keyring
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.tokens import decode, encode
-from countermand.rpc.wire import parse
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.render import render_key
+from countermand.rpc.wire.parse import keys as parse
+from countermand.rpc.wire.render.keys import render_key
 from countermand.v1 import key_service_pb2 as pb
 
 SERVICE = "countermand.v1.KeyService"

@@ -3,14 +3,17 @@
 from countermand.core.commands import GroupCreated
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import UuidMaker
-from countermand.core.records import Task, TaskState
+from countermand.core.records import Group, Target, Task
+from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.tokens import decode, encode
-from countermand.rpc.wire import parse
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.render import render_group, render_task
+from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse import tasks as parse
+from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
 from countermand.store.contract import Store
 from countermand.v1 import task_service_pb2 as pb
 
@@ -38,26 +41,20 @@ class TaskService:
             Unary(f"{SERVICE}/ListTasks", pb.ListTasksRequest, READ, self.list_tasks),
         ]
 
-    def _new_uuid(self) -> str:
-        return self._ids(self._clock.now())
-
     async def create_task(self, call: Call, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
-        command = parse.parse_create_task(
-            request, call.namespace, self._new_uuid, self._clock.now()
-        )
+        fresh = Fresh(self._clock.now(), self._ids)
+        command = parse.parse_create_task(request, call.namespace, fresh)
         task: Task = await self._writer.submit(command, call.trace)
         return pb.CreateTaskResponse(task=render_task(task))
 
     async def create_group(
         self, call: Call, request: pb.CreateGroupRequest
     ) -> pb.CreateGroupResponse:
-        command = parse.parse_create_group(
-            request, call.namespace, self._new_uuid, self._clock.now()
-        )
+        fresh = Fresh(self._clock.now(), self._ids)
+        command = parse.parse_create_group(request, call.namespace, fresh)
         created: GroupCreated = await self._writer.submit(command, call.trace)
-        counts = {TaskState.PENDING: len(created.tasks)}
         return pb.CreateGroupResponse(
-            group=render_group(created.group, counts),
+            group=render_group(created.group, count_states(created.tasks)),
             tasks=[render_task(task) for task in created.tasks],
         )
 
@@ -74,10 +71,9 @@ class TaskService:
         form = Form()
         group_id = form.uuid("group_id", request.group_id)
         form.check()
-        found = await self._store.group(call.namespace, group_id)
-        if found is None:
-            raise not_found("group", group_id)
-        return pb.GetGroupResponse(group=render_group(*found))
+        target = Target(TargetKind.GROUP, call.namespace, group_id)
+        group, counts = await read_holder(self._store, target, Group)
+        return pb.GetGroupResponse(group=render_group(group, counts))
 
     async def list_tasks(self, call: Call, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         form = Form()
@@ -89,11 +85,8 @@ class TaskService:
         before = None
         if request.page_token:
             before = _decode_number(request.page_token, *bound_to)
-        if (
-            chosen.group_id is not None
-            and await self._store.group(call.namespace, chosen.group_id) is None
-        ):
-            raise not_found("group", chosen.group_id)
+        for target in chosen.targets(call.namespace):
+            await read(self._store, target)
         page = await self._store.tasks(call.namespace, chosen, states, before, limit)
         token = ""
         if page.next_number is not None:

@@ -53,6 +53,10 @@ class Form:
             self.reject(field, "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
         return text
 
+    def optional_name(self, field: str, text: str) -> str | None:
+        """Reads a caller-made id for which empty means none."""
+        return self.name(field, text) if text else None
+
     def text(self, field: str, text: str, most: int) -> str:
         """Reads open text."""
         if len(text) > most:

@@ -1,0 +1,103 @@
+"""CheckoutService."""
+
+from countermand.core.commands import CartChanged, CheckoutCreated
+from countermand.core.errors import not_found
+from countermand.core.ids import UuidMaker
+from countermand.core.records import Checkout, Target
+from countermand.core.states import TargetKind
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Writer
+from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse import checkouts as parse
+from countermand.rpc.wire.render.cancellations import render_cancellation
+from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
+from countermand.rpc.wire.render.tasks import count_states, render_task
+from countermand.store.contract import Store
+from countermand.v1 import checkout_service_pb2 as pb
+
+SERVICE = "countermand.v1.CheckoutService"
+WRITE = ("checkouts:write",)
+READ = ("checkouts:read",)
+
+
+class CheckoutService:
+    """Keeps checkouts and carts."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._ids = ids
+
+    def methods(self) -> list[Unary | Stream]:
+        """Returns what the service offers."""
+        return [
+            Unary(f"{SERVICE}/CreateCheckout", pb.CreateCheckoutRequest, WRITE, self.create, LARGE),
+            Unary(f"{SERVICE}/GetCheckout", pb.GetCheckoutRequest, READ, self.get),
+            Unary(f"{SERVICE}/CompleteCheckout", pb.CompleteCheckoutRequest, WRITE, self.complete),
+            Unary(f"{SERVICE}/GetCart", pb.GetCartRequest, READ, self.get_cart),
+            Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, LARGE),
+        ]
+
+    async def create(
+        self, call: Call, request: pb.CreateCheckoutRequest
+    ) -> pb.CreateCheckoutResponse:
+        command = parse.parse_create_checkout(
+            request,
+            call.namespace,
+            Fresh(self._clock.now(), self._ids),
+            requested_by=call.principal.key_id,
+            trace=call.trace,
+        )
+        created: CheckoutCreated = await self._writer.submit(command, call.trace)
+        return pb.CreateCheckoutResponse(
+            checkout=render_checkout(created.checkout, count_states(created.tasks)),
+            tasks=[render_task(task) for task in created.tasks],
+        )
+
+    async def get(self, call: Call, request: pb.GetCheckoutRequest) -> pb.GetCheckoutResponse:
+        form = Form()
+        checkout_id = form.name("checkout_id", request.checkout_id)
+        form.check()
+        target = Target(TargetKind.CHECKOUT, call.namespace, checkout_id)
+        checkout, counts = await read_holder(self._store, target, Checkout)
+        return pb.GetCheckoutResponse(checkout=render_checkout(checkout, counts))
+
+    async def complete(
+        self, call: Call, request: pb.CompleteCheckoutRequest
+    ) -> pb.CompleteCheckoutResponse:
+        command = parse.parse_complete_checkout(request, call.namespace)
+        checkout: Checkout = await self._writer.submit(command, call.trace)
+        _, counts = await read(self._store, checkout.target)
+        cart = None
+        if checkout.cart_id is not None:
+            cart = await self._store.cart(call.namespace, checkout.cart_id)
+        return pb.CompleteCheckoutResponse(
+            checkout=render_checkout(checkout, counts),
+            cart=None if cart is None else render_cart(cart),
+        )
+
+    async def get_cart(self, call: Call, request: pb.GetCartRequest) -> pb.GetCartResponse:
+        form = Form()
+        cart_id = form.name("cart_id", request.cart_id)
+        form.check()
+        cart = await self._store.cart(call.namespace, cart_id)
+        if cart is None:
+            raise not_found("cart", cart_id)
+        return pb.GetCartResponse(cart=render_cart(cart))
+
+    async def change_cart(self, call: Call, request: pb.ChangeCartRequest) -> pb.ChangeCartResponse:
+        command = parse.parse_change_cart(
+            request, call.namespace, requested_by=call.principal.key_id, trace=call.trace
+        )
+        changed: CartChanged = await self._writer.submit(command, call.trace)
+        done = changed.cancelled
+        return pb.ChangeCartResponse(
+            cart=render_cart(changed.cart),
+            cancellation=(
+                None if done is None else render_cancellation(done.cancellation, done.covered)
+            ),
+        )

@@ -1,0 +1,64 @@
+"""OrderService."""
+
+from countermand.core.commands import OrderCreated
+from countermand.core.ids import UuidMaker
+from countermand.core.records import Order, Target
+from countermand.core.states import TargetKind
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Writer
+from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse import orders as parse
+from countermand.rpc.wire.render.orders import render_order
+from countermand.rpc.wire.render.tasks import render_task
+from countermand.store.contract import Store
+from countermand.v1 import order_service_pb2 as pb
+
+SERVICE = "countermand.v1.OrderService"
+WRITE = ("orders:write",)
+READ = ("orders:read",)
+
+
+class OrderService:
+    """Keeps orders."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._ids = ids
+
+    def methods(self) -> list[Unary | Stream]:
+        """Returns what the service offers."""
+        return [
+            Unary(f"{SERVICE}/CreateOrder", pb.CreateOrderRequest, WRITE, self.create, LARGE),
+            Unary(f"{SERVICE}/GetOrder", pb.GetOrderRequest, READ, self.get),
+            Unary(f"{SERVICE}/UpdateOrder", pb.UpdateOrderRequest, WRITE, self.update, LARGE),
+        ]
+
+    async def create(self, call: Call, request: pb.CreateOrderRequest) -> pb.CreateOrderResponse:
+        fresh = Fresh(self._clock.now(), self._ids)
+        command = parse.parse_create_order(request, call.namespace, fresh)
+        created: OrderCreated = await self._writer.submit(command, call.trace)
+        # Its checkouts bring along tasks in any state, which the answer does not name.
+        _, counts = await read(self._store, created.order.target)
+        return pb.CreateOrderResponse(
+            order=render_order(created.order, counts),
+            tasks=[render_task(task) for task in created.tasks],
+        )
+
+    async def get(self, call: Call, request: pb.GetOrderRequest) -> pb.GetOrderResponse:
+        form = Form()
+        order_id = form.name("order_id", request.order_id)
+        form.check()
+        target = Target(TargetKind.ORDER, call.namespace, order_id)
+        order, counts = await read_holder(self._store, target, Order)
+        return pb.GetOrderResponse(order=render_order(order, counts))
+
+    async def update(self, call: Call, request: pb.UpdateOrderRequest) -> pb.UpdateOrderResponse:
+        command = parse.parse_update_order(request, call.namespace)
+        order: Order = await self._writer.submit(command, call.trace)
+        _, counts = await read(self._store, order.target)
+        return pb.UpdateOrderResponse(order=render_order(order, counts))

@@ -1,0 +1,1 @@
+"""From messages to commands and queries. A wrong form raises Refused: INVALID_REQUEST."""

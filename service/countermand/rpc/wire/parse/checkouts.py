@@ -1,0 +1,66 @@
+"""New checkouts, and changes of carts."""
+
+from countermand.core import commands as c
+from countermand.core.trace import TraceContext
+from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
+from countermand.rpc.wire.snapshots import CHECKOUT, encode_lines
+from countermand.v1 import checkout_service_pb2 as pb
+
+
+def parse_create_checkout(
+    request: pb.CreateCheckoutRequest,
+    namespace: int,
+    fresh: Fresh,
+    *,
+    requested_by: str,
+    trace: TraceContext,
+) -> c.CreateCheckout:
+    """Reads a new checkout with its tasks."""
+    form = Form()
+    checkout = request.checkout
+    chosen = form.optional_name("checkout.checkout_id", checkout.checkout_id)
+    checkout_id, group_id = chosen or f"checkout_{fresh.uuid()}", fresh.uuid()
+    parents = Parents(group_id=group_id, checkout_id=checkout_id)
+    command = c.CreateCheckout(
+        namespace,
+        checkout_id=checkout_id,
+        cart_id=form.optional_name("checkout.cart_id", checkout.cart_id),
+        group_id=group_id,
+        snapshot=CHECKOUT.encode(checkout),
+        line_items=encode_lines(checkout.line_items),
+        expire_time=form.future("checkout.expire_time", checkout, fresh.now),
+        tasks=parse_new_tasks(form, request.tasks, parents, fresh),
+        supersede=request.supersede,
+        requested_by=requested_by,
+        trace=trace,
+    )
+    form.check()
+    return command
+
+
+def parse_complete_checkout(
+    request: pb.CompleteCheckoutRequest, namespace: int
+) -> c.CompleteCheckout:
+    """Reads the completing of a checkout."""
+    form = Form()
+    command = c.CompleteCheckout(namespace, form.name("checkout_id", request.checkout_id))
+    form.check()
+    return command
+
+
+def parse_change_cart(
+    request: pb.ChangeCartRequest, namespace: int, *, requested_by: str, trace: TraceContext
+) -> c.ChangeCart:
+    """Reads the new lines of a cart."""
+    form = Form()
+    command = c.ChangeCart(
+        namespace,
+        cart_id=form.name("cart_id", request.cart_id),
+        line_items=encode_lines(request.line_items),
+        requested_by=requested_by,
+        trace=trace,
+    )
+    form.check()
+    return command

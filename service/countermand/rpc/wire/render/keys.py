@@ -1,0 +1,16 @@
+"""Keys."""
+
+from countermand.core.records import Key
+from countermand.rpc.wire.render.times import set_time
+from countermand.v1 import key_service_pb2
+
+
+def render_key(key: Key) -> key_service_pb2.Key:
+    """Returns the message of a key."""
+    message = key_service_pb2.Key(
+        key_id=key.key_id, tenant=key.tenant, environment=key.environment, scopes=key.scopes
+    )
+    set_time(message.create_time, key.create_time)
+    set_time(message.expire_time, key.expire_time)
+    set_time(message.revoke_time, key.revoke_time)
+    return message
