@@ -193,7 +193,8 @@ class Store(Protocol):
     ) -> TaskPage:
         """Returns matching tasks with numbers above `after`, each as it was at the mark.
 
-        With a group, checkout or order those are all of its tasks, else only those that have not ended.
+        With a group, checkout or order those are all of its tasks, else only those that have not
+        ended.
         """
 
     async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:

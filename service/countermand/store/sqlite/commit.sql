@@ -11,19 +11,53 @@ CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.task_id = w.task_
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
--- name: load_members
-WITH wanted (namespace_no, group_id) AS (VALUES {rows})
-SELECT json_group_array(json_array({task}))
-FROM wanted AS w
-CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.group_id = w.group_id
+-- name: load_members_{scope} for group checkout order
+WITH wanted (target, namespace_no, id) AS (VALUES {rows})
+SELECT json_group_array(json_array(s.target, {task}))
+FROM ({tasks_of_wanted}) AS s
+CROSS JOIN tasks AS t ON t.task_no = s.task_no
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
--- name: load_groups
+-- name: load_group
 WITH wanted (namespace_no, group_id) AS (VALUES {rows})
 SELECT json_group_array(json_array({group}))
 FROM wanted AS w
 CROSS JOIN groups AS g ON g.namespace_no = w.namespace_no AND g.group_id = w.group_id
+
+-- name: load_checkout
+WITH wanted (namespace_no, checkout_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({checkout}, json((
+    SELECT json_group_array(l.order_id) FROM order_checkouts AS l
+    WHERE l.namespace_no = k.namespace_no AND l.checkout_id = k.checkout_id
+))))
+FROM wanted AS w
+CROSS JOIN checkouts AS k ON k.namespace_no = w.namespace_no AND k.checkout_id = w.checkout_id
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = k.namespace_no AND c.cancellation_id = k.cancellation_id
+
+-- name: load_order
+WITH wanted (namespace_no, order_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({order}, json((
+    SELECT json_group_array(json_array(l.position, l.checkout_id)) FROM order_checkouts AS l
+    WHERE l.namespace_no = o.namespace_no AND l.order_id = o.order_id
+))))
+FROM wanted AS w
+CROSS JOIN orders AS o ON o.namespace_no = w.namespace_no AND o.order_id = w.order_id
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = o.namespace_no AND c.cancellation_id = o.cancellation_id
+
+-- name: load_subgroups
+WITH wanted (target, namespace_no, order_id) AS (VALUES {rows})
+SELECT json_group_array(json_array(w.target, {group}))
+FROM wanted AS w
+CROSS JOIN groups AS g ON g.namespace_no = w.namespace_no AND g.order_id = w.order_id
+
+-- name: load_carts
+WITH wanted (namespace_no, cart_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({cart}))
+FROM wanted AS w
+CROSS JOIN carts AS k ON k.namespace_no = w.namespace_no AND k.cart_id = w.cart_id
 
 -- name: load_agents
 WITH wanted (namespace_no, agent_id) AS (VALUES {rows})
@@ -74,13 +108,57 @@ SELECT namespace_no, lower(hex(task_id)) FROM tasks INDEXED BY tasks_by_expiry
 WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING') AND expire_time <= ?
 ORDER BY expire_time LIMIT ?
 
--- name: save_groups
+-- name: load_expired_checkouts
+SELECT namespace_no, checkout_id FROM checkouts INDEXED BY checkouts_by_expiry
+WHERE expire_time IS NOT NULL AND state = 'OPEN' AND expire_time <= ?
+ORDER BY expire_time LIMIT ?
+
+-- name: save_group
 WITH r ({group_columns}) AS (VALUES {rows})
 INSERT INTO groups ({group_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, group_id) DO UPDATE SET
     closed = excluded.closed, version = excluded.version, task_count = excluded.task_count,
-    live_count = excluded.live_count, cancellation_id = excluded.cancellation_id,
-    update_time = excluded.update_time
+    live_count = excluded.live_count, completed_count = excluded.completed_count,
+    cancellation_id = excluded.cancellation_id, update_time = excluded.update_time
+
+-- name: save_checkout
+WITH r ({checkout_columns}) AS (VALUES {rows})
+INSERT INTO checkouts ({checkout_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
+    group_id = excluded.group_id, snapshot = excluded.snapshot, state = excluded.state,
+    version = excluded.version, task_count = excluded.task_count,
+    live_count = excluded.live_count, completed_count = excluded.completed_count,
+    cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
+    expire_time = excluded.expire_time, cancel_time = excluded.cancel_time
+
+-- name: save_order
+WITH r ({order_columns}) AS (VALUES {rows})
+INSERT INTO orders ({order_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, order_id) DO UPDATE SET
+    snapshot = excluded.snapshot, fulfilled = excluded.fulfilled, state = excluded.state,
+    version = excluded.version, task_count = excluded.task_count,
+    live_count = excluded.live_count, completed_count = excluded.completed_count,
+    cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
+    cancel_time = excluded.cancel_time
+
+-- name: delete_order_checkouts
+-- The pairs alone would be looked for in the whole namespace.
+WITH r (namespace_no, order_id) AS (VALUES {rows})
+DELETE FROM order_checkouts
+WHERE namespace_no IN (SELECT namespace_no FROM r) AND order_id IN (SELECT order_id FROM r)
+    AND (namespace_no, order_id) IN (SELECT * FROM r)
+
+-- name: insert_order_checkouts
+WITH r (namespace_no, order_id, checkout_id, position) AS (VALUES {rows})
+INSERT INTO order_checkouts (namespace_no, order_id, checkout_id, position)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: save_carts
+WITH r ({cart_columns}) AS (VALUES {rows})
+INSERT INTO carts ({cart_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
+ON CONFLICT (namespace_no, cart_id) DO UPDATE SET
+    state = excluded.state, checkout_id = excluded.checkout_id,
+    line_items = excluded.line_items, version = excluded.version
 
 -- name: save_agents
 WITH r (namespace_no, agent_id, lease_duration, lease_expire_time) AS (VALUES {rows})
@@ -120,10 +198,10 @@ UPDATE tasks SET
 FROM r WHERE tasks.task_no = r.task_no
 
 -- name: insert_events
-WITH r (namespace_no, seq, previous_seq, task_no, group_id, version, state, charge_state,
-        deadline_time, time, ends_group) AS (VALUES {rows})
-INSERT INTO events (namespace_no, seq, previous_seq, task_no, group_id, version, state,
-                    charge_state, deadline_time, time, ends_group)
+WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, deadline_time,
+        time) AS (VALUES {rows})
+INSERT INTO events (namespace_no, seq, previous_seq, task_no, version, state, charge_state,
+                    deadline_time, time)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: save_positions

@@ -7,56 +7,33 @@ LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 WHERE t.namespace_no = ? AND t.task_id = ?
 
--- name: group
-SELECT json_array({group}) FROM groups AS g WHERE g.namespace_no = ? AND g.group_id = ?
-
--- name: group_counts
+-- name: count_{scope} for group checkout order
 SELECT json_group_array(json_array(state, tally)) FROM (
-    SELECT state, count(*) AS tally FROM tasks
-    WHERE namespace_no = ? AND group_id = ? GROUP BY state
+    SELECT t.state, count(*) AS tally
+    FROM ({tasks_of_scope}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
+    GROUP BY t.state
 )
 
--- name: group_tasks
-SELECT json_group_array(json_array({task}))
-FROM tasks AS t
-LEFT JOIN cancellations AS c
-    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
-WHERE t.namespace_no = ? AND t.group_id = ?
-
--- name: list_tasks
+-- name: list_{scope} for group checkout order all
 -- Looks at no more than :window rows, so that a filter that matches little costs no more.
-WITH page AS MATERIALIZED (
-    SELECT task_no, state, agent_id FROM tasks INDEXED BY tasks_by_namespace
-    WHERE namespace_no = :namespace_no AND task_no < :before
-    ORDER BY task_no DESC LIMIT :window
-), chosen AS MATERIALIZED (
-    SELECT task_no FROM page
-    WHERE (:agent_id IS NULL OR agent_id = :agent_id) AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-    ORDER BY task_no DESC LIMIT :limit
+WITH bound (task_no) AS MATERIALIZED (
+    SELECT task_no FROM ({tasks_of_scope}) WHERE task_no < :before
+    ORDER BY task_no DESC LIMIT 1 OFFSET :window - 1
 )
-SELECT json_array(
-    (SELECT count(*) FROM page), (SELECT min(task_no) FROM page),
-    json((SELECT json_group_array(json_array({task}))
-     FROM chosen AS x CROSS JOIN tasks AS t ON t.task_no = x.task_no
-     LEFT JOIN cancellations AS c
-        ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id)))
-
--- name: list_group_tasks
-WITH page AS MATERIALIZED (
-    SELECT task_no, state, agent_id FROM tasks INDEXED BY tasks_by_group
-    WHERE namespace_no = :namespace_no AND group_id = :group_id AND task_no < :before
-    ORDER BY task_no DESC LIMIT :window
-), chosen AS MATERIALIZED (
-    SELECT task_no FROM page
-    WHERE (:agent_id IS NULL OR agent_id = :agent_id) AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-    ORDER BY task_no DESC LIMIT :limit
-)
-SELECT json_array(
-    (SELECT count(*) FROM page), (SELECT min(task_no) FROM page),
-    json((SELECT json_group_array(json_array({task}))
-     FROM chosen AS x CROSS JOIN tasks AS t ON t.task_no = x.task_no
-     LEFT JOIN cancellations AS c
-        ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id)))
+SELECT json_array((SELECT task_no FROM bound), json((
+    SELECT json_group_array(json_array({task}))
+    FROM (
+        SELECT t.task_no
+        FROM ({tasks_of_scope}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
+        WHERE s.task_no < :before AND s.task_no >= coalesce((SELECT task_no FROM bound), 0)
+            AND {chosen}
+            AND (:states IS NULL OR t.state IN (SELECT value FROM json_each(:states)))
+        ORDER BY s.task_no DESC LIMIT :limit
+    ) AS x
+    CROSS JOIN tasks AS t ON t.task_no = x.task_no
+    LEFT JOIN cancellations AS c
+        ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+)))
 
 -- name: cancellation
 SELECT json_array({cancellation})
@@ -136,6 +113,7 @@ SELECT json_array(
     (SELECT min(deadline_time) FROM tasks WHERE state = 'CANCELLING'),
     (SELECT min(expire_time) FROM tasks
      WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')),
+    (SELECT min(expire_time) FROM checkouts WHERE expire_time IS NOT NULL AND state = 'OPEN'),
     (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL))
 
 -- name: keys
@@ -145,19 +123,17 @@ JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 
 -- name: history
 -- A task's versions, from the present one back to the one after the version that was seen.
-WITH RECURSIVE chain (seq, previous_seq, version, state, charge_state, deadline_time, time, ends_group) AS (
-    SELECT e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group
-    FROM events AS e WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq
-        AND e.version > :after_version
+WITH RECURSIVE chain (seq, previous_seq) AS (
+    SELECT e.seq, e.previous_seq FROM events AS e
+    WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq AND e.version > :after_version
     UNION ALL
-    SELECT e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group
+    SELECT e.seq, e.previous_seq
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.version > :after_version
 )
-SELECT json_group_array(
-    json_array(seq, previous_seq, version, state, charge_state, deadline_time, time, ends_group)
-) FROM chain
+SELECT json_group_array(json_array({event}))
+FROM chain CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = chain.seq
 
 -- name: version_at
 -- The last version of a task at or before a position.
@@ -169,80 +145,56 @@ WITH RECURSIVE chain (seq, previous_seq) AS (
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.seq > :position
 )
-SELECT json_array(e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group)
-FROM events AS e
+SELECT json_array({event}) FROM events AS e
 WHERE e.namespace_no = :namespace_no AND e.seq = (SELECT min(previous_seq) FROM chain)
 
 -- name: position
+-- Null for a holder that is not named, or does not exist.
 SELECT json_array(
     (SELECT last_seq FROM namespaces WHERE namespace_no = :namespace_no),
     (SELECT max(task_no) FROM tasks WHERE namespace_no = :namespace_no),
     (SELECT closed AND live_count = 0 FROM groups
-     WHERE namespace_no = :namespace_no AND group_id = :group_id))
+     WHERE namespace_no = :namespace_no AND group_id = :group_id),
+    (SELECT state <> 'OPEN' AND live_count = 0 FROM checkouts
+     WHERE namespace_no = :namespace_no AND checkout_id = :checkout_id),
+    (SELECT state <> 'OPEN' AND live_count = 0 FROM orders
+     WHERE namespace_no = :namespace_no AND order_id = :order_id))
 
--- name: snapshot_group
+-- name: snapshot_{scope} for group checkout order agent live
 SELECT json_group_array(json_array({task}))
 FROM (
-    SELECT * FROM tasks INDEXED BY tasks_by_group
-    WHERE namespace_no = :namespace_no AND group_id = :group_id
-        AND task_no > :after AND task_no <= :last_number
-    ORDER BY task_no LIMIT :limit
-) AS t
-LEFT JOIN cancellations AS c
-    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
-
--- name: snapshot_agent
-SELECT json_group_array(json_array({task}))
-FROM (
-    SELECT * FROM tasks INDEXED BY tasks_live_by_agent
-    WHERE namespace_no = :namespace_no AND agent_id = :agent_id AND end_time IS NULL
-        AND task_no > :after AND task_no <= :last_number
-    ORDER BY task_no LIMIT :limit
-) AS t
-LEFT JOIN cancellations AS c
-    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
-
--- name: snapshot_live
-SELECT json_group_array(json_array({task}))
-FROM (
-    SELECT * FROM tasks INDEXED BY tasks_live
-    WHERE namespace_no = :namespace_no AND end_time IS NULL
-        AND task_no > :after AND task_no <= :last_number
-    ORDER BY task_no LIMIT :limit
-) AS t
+    SELECT t.task_no FROM ({tasks_of_scope}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
+    WHERE s.task_no > :after AND s.task_no <= :last_number AND {chosen}
+    ORDER BY s.task_no LIMIT :limit
+) AS x
+CROSS JOIN tasks AS t ON t.task_no = x.task_no
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: log
-SELECT json_group_array(json_array(
-    e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group,
-    lower(hex(e.group_id)), {task}
-))
-FROM (
-    SELECT * FROM events WHERE namespace_no = :namespace_no AND seq > :after AND seq <= :through
-) AS e
-LEFT JOIN tasks AS t ON t.task_no = e.task_no
+SELECT json_group_array(json_array({event}, {task}))
+FROM events AS e
+CROSS JOIN tasks AS t ON t.task_no = e.task_no
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
-WHERE :agent_id IS NULL OR t.agent_id = :agent_id
+WHERE e.namespace_no = :namespace_no AND e.seq > :after AND e.seq <= :through AND {chosen}
 
--- name: log_group
--- Walks back the chains of the group's own tasks, so that it costs what the group did, not what
+-- name: log_{scope} for group checkout order
+-- Walks back the chains of the holder's own tasks, so that it costs what they did, not what
 -- happened elsewhere meanwhile.
 WITH RECURSIVE chain (task_no, seq, previous_seq) AS (
     SELECT t.task_no, t.last_seq, e.previous_seq
-    FROM tasks AS t INDEXED BY tasks_by_group
+    FROM ({tasks_of_scope}) AS s
+    CROSS JOIN tasks AS t ON t.task_no = s.task_no
     CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = t.last_seq
-    WHERE t.namespace_no = :namespace_no AND t.group_id = :group_id AND t.last_seq > :after
+    WHERE t.last_seq > :after AND {chosen}
     UNION ALL
     SELECT chain.task_no, e.seq, e.previous_seq
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.seq > :after
 )
-SELECT json_group_array(json_array(
-    e.seq, e.previous_seq, e.version, e.state, e.charge_state, e.deadline_time, e.time, e.ends_group, '', {task}
-))
+SELECT json_group_array(json_array({event}, {task}))
 FROM (SELECT task_no, seq FROM chain ORDER BY seq LIMIT :limit) AS x
 CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
 CROSS JOIN tasks AS t ON t.task_no = x.task_no

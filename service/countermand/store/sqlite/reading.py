@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from countermand.core.ids import uuid_at
-from countermand.core.records import Event, Key, SummaryKey, TargetKind, Task, TaskFilter, TaskState
+from countermand.core.log import TaskFilter
+from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.states import SummaryKey, TargetKind, TaskState
 from countermand.store.contract import (
     Bookmark,
     CancellationPage,
     CancellationQuery,
     CancellationReading,
-    GroupReading,
     History,
+    HolderReading,
     LogPage,
     TaskPage,
 )
 from countermand.store.sqlite import rows
-from countermand.store.sqlite.statements import statements
+from countermand.store.sqlite.statements import statements, with_rows
 
 WINDOW = 10_000
 """How many rows one page looks at, at most."""
 LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 FIRST_UUID = "00000000-0000-0000-0000-000000000000"
 NO_NUMBER = (1 << 63) - 1
+HOLDER_KINDS = tuple(rows.HOLDER_ROWS)
+"""In the order in which the statement `position` tells of them."""
 
 
 class Reader:
@@ -45,13 +49,17 @@ class Reader:
         row = self._one("task", (namespace, rows.uuid_bytes(task_id)))
         return None if row is None else rows.read_task(row)
 
-    def group(self, namespace: int, group_id: str) -> GroupReading | None:
-        key = (namespace, rows.uuid_bytes(group_id))
-        row = self._one("group", key)
+    def holder(self, target: Target) -> HolderReading | None:
+        scope, read, _ = rows.HOLDER_ROWS[target.kind]
+        row = self._loaded(f"load_{scope}", target.namespace, rows.id_value(target))
         if row is None:
             return None
-        counts = {TaskState(state): tally for state, tally in self._all("group_counts", key)}
-        return GroupReading(rows.read_group(row), counts)
+        counts = self._all(f"count_{scope}", _parameters(target.namespace, _under(target)))
+        return HolderReading(read(row), {TaskState(state): tally for state, tally in counts})
+
+    def cart(self, namespace: int, cart_id: str) -> Cart | None:
+        row = self._loaded("load_carts", namespace, cart_id)
+        return None if row is None else rows.read_cart(row)
 
     def tasks(
         self,
@@ -61,13 +69,10 @@ class Reader:
         before: int | None,
         limit: int,
     ) -> TaskPage:
-        name = "list_tasks" if chosen.group_id is None else "list_group_tasks"
-        looked_at, lowest, found = self._all(
-            name,
-            {
-                "namespace_no": namespace,
-                "group_id": rows.uuid_bytes(chosen.group_id),
-                "agent_id": chosen.agent_id,
+        bound, found = self._all(
+            f"list_{_holder_scope(chosen) or 'all'}",
+            _parameters(namespace, chosen)
+            | {
                 "states": json.dumps(states) if states else None,
                 "before": NO_NUMBER if before is None else before,
                 "window": WINDOW,
@@ -77,18 +82,24 @@ class Reader:
         tasks = sorted(map(rows.read_task, found), key=lambda task: -task.number)
         if len(tasks) == limit:
             return TaskPage(tasks, tasks[-1].number)
-        return TaskPage(tasks, lowest if looked_at == WINDOW else None)
+        return TaskPage(tasks, bound)
 
     def cancellation(self, namespace: int, cancellation_id: str) -> CancellationReading | None:
         row = self._one("cancellation", (namespace, rows.uuid_bytes(cancellation_id)))
         if row is None:
             return None
         cancellation = rows.read_cancellation(row)
-        if cancellation.target_kind is TargetKind.TASK:
-            task = self.task(namespace, cancellation.target_id)
-            return CancellationReading(cancellation, [] if task is None else [task])
-        key = (namespace, rows.uuid_bytes(cancellation.target_id))
-        return CancellationReading(cancellation, self._sorted("group_tasks", key))
+        return CancellationReading(cancellation, self._covered(cancellation.target))
+
+    def _covered(self, target: Target) -> list[Task]:
+        if target.kind is TargetKind.TASK:
+            task = self.task(target.namespace, target.id)
+            return [] if task is None else [task]
+        return self._sorted(
+            f"snapshot_{rows.HOLDER_ROWS[target.kind].scope}",
+            _parameters(target.namespace, _under(target))
+            | {"after": 0, "last_number": NO_NUMBER, "limit": -1},
+        )
 
     def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
@@ -166,36 +177,28 @@ class Reader:
         events = [rows.read_event(row, task) for row in sorted(found)]
         return History(task, events)
 
-    def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark | None:
-        seq, last_number, over = self._all(
-            "position",
-            {"namespace_no": namespace, "group_id": rows.uuid_bytes(chosen.group_id)},
+    def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
+        seq, last_number, *over = self._all("position", _parameters(namespace, chosen))
+        states = dict(zip(HOLDER_KINDS, over, strict=True))
+        named = chosen.targets(namespace)
+        return Bookmark(
+            seq or 0,
+            last_number or 0,
+            over=any(states[target.kind] for target in named),
+            missing=next((target for target in named if states[target.kind] is None), None),
         )
-        if chosen.group_id is not None and over is None:
-            return None
-        return Bookmark(seq or 0, last_number or 0, bool(over))
 
     def snapshot(
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
     ) -> TaskPage:
-        name = "snapshot_live"
-        if chosen.group_id is not None:
-            name = "snapshot_group"
-        elif chosen.agent_id is not None:
-            name = "snapshot_agent"
+        scope = _holder_scope(chosen) or ("live" if chosen.agent_id is None else "agent")
         found = self._sorted(
-            name,
-            {
-                "namespace_no": namespace,
-                "group_id": rows.uuid_bytes(chosen.group_id),
-                "agent_id": chosen.agent_id,
-                "after": after,
-                "last_number": mark.last_number,
-                "limit": limit,
-            },
+            f"snapshot_{scope}",
+            _parameters(namespace, chosen)
+            | {"after": after, "last_number": mark.last_number, "limit": limit},
         )
         then = [self._rewind(task, mark.seq) for task in found]
-        tasks = [task for task in then if task is not None and chosen.matches(task)]
+        tasks = [task for task in then if task is not None and _ran_by(task, chosen)]
         return TaskPage(tasks, found[-1].number if len(found) == limit else None)
 
     def _rewind(self, task: Task, position: int) -> Task | None:
@@ -210,34 +213,21 @@ class Reader:
 
     def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
         mark = self.bookmark(namespace, chosen)
-        if mark is None:
-            raise LookupError("the group of a watch does not exist any more")
-        parameters = {
-            "namespace_no": namespace,
-            "group_id": rows.uuid_bytes(chosen.group_id),
-            "agent_id": chosen.agent_id,
-            "after": after,
-            "through": min(after + limit, mark.seq),
-            "limit": limit,
-        }
-        if chosen.group_id is None:
-            found, through = self._all("log", parameters), min(after + limit, mark.seq)
-        else:
-            found = self._all("log_group", parameters)
+        if mark.missing is not None:
+            raise LookupError(f"{mark.missing.kind} {mark.missing.id} does not exist any more")
+        scope, through = _holder_scope(chosen), min(after + limit, mark.seq)
+        found = self._all(
+            f"log_{scope}" if scope else "log",
+            _parameters(namespace, chosen) | {"after": after, "through": through, "limit": limit},
+        )
+        if scope:
             through = max(row[0] for row in found) if len(found) == limit else mark.seq
         events = [
-            event for row in sorted(found, key=_seq) if (event := self._event(row, namespace))
+            rows.read_event(row[: rows.EVENT_WIDTH], rows.read_task(row[rows.EVENT_WIDTH :]))
+            for row in sorted(found, key=_seq)
         ]
-        matching = [event for event in events if event.task is None or chosen.matches(event.task)]
+        matching = [event for event in events if event.task and _ran_by(event.task, chosen)]
         return LogPage(matching, through, mark.seq, mark.over)
-
-    def _event(self, row: list[Any], namespace: int) -> Event | None:
-        event, group_id, task = row[:8], row[8], row[9:]
-        if task[0] is not None:
-            return rows.read_event(event, rows.read_task(task))
-        if not group_id:
-            return None
-        return Event(event[0], namespace, None, rows.uuid_text(group_id), ends_group=True)
 
     def _sorted(self, name: str, parameters: Any) -> list[Task]:
         return sorted(self._tasks(name, parameters), key=lambda task: task.number)
@@ -249,9 +239,43 @@ class Reader:
         found = self._connection.execute(statements()[name], parameters).fetchone()
         return None if found is None else json.loads(found[0])
 
+    def _loaded(self, name: str, *key: Any) -> list[Any] | None:
+        """Returns the one row that a commit's own statement finds."""
+        found = self._connection.execute(with_rows(name, 1, len(key)), key).fetchone()
+        return next(iter(json.loads(found[0])), None)
+
     def _all(self, name: str, parameters: Any) -> list[Any]:
         found = self._one(name, parameters)
         return [] if found is None else found
+
+
+def _under(target: Target) -> TaskFilter:
+    """Returns the filter that chooses a holder's tasks."""
+    return TaskFilter(**{f"{rows.HOLDER_ROWS[target.kind].scope}_id": target.id})
+
+
+def _holder_scope(chosen: TaskFilter) -> str | None:
+    """Returns the narrowest holder that a filter names: its tasks are read, the rest filtered."""
+    named = chosen.targets(0)
+    return rows.HOLDER_ROWS[named[0].kind].scope if named else None
+
+
+def _parameters(namespace: int, chosen: TaskFilter) -> dict[str, Any]:
+    return {
+        "namespace_no": namespace,
+        "group_id": rows.uuid_bytes(chosen.group_id),
+        "checkout_id": chosen.checkout_id,
+        "order_id": chosen.order_id,
+        "agent_id": chosen.agent_id,
+    }
+
+
+def _ran_by(task: Task, chosen: TaskFilter) -> bool:
+    """Whether the task, as it was at some version, had the agent that is asked for.
+
+    That is all of a filter that can differ between versions.
+    """
+    return chosen.agent_id in (None, task.agent_id)
 
 
 def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:

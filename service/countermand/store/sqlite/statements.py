@@ -1,23 +1,32 @@
 """The SQL of the store, read from its files once."""
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
 TASK_COLUMNS = (
-    "task_no, namespace_no, task_id, group_id, merchant, labels, create_time, update_time, state, "
-    "version, agent_id, fence, cancellation_id, cancel_proof, deadline_time, failure_message, "
-    "charge_state, refund_required, expire_time, start_time, end_time, last_seq"
+    "task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels, "
+    "create_time, update_time, state, version, agent_id, fence, cancellation_id, cancel_proof, "
+    "deadline_time, failure_message, charge_state, refund_required, expire_time, start_time, "
+    "end_time, last_seq"
 )
-GROUP_COLUMNS = (
-    "namespace_no, group_id, closed, create_time, update_time, version, task_count, live_count, "
+HOLDER_COLUMNS = (
+    "namespace_no, create_time, update_time, version, task_count, live_count, completed_count, "
     "cancellation_id"
 )
+GROUP_COLUMNS = f"{HOLDER_COLUMNS}, group_id, checkout_id, order_id, closed"
+CHECKOUT_COLUMNS = (
+    f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, snapshot, state, expire_time, cancel_time"
+)
+ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, fulfilled, state, cancel_time"
+CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "on_behalf_of, request_id, create_time, trace_id, span_id, sampled, accept_seq, state, "
     "deadline_time, end_time, live_count, never_started_count, acknowledged_count, forced_count, "
     "agent_lost_count, completed_count"
 )
+EVENT_COLUMNS = "seq, previous_seq, version, state, charge_state, deadline_time, time"
 BLOBS = {
     "task_id",
     "group_id",
@@ -26,6 +35,8 @@ BLOBS = {
     "request_id",
     "trace_id",
     "span_id",
+    "snapshot",
+    "line_items",
 }
 
 
@@ -40,29 +51,85 @@ def _read(alias: str, columns: str) -> str:
 FRAGMENTS = {
     "task": _read("t", TASK_COLUMNS) + ", c.reason, c.message",
     "group": _read("g", GROUP_COLUMNS),
+    "checkout": _read("k", CHECKOUT_COLUMNS) + ", c.reason, c.message",
+    "order": _read("o", ORDER_COLUMNS) + ", c.reason",
+    "cart": _read("k", CART_COLUMNS),
     "cancellation": _read("c", CANCELLATION_COLUMNS),
+    "event": _read("e", EVENT_COLUMNS),
     "key": (
         "k.key_id, n.tenant, n.environment, k.scopes, hex(k.secret_hash), k.create_time, "
         "k.expire_time, k.revoke_time, n.namespace_no"
     ),
     "task_columns": TASK_COLUMNS,
     "group_columns": GROUP_COLUMNS,
+    "checkout_columns": CHECKOUT_COLUMNS,
+    "order_columns": ORDER_COLUMNS,
+    "cart_columns": CART_COLUMNS,
     "cancellation_columns": CANCELLATION_COLUMNS,
 }
+FILTERS = {
+    "checkout": "(:checkout_id IS NULL OR t.checkout_id = :checkout_id)",
+    "order": (
+        "(:order_id IS NULL OR t.order_id = :order_id OR EXISTS ("
+        "SELECT 1 FROM order_checkouts AS o WHERE o.namespace_no = :namespace_no "
+        "AND o.order_id = :order_id AND o.checkout_id = t.checkout_id))"
+    ),
+    "agent": "(:agent_id IS NULL OR t.agent_id = :agent_id)",
+}
+WIDER = {"group": ("checkout", "order", "agent"), "checkout": ("order", "agent")}
+"""What else a filter may say of a task when a scope drives the reading; mostly the agent alone."""
 
 
 @cache
 def statements() -> dict[str, str]:
-    """Returns every statement by its name; `{rows}` is left for `with_rows`."""
+    """Returns every statement by its name; `{rows}` is left for `with_rows`.
+
+    A statement named `list_{scope} for group order` is two: list_group and list_order.
+    """
+    scopes = dict(_blocks("scopes.sql"))
     found = {}
     for file in ("commit.sql", "read.sql"):
-        text = files(__package__).joinpath(file).read_text(encoding="utf-8")
-        for block in text.split("-- name: ")[1:]:
-            name, _, body = block.partition("\n")
-            for fragment, sql in FRAGMENTS.items():
-                body = body.replace(f"{{{fragment}}}", sql)
-            found[name.strip()] = body.strip()
+        for name, body in _blocks(file):
+            title, _, listed = name.partition(" for ")
+            for scope in listed.split() or [""]:
+                fragments = FRAGMENTS | _scope(scope, scopes.get(scope, ""))
+                found[title.replace("{scope}", scope)] = _filled(body, fragments)
     return found
+
+
+def _scope(scope: str, text: str) -> dict[str, str]:
+    """Returns the fragments of a scope: for a reading of one, and for a commit's wanted ones."""
+    one = {
+        "of_target": "",
+        "wanted": "",
+        "namespace_no": ":namespace_no",
+        "holder_id": f":{scope}_id",
+    }
+    many = {
+        "of_target": "w.target, ",
+        "wanted": "wanted AS w CROSS JOIN ",
+        "namespace_no": "w.namespace_no",
+        "holder_id": "w.id",
+    }
+    return {
+        "tasks_of_scope": _filled(text, one),
+        "tasks_of_wanted": _filled(text, many),
+        "chosen": " AND ".join(FILTERS[wider] for wider in WIDER.get(scope, ("agent",))),
+    }
+
+
+def _filled(text: str, fragments: dict[str, str]) -> str:
+    for fragment, sql in fragments.items():
+        text = text.replace(f"{{{fragment}}}", sql)
+    return text
+
+
+def _blocks(file: str) -> Iterator[tuple[str, str]]:
+    """Yields the name and the text of everything in a file of SQL."""
+    text = files(__package__).joinpath(file).read_text(encoding="utf-8")
+    for block in text.split("-- name: ")[1:]:
+        name, _, body = block.partition("\n")
+        yield name.strip(), body.strip()
 
 
 @cache

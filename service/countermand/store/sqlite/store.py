@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from countermand.core.decide import Batch
-from countermand.core.records import Key, SummaryKey, Task, TaskFilter, TaskState
+from countermand.core.log import TaskFilter
+from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.states import SummaryKey, TaskState
 from countermand.store.contract import (
     Bookmark,
     CancellationPage,
     CancellationQuery,
     CancellationReading,
-    GroupReading,
     History,
+    HolderReading,
     LogPage,
     StoreFailed,
     TaskPage,
@@ -118,9 +120,13 @@ class SqliteStore:
         """See the contract."""
         return await self._read(lambda reader: reader.task(namespace, task_id))
 
-    async def group(self, namespace: int, group_id: str) -> GroupReading | None:
+    async def holder(self, target: Target) -> HolderReading | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.group(namespace, group_id))
+        return await self._read(lambda reader: reader.holder(target))
+
+    async def cart(self, namespace: int, cart_id: str) -> Cart | None:
+        """See the contract."""
+        return await self._read(lambda reader: reader.cart(namespace, cart_id))
 
     async def tasks(
         self,
@@ -173,7 +179,7 @@ class SqliteStore:
         """See the contract."""
         return await self._read(lambda reader: reader.history(namespace, task_id, after_version))
 
-    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark | None:
+    async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
         """See the contract."""
         return await self._read(lambda reader: reader.bookmark(namespace, chosen))
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from countermand.core.decide import Batch
-from countermand.core.records import Event, Task
+from countermand.core.log import Event
+from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
+from countermand.core.states import TargetKind
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.statements import statements, with_rows
 
@@ -25,13 +27,16 @@ class Writer:
         self._connection = connection
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
+        self._listed: dict[Target, tuple[str, ...]] = {}
+        """The checkouts of each order as this transaction found them."""
 
     def commit(self, batch: Batch) -> None:
         """Runs the batch's plan in one transaction, and returns when it is synced."""
         last_number = self._last_number
+        self._listed.clear()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._save(self._decide(batch))
+            self._save(self._decide(batch), batch.rows.now)
             self._connection.execute("COMMIT")
         except BaseException:
             self._last_number = last_number
@@ -54,15 +59,12 @@ class Writer:
             return saves
 
     def _load(self, wanted: Wanted, now: int) -> Loaded:
-        members: dict[Id, list[Task]] = {key: [] for key in wanted.members}
-        for task in self._read("load_members", _uuid_ids(wanted.members), rows.read_task):
-            members[task.namespace, task.group_id or ""].append(task)
-        for tasks in members.values():
-            tasks.sort(key=lambda task: task.number)
         return Loaded(
             tasks=self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
-            groups=self._read("load_groups", _uuid_ids(wanted.groups), rows.read_group),
-            members=members.items(),
+            holders=self._load_holders(wanted.holders),
+            members=self._load_members(wanted.members),
+            subgroups=self._load_subgroups(list(wanted.subgroups)),
+            carts=self._read("load_carts", list(wanted.carts), rows.read_cart),
             agents=self._read("load_agents", list(wanted.agents), rows.read_agent),
             cancellations=self._read(
                 "load_cancellations", _uuid_ids(wanted.cancellations), rows.read_cancellation
@@ -77,16 +79,48 @@ class Writer:
             overdue=self._load_overdue(now, wanted.overdue) if wanted.overdue else None,
         )
 
+    def _load_holders(self, wanted: set[Target]) -> list[Holder]:
+        found: list[Holder] = []
+        for kind, targets in _by_kind(wanted).items():
+            scope, read, _ = rows.HOLDER_ROWS[kind]
+            ids: list[Parameters] = [
+                (target.namespace, rows.id_value(target)) for target in targets
+            ]
+            found.extend(self._read(f"load_{scope}", ids, read))
+        for holder in found:
+            if isinstance(holder, Order):
+                self._listed[holder.target] = holder.checkout_ids
+        return found
+
+    def _load_members(self, wanted: set[Target]) -> Iterable[tuple[Target, list[Task]]]:
+        members: dict[Target, list[Task]] = {target: [] for target in wanted}
+        for kind, targets in _by_kind(wanted).items():
+            name = f"load_members_{rows.HOLDER_ROWS[kind].scope}"
+            for place, task in self._read(name, _places(targets), _placed(rows.read_task)):
+                members[targets[place]].append(task)
+        for tasks in members.values():
+            tasks.sort(key=lambda task: task.number)
+        return members.items()
+
+    def _load_subgroups(self, orders: list[Target]) -> Iterable[tuple[Target, list[Group]]]:
+        groups: dict[Target, list[Group]] = {target: [] for target in orders}
+        found = self._read("load_subgroups", _places(orders), _placed(rows.read_group))
+        for place, group in found:
+            groups[orders[place]].append(group)
+        for subgroups in groups.values():
+            subgroups.sort(key=lambda group: (group.create_time, group.group_id))
+        return groups.items()
+
     def _load_overdue(self, now: int, limit: int) -> Overdue:
         def ids(name: str) -> list[Id]:
             found = self._connection.execute(statements()[name], (now, limit)).fetchall()
             return [(namespace, id) for namespace, id in found]
 
         late, orphans, agents = ids("load_late_tasks"), ids("load_orphans"), ids("load_lost_agents")
-        expired = ids("load_expired_tasks")
-        more = limit in (len(late), len(orphans), len(agents), len(expired))
+        expired, checkouts = ids("load_expired_tasks"), ids("load_expired_checkouts")
+        more = limit in map(len, (late, orphans, agents, expired, checkouts))
         tasks = list(dict.fromkeys(late + orphans))
-        return Overdue(_with_text(tasks), agents, _with_text(expired), more)
+        return Overdue(_with_text(tasks), agents, _with_text(expired), checkouts, more)
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
@@ -97,21 +131,42 @@ class Writer:
             found.extend(map(read, json.loads(value)))
         return found
 
-    def _save(self, saves: Saves) -> None:
+    def _save(self, saves: Saves, now: int) -> None:
         for key in saves.keys.values():
             self._connection.execute(
                 statements()["insert_namespace"], (key.tenant, key.environment)
             )
             self._connection.execute(statements()["save_key"], rows.write_key(key))
-        self._write("save_groups", map(rows.write_group, saves.groups.values()))
+        self._save_holders(saves.holders)
+        self._write("save_carts", map(rows.write_cart, saves.carts.values()))
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._write(
             "save_cancellations", map(rows.write_cancellation, saves.cancellations.values())
         )
         self._write("save_request_ids", map(rows.write_request_id, saves.request_ids.values()))
         self._save_tasks(saves)
-        self._write("insert_events", (self._event(event, saves) for event in saves.events))
+        self._write("insert_events", (_event(event, saves, now) for event in saves.events))
         self._write("save_positions", saves.positions.items())
+
+    def _save_holders(self, saved: dict[Target, Holder]) -> None:
+        for kind, targets in _by_kind(saved).items():
+            scope, _, write = rows.HOLDER_ROWS[kind]
+            self._write(f"save_{scope}", [write(saved[target]) for target in targets])
+        orders = [holder for holder in saved.values() if isinstance(holder, Order)]
+        listed = {order.target: self._listed.get(order.target, ()) for order in orders}
+        changed = [order for order in orders if order.checkout_ids != listed[order.target]]
+        self._write(
+            "delete_order_checkouts",
+            [(order.namespace, order.order_id) for order in changed if listed[order.target]],
+        )
+        self._write(
+            "insert_order_checkouts",
+            [
+                (order.namespace, order.order_id, checkout_id, position)
+                for order in changed
+                for position, checkout_id in enumerate(order.checkout_ids)
+            ],
+        )
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed = [], []
@@ -124,11 +179,6 @@ class Writer:
                 changed.append(rows.write_changed_task(task))
         self._write("insert_tasks", created)
         self._write("update_tasks", changed)
-
-    def _event(self, event: Event, saves: Saves) -> Parameters:
-        task = event.task
-        number = None if task is None else saves.tasks[task.namespace, task.task_id].number
-        return rows.write_event(event, number)
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:
         for chunk in _chunks(list(changed)):
@@ -150,6 +200,32 @@ def _chunks(parameters: list[Parameters]) -> Iterable[list[Parameters]]:
     if len(parameters) <= MOST_ROWS:
         return [parameters] if parameters else []
     return [parameters[start : start + MOST_ROWS] for start in range(0, len(parameters), MOST_ROWS)]
+
+
+def _event(event: Event, saves: Saves, now: int) -> Parameters:
+    task = event.task
+    number = None if task is None else saves.tasks[task.namespace, task.task_id].number
+    return rows.write_event(event, number, now)
+
+
+def _by_kind(targets: Iterable[Target]) -> dict[TargetKind, list[Target]]:
+    kinds: dict[TargetKind, list[Target]] = {}
+    for target in targets:
+        kinds.setdefault(target.kind, []).append(target)
+    return kinds
+
+
+def _places(targets: Sequence[Target]) -> list[Parameters]:
+    """Returns rows of targets with their places in the list, by which what they hold is told."""
+    return [
+        (place, target.namespace, rows.id_value(target)) for place, target in enumerate(targets)
+    ]
+
+
+def _placed(
+    read: Callable[[list[Any]], Record],
+) -> Callable[[list[Any]], tuple[int, Record]]:
+    return lambda row: (row[0], read(row[1:]))
 
 
 def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:

@@ -1,5 +1,5 @@
 -- Everything belongs to a namespace: one tenant and environment, as a number.
--- Times are microseconds since the Unix epoch. UUIDs are their 16 bytes.
+-- Times are microseconds since the Unix epoch. UUIDs are their 16 bytes; other ids are text.
 
 CREATE TABLE namespaces (
     namespace_no INTEGER PRIMARY KEY,
@@ -26,22 +26,108 @@ CREATE TABLE groups (
     group_no INTEGER PRIMARY KEY,
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
     group_id BLOB NOT NULL CHECK (length(group_id) = 16),
+    checkout_id TEXT,
+    order_id TEXT,
     closed INTEGER NOT NULL CHECK (closed IN (0, 1)),
     version INTEGER NOT NULL CHECK (version >= 1),
     task_count INTEGER NOT NULL CHECK (task_count BETWEEN 0 AND 10000),
-    live_count INTEGER NOT NULL CHECK (live_count BETWEEN 0 AND task_count),
+    live_count INTEGER NOT NULL CHECK (live_count >= 0),
+    completed_count INTEGER NOT NULL CHECK (completed_count >= 0),
     cancellation_id BLOB CHECK (length(cancellation_id) = 16),
     create_time INTEGER NOT NULL,
     update_time INTEGER NOT NULL,
     UNIQUE (namespace_no, group_id),
+    CHECK (live_count + completed_count <= task_count),
     CHECK (cancellation_id IS NULL OR closed)
 ) STRICT;
+
+CREATE INDEX groups_by_order ON groups (namespace_no, order_id) WHERE order_id IS NOT NULL;
+
+CREATE TABLE checkouts (
+    checkout_no INTEGER PRIMARY KEY,
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    checkout_id TEXT NOT NULL,
+    cart_id TEXT,
+    group_id BLOB CHECK (length(group_id) = 16),
+    state TEXT NOT NULL CHECK (
+        state IN ('OPEN', 'CANCELLING', 'CANCELLED', 'PARTIALLY_CANCELLED', 'COMPLETED')
+    ),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    task_count INTEGER NOT NULL CHECK (task_count BETWEEN 0 AND 10000),
+    live_count INTEGER NOT NULL CHECK (live_count >= 0),
+    completed_count INTEGER NOT NULL CHECK (completed_count >= 0),
+    cancellation_id BLOB CHECK (length(cancellation_id) = 16),
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    expire_time INTEGER,
+    cancel_time INTEGER,
+    snapshot BLOB NOT NULL,
+    UNIQUE (namespace_no, checkout_id),
+    CHECK (live_count + completed_count <= task_count),
+    -- The state machine, once more. What completed was not cancelled.
+    CHECK ((cancellation_id IS NULL) = (state IN ('OPEN', 'COMPLETED'))),
+    CHECK ((cancel_time IS NOT NULL) = (state IN ('CANCELLED', 'PARTIALLY_CANCELLED'))),
+    CHECK (cancel_time IS NULL OR live_count = 0),
+    CHECK (state <> 'CANCELLING' OR live_count > 0)
+) STRICT;
+
+CREATE INDEX checkouts_by_expiry ON checkouts (expire_time)
+    WHERE expire_time IS NOT NULL AND state = 'OPEN';
+
+CREATE TABLE carts (
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    cart_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'LOCKED', 'CLOSED')),
+    checkout_id TEXT,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    line_items BLOB NOT NULL,
+    PRIMARY KEY (namespace_no, cart_id),
+    CHECK ((checkout_id IS NULL) = (state = 'ACTIVE'))
+) STRICT;
+
+CREATE TABLE orders (
+    order_no INTEGER PRIMARY KEY,
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    order_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (
+        state IN ('OPEN', 'CANCELLING', 'CANCELLED', 'PARTIALLY_CANCELLED', 'CLOSED')
+    ),
+    fulfilled INTEGER NOT NULL CHECK (fulfilled IN (0, 1)),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    task_count INTEGER NOT NULL CHECK (task_count BETWEEN 0 AND 10000),
+    live_count INTEGER NOT NULL CHECK (live_count >= 0),
+    completed_count INTEGER NOT NULL CHECK (completed_count >= 0),
+    cancellation_id BLOB CHECK (length(cancellation_id) = 16),
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL,
+    cancel_time INTEGER,
+    snapshot BLOB NOT NULL,
+    UNIQUE (namespace_no, order_id),
+    CHECK (live_count + completed_count <= task_count),
+    CHECK ((cancellation_id IS NULL) = (state IN ('OPEN', 'CLOSED'))),
+    CHECK ((cancel_time IS NULL) = (state IN ('OPEN', 'CLOSED'))),
+    CHECK (state NOT IN ('CANCELLED', 'PARTIALLY_CANCELLED') OR live_count = 0),
+    CHECK (state <> 'CANCELLING' OR live_count > 0)
+) STRICT;
+
+-- The checkouts that an order lists, in its order. Their tasks are the order's too.
+CREATE TABLE order_checkouts (
+    namespace_no INTEGER NOT NULL REFERENCES namespaces,
+    order_id TEXT NOT NULL,
+    checkout_id TEXT NOT NULL,
+    position INTEGER NOT NULL CHECK (position >= 0),
+    PRIMARY KEY (namespace_no, order_id, checkout_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX order_checkouts_by_checkout ON order_checkouts (namespace_no, checkout_id);
 
 CREATE TABLE tasks (
     task_no INTEGER PRIMARY KEY,
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
     task_id BLOB NOT NULL CHECK (length(task_id) = 16),
     group_id BLOB CHECK (length(group_id) = 16),
+    checkout_id TEXT,
+    order_id TEXT,
     merchant TEXT NOT NULL,
     labels TEXT NOT NULL,
     create_time INTEGER NOT NULL,
@@ -80,6 +166,8 @@ CREATE TABLE tasks (
 -- Lists go by the order of creation, which is that of the row numbers.
 CREATE INDEX tasks_by_namespace ON tasks (namespace_no);
 CREATE INDEX tasks_by_group ON tasks (namespace_no, group_id) WHERE group_id IS NOT NULL;
+CREATE INDEX tasks_by_checkout ON tasks (namespace_no, checkout_id) WHERE checkout_id IS NOT NULL;
+CREATE INDEX tasks_by_order ON tasks (namespace_no, order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX tasks_live ON tasks (namespace_no) WHERE end_time IS NULL;
 CREATE INDEX tasks_live_by_agent ON tasks (namespace_no, agent_id)
     WHERE end_time IS NULL AND agent_id IS NOT NULL;
@@ -102,8 +190,9 @@ CREATE INDEX agents_by_lease ON agents (lease_expire_time) WHERE lease_expire_ti
 CREATE TABLE cancellations (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
     cancellation_id BLOB NOT NULL CHECK (length(cancellation_id) = 16),
-    target_kind TEXT NOT NULL CHECK (target_kind IN ('TASK', 'GROUP')),
-    target_id BLOB NOT NULL CHECK (length(target_id) = 16),
+    target_kind TEXT NOT NULL CHECK (target_kind IN ('TASK', 'GROUP', 'CHECKOUT', 'ORDER')),
+    -- The 16 bytes of a UUID; of a checkout or order the bytes of its text.
+    target_id BLOB NOT NULL CHECK (length(target_id) BETWEEN 1 AND 128),
     reason TEXT NOT NULL,
     message TEXT NOT NULL,
     requested_by TEXT NOT NULL,
@@ -125,6 +214,7 @@ CREATE TABLE cancellations (
     agent_lost_count INTEGER NOT NULL,
     completed_count INTEGER NOT NULL,
     PRIMARY KEY (namespace_no, cancellation_id),
+    CHECK (target_kind IN ('CHECKOUT', 'ORDER') OR length(target_id) = 16),
     CHECK ((end_time IS NULL) = (state = 'IN_PROGRESS')),
     CHECK ((live_count > 0) = (state = 'IN_PROGRESS'))
 ) STRICT, WITHOUT ROWID;
@@ -139,19 +229,17 @@ CREATE TABLE request_ids (
     PRIMARY KEY (namespace_no, request_id)
 ) STRICT, WITHOUT ROWID;
 
--- The log: what a version changed, or a group that was over without a task's change. A task's
--- versions are chained backwards from tasks.last_seq, which costs no index.
+-- The log: what a version changed; without a task, that a holder was over without a task's change.
+-- A task's versions are chained backwards from tasks.last_seq, which costs no index.
 CREATE TABLE events (
     namespace_no INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     previous_seq INTEGER NOT NULL,
     task_no INTEGER,
-    group_id BLOB CHECK (task_no IS NULL OR group_id IS NULL),
-    version INTEGER,
+    version INTEGER CHECK ((version IS NULL) = (task_no IS NULL)),
     state TEXT,
     charge_state TEXT,
     deadline_time INTEGER,
     time INTEGER NOT NULL,
-    ends_group INTEGER NOT NULL CHECK (ends_group IN (0, 1)),
     PRIMARY KEY (namespace_no, seq)
 ) STRICT, WITHOUT ROWID;

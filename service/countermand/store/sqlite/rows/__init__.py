@@ -1,0 +1,43 @@
+"""Rows as SQLite keeps them, and records as the rules know them."""
+
+from countermand.store.sqlite.rows.callers import read_agent, read_key, write_agent, write_key
+from countermand.store.sqlite.rows.cancellations import (
+    read_cancellation,
+    read_request_id,
+    write_cancellation,
+    write_request_id,
+)
+from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
+from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
+from countermand.store.sqlite.rows.tasks import (
+    EVENT_WIDTH,
+    read_event,
+    read_task,
+    write_changed_task,
+    write_event,
+    write_new_task,
+)
+
+__all__ = [
+    "EVENT_WIDTH",
+    "HOLDER_ROWS",
+    "id_value",
+    "read_agent",
+    "read_cancellation",
+    "read_cart",
+    "read_event",
+    "read_group",
+    "read_key",
+    "read_request_id",
+    "read_task",
+    "uuid_bytes",
+    "uuid_text",
+    "write_agent",
+    "write_cancellation",
+    "write_cart",
+    "write_changed_task",
+    "write_event",
+    "write_key",
+    "write_new_task",
+    "write_request_id",
+]

@@ -1,0 +1,147 @@
+"""Rows of tasks, and of what happened to them."""
+
+import json
+from typing import Any
+
+from countermand.core.log import Event, as_of
+from countermand.core.records import Task
+from countermand.core.states import CancelProof, ChargeState, TaskState
+from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
+
+_STATES = {str(state): state for state in TaskState}
+_CHARGES = {str(charge): charge for charge in ChargeState}
+_PROOFS = {None: None} | {str(proof): proof for proof in CancelProof}
+_TASK_FIELDS = (
+    "number",
+    "namespace",
+    "task_id",
+    "group_id",
+    "checkout_id",
+    "order_id",
+    "merchant",
+    "labels",
+    "create_time",
+    "update_time",
+    "state",
+    "version",
+    "agent_id",
+    "fence",
+    "cancellation_id",
+    "cancel_proof",
+    "deadline_time",
+    "failure_message",
+    "charge_state",
+    "refund_required",
+    "expire_time",
+    "start_time",
+    "end_time",
+    "seq",
+    "cancel_reason",
+    "cancel_message",
+)
+
+
+def read_task(row: list[Any]) -> Task:
+    """Returns the task of a `{task}` row."""
+    task: Task = object.__new__(Task)
+    fields = task.__dict__
+    fields.update(zip(_TASK_FIELDS, row, strict=True))
+    fields["task_id"] = uuid_text(row[2])
+    fields["group_id"] = uuid_text(row[3])
+    fields["labels"] = json.loads(row[7]) if row[7] != "{}" else {}
+    fields["state"] = _STATES[row[10]]
+    fields["cancellation_id"] = uuid_text(row[14])
+    fields["cancel_proof"] = _PROOFS[row[15]]
+    fields["charge_state"] = _CHARGES[row[18]]
+    fields["refund_required"] = bool(row[19])
+    fields["cancel_reason"] = row[24] or ""
+    fields["cancel_message"] = row[25] or ""
+    return task
+
+
+def write_new_task(task: Task) -> tuple[Any, ...]:
+    """Returns the row of a new task."""
+    return (
+        task.number,
+        task.namespace,
+        uuid_bytes(task.task_id),
+        uuid_bytes(task.group_id),
+        task.checkout_id,
+        task.order_id,
+        task.merchant,
+        json.dumps(task.labels) if task.labels else "{}",
+        task.create_time,
+        task.update_time,
+        task.state.value,
+        task.version,
+        task.agent_id,
+        task.fence,
+        uuid_bytes(task.cancellation_id),
+        None if task.cancel_proof is None else task.cancel_proof.value,
+        task.deadline_time,
+        task.failure_message,
+        task.charge_state.value,
+        int(task.refund_required),
+        task.expire_time,
+        task.start_time,
+        task.end_time,
+        task.seq,
+    )
+
+
+def write_changed_task(task: Task) -> tuple[Any, ...]:
+    """Returns what of a task can change."""
+    return (
+        task.number,
+        task.state.value,
+        task.version,
+        task.seq,
+        task.fence,
+        task.agent_id,
+        uuid_bytes(task.cancellation_id),
+        None if task.cancel_proof is None else task.cancel_proof.value,
+        task.deadline_time,
+        task.failure_message,
+        task.charge_state.value,
+        int(task.refund_required),
+        task.start_time,
+        task.update_time,
+        task.end_time,
+    )
+
+
+EVENT_WIDTH = 7
+"""How many columns an `{event}` has."""
+
+
+def read_event(row: list[Any], task: Task) -> Event:
+    """Returns the event of one of the task's versions, from an `{event}` row."""
+    seq, previous_seq, version, state, charge_state, deadline_time, time = row
+    then = as_of(
+        task,
+        version=version,
+        state=_STATES[state],
+        charge_state=_CHARGES[charge_state],
+        deadline_time=deadline_time,
+        time=time,
+        seq=seq,
+    )
+    return Event(seq, task.namespace, then, previous_seq=previous_seq)
+
+
+def write_event(event: Event, number: int | None, now: int) -> tuple[Any, ...]:
+    """Returns the row of an event; `number` is its task's."""
+    task = event.task
+    if task is None:
+        return (event.namespace, event.seq, 0, None, None, None, None, None, now)
+    return (
+        event.namespace,
+        event.seq,
+        event.previous_seq,
+        number,
+        task.version,
+        task.state.value,
+        task.charge_state.value,
+        task.deadline_time,
+        task.update_time,
+    )
