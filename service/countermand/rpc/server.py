@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -121,6 +122,8 @@ async def _serve(
     if not stopping.done():
         await server.stop(0)
     await stopping
+    if status:
+        _leave(status)
     return status
 
 
@@ -130,6 +133,13 @@ def _why(failing: asyncio.Task[None]) -> int:
         return 0
     log.critical("cannot write any more, and leave", exc_info=failing.exception())
     return 1
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process at once: a thread that hangs in the disk would keep it alive for ever."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
 
 
 class _Told:
