@@ -79,6 +79,7 @@ class ListenRefused(Exception):
 async def _serve(
     settings: Settings, app: App, failing: asyncio.Task[None], tracing: Tracing
 ) -> int:
+    told = _Told()
     guard = Guard(app.keyring, app.watchers, tracing)
     services: dict[str, Servicer] = {
         "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
@@ -106,7 +107,6 @@ async def _serve(
     print(f"listening on {host}:{port}", flush=True)
     log.info("serving", extra=fields(address=f"{host}:{port}", store=app.store.name))
 
-    told = _Told()
     leaving = asyncio.create_task(told.first.wait())
     await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()

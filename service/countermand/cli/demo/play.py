@@ -65,7 +65,7 @@ async def play(client: Client, board: Board) -> None:
             )
             board.say(f"Accepted, and on disk, after {board.since_cancel():.0f} ms.")
             await watch
-            board.say(f"All three are proven to have stopped, {board.since_cancel():.0f} ms after.")
+            board.say(f"All three have ended CANCELLED, {board.since_cancel():.0f} ms after.")
 
     cancellation_id = accepted.cancellation.cancellation_id
     found = (await client.get_cancellation(cancellation_id)).cancellation
