@@ -16,8 +16,8 @@ Answer = TypeVar("Answer", bound=Message)
 Stub = Callable[[grpc.aio.Channel], Any]
 
 WATCHES_PER_CHANNEL = 90
-"""Below the 100 streams that the server takes on one connection, since one that was just ended
-may still count there; gRPC would hold back whatever is above, without a word."""
+"""Far below what a server takes on one connection: gRPC would hold back whatever is above that,
+without a word, and one lost connection would bring back all of its watches at once."""
 
 SHORTEST_TRY = 0.1
 """Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,

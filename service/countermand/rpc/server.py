@@ -32,10 +32,12 @@ from countermand.telemetry.tracing import Tracing
 log = logging.getLogger(__name__)
 
 # The defaults of gRPC are not safe for long streams. Unlimited streams let one client that resets
-# them starve all others; the ping timeout governs a frozen peer, which the keepalive timeout does
-# not; a second server must not silently share the port.
+# them starve all others; with few, gRPC's overload protection also refuses clients that keep to
+# the limit, since it counts streams that have ended and are not freed yet: with 100, measured, 24
+# of 270 calls of 90 at a time. The ping timeout governs a frozen peer, which the keepalive timeout
+# does not. A second server must not silently share the port.
 OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_concurrent_streams", 1000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
@@ -51,6 +53,10 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.so_reuseport", 0),
 ]
+
+
+ANSWER_SECONDS = 0.5
+"""How long a server that drains goes on to answer before it closes its port."""
 
 
 async def serve(settings: Settings) -> int:
@@ -115,16 +121,27 @@ async def _serve(
     guard.drain()
     app.watchers.end_all(draining)
     log.info("draining", extra=fields(seconds=settings.drain_timeout))
-    stopping = asyncio.create_task(server.stop(settings.drain_timeout if not status else 1.0))
+    await _stop(server, 1.0 if status else settings.drain_timeout, told)
+    if status:
+        _leave(status)
+    return status
+
+
+async def _stop(server: grpc.aio.Server, seconds: float, told: "_Told") -> None:
+    """Stops the server when its calls have ended, after so many seconds, or when told again.
+
+    Calls that come are answered with DRAINING for a moment first: a client that has not seen yet
+    that the server leaves would be answered with the status CANCELLED by gRPC itself.
+    """
+    with suppress(TimeoutError):
+        await asyncio.wait_for(told.second.wait(), min(ANSWER_SECONDS, seconds / 4))
+    stopping = asyncio.create_task(server.stop(seconds))
     at_once = asyncio.create_task(told.second.wait())
     await asyncio.wait([stopping, at_once], return_when=asyncio.FIRST_COMPLETED)
     at_once.cancel()
     if not stopping.done():
         await server.stop(0)
     await stopping
-    if status:
-        _leave(status)
-    return status
 
 
 def _why(failing: asyncio.Task[None]) -> int:

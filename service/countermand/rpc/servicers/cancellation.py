@@ -15,6 +15,7 @@ from countermand.rpc.tokens import decode, decode_place, encode, encode_place
 from countermand.rpc.wire import parse
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.render import (
+    fit_page,
     frame_watch,
     render_cancellation,
     render_group,
@@ -155,11 +156,12 @@ class CancellationService:
                 raise invalid("page_token", "is not a page token", reason)
         query = query._replace(ids=await self._covering(call.namespace, task_id, group_id))
         page = await self._store.cancellations(call.namespace, query, before, limit)
-        token = encode(page.next_id.encode(), *bound_to) if page.next_id else ""
-        return pb.ListCancellationsResponse(
-            cancellations=[render_cancellation(found) for found in page.cancellations],
-            next_page_token=token,
-        )
+        cancellations = fit_page(map(render_cancellation, page.cancellations))
+        next_id = page.next_id
+        if len(cancellations) < len(page.cancellations):
+            next_id = cancellations[-1].cancellation_id
+        token = encode(next_id.encode(), *bound_to) if next_id else ""
+        return pb.ListCancellationsResponse(cancellations=cancellations, next_page_token=token)
 
     async def _covering(
         self, namespace: int, task_id: str | None, group_id: str | None

@@ -10,13 +10,15 @@ from countermand.rpc.method import LARGE, Call, Stream, Unary
 from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire import parse
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.render import render_group, render_task
+from countermand.rpc.wire.render import fit_page, render_group, render_task
 from countermand.store.contract import Store
 from countermand.v1 import task_service_pb2 as pb
 
 SERVICE = "countermand.v1.TaskService"
 WRITE = ("tasks:write",)
 READ = ("tasks:read", "tasks:run")
+_MOST_DIGITS = 18
+"""Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
 
 class TaskService:
@@ -91,16 +93,16 @@ class TaskService:
         ):
             raise not_found("group", chosen.group_id)
         page = await self._store.tasks(call.namespace, chosen, states, before, limit)
-        token = ""
-        if page.next_number is not None:
-            token = encode(str(page.next_number).encode(), *bound_to)
-        return pb.ListTasksResponse(
-            tasks=[render_task(task) for task in page.tasks], next_page_token=token
-        )
+        tasks = fit_page(map(render_task, page.tasks))
+        next_number = page.next_number
+        if len(tasks) < len(page.tasks):
+            next_number = page.tasks[len(tasks) - 1].number
+        token = "" if next_number is None else encode(str(next_number).encode(), *bound_to)
+        return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
 
 
 def _decode_number(token: str, *bound_to: object) -> int:
     payload = decode(token, "page_token", Reason.PAGE_TOKEN_INVALID, *bound_to)
-    if not payload.isdigit():
+    if not payload.isdigit() or len(payload) > _MOST_DIGITS:
         raise invalid("page_token", "is not a page token", Reason.PAGE_TOKEN_INVALID)
     return int(payload)

@@ -1,8 +1,9 @@
 """From records to messages."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import TypeVar, cast
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.core.records import (
@@ -18,6 +19,12 @@ from countermand.core.records import (
     TaskState,
 )
 from countermand.v1 import agent_service_pb2, cancellation_pb2, key_service_pb2, task_pb2
+
+Item = TypeVar("Item", bound=Message)
+
+MOST_PAGE_BYTES = 3 * 1024 * 1024 - 1024
+"""How large a page may be, with room for its token."""
+_FRAME_BYTES = 8
 
 # The stubs say that Value returns an int; the constructors want the enum's own type.
 STATES = {
@@ -50,6 +57,18 @@ def set_time(field: Timestamp, time: int | None) -> None:
         seconds, microseconds = divmod(time, SECOND)
         field.seconds = seconds
         field.nanos = microseconds * 1000
+
+
+def fit_page(messages: Iterable[Item]) -> list[Item]:
+    """Returns the first messages, as many as one page may hold; at least one if there is any."""
+    page: list[Item] = []
+    size = 0
+    for message in messages:
+        size += message.ByteSize() + _FRAME_BYTES
+        if page and size > MOST_PAGE_BYTES:
+            break
+        page.append(message)
+    return page
 
 
 def render_task(task: Task) -> task_pb2.Task:

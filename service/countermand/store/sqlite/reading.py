@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from countermand.core.ids import uuid_at
-from countermand.core.records import Event, Key, TargetKind, Task, TaskFilter, TaskState
+from countermand.core.records import (
+    SECOND,
+    Event,
+    Key,
+    TargetKind,
+    Task,
+    TaskFilter,
+    TaskState,
+)
 from countermand.store.contract import (
     Bookmark,
     CancellationPage,
@@ -22,6 +30,8 @@ from countermand.store.sqlite.statements import statements
 
 WINDOW = 10_000
 """How many rows one page looks at, at most."""
+AHEAD = 60 * SECOND
+"""How far the time in a cancellation's id may be ahead of its own: others make ids meanwhile."""
 LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 FIRST_UUID = "00000000-0000-0000-0000-000000000000"
 NO_NUMBER = (1 << 63) - 1
@@ -94,10 +104,10 @@ class Reader:
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
         if query.ids is not None:
-            return self._chosen_cancellations(namespace, query)
+            return self._chosen_cancellations(namespace, query, before, limit)
         highest = before or LAST_UUID
         if query.end_time is not None:
-            highest = min(highest, uuid_at(query.end_time + 1000))
+            highest = min(highest, uuid_at(query.end_time + AHEAD))
         lowest = FIRST_UUID if query.start_time is None else uuid_at(query.start_time)
         looked_at, last, found = self._all(
             "list_cancellations",
@@ -121,13 +131,18 @@ class Reader:
             cancellations, rows.uuid_text(last) if looked_at == WINDOW else None
         )
 
-    def _chosen_cancellations(self, namespace: int, query: CancellationQuery) -> CancellationPage:
+    def _chosen_cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
         found = []
         for id in sorted(query.ids or (), reverse=True):
+            if before is not None and id >= before:
+                continue
             row = self._one("cancellation", (namespace, rows.uuid_bytes(id)))
             if row is not None and query.matches(rows.read_cancellation(row)):
                 found.append(rows.read_cancellation(row))
-        return CancellationPage(found, None)
+        more = len(found) > limit
+        return CancellationPage(found[:limit], found[limit - 1].cancellation_id if more else None)
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         tasks = self._tasks("stops", (namespace, agent_id, limit))

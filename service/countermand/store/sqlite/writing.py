@@ -82,7 +82,8 @@ class Writer:
             found = self._connection.execute(statements()[name], (now, limit)).fetchall()
             return [(namespace, id) for namespace, id in found]
 
-        late, orphans, agents = ids("load_late_tasks"), ids("load_orphans"), ids("load_lost_agents")
+        late, orphans = ids("load_late_tasks"), ids("load_orphans")
+        agents = ids("load_lost_agents") if len(orphans) < limit else []
         more = limit in (len(late), len(orphans), len(agents))
         tasks = [(number, str(rows.uuid_text(digits))) for number, digits in late + orphans]
         return Overdue(list(dict.fromkeys(tasks)), agents, more)
