@@ -64,7 +64,7 @@ class Overdue(NamedTuple):
     tasks: list[Id]
     """Tasks past their deadline, and live tasks of agents past their lease."""
     agents: list[Id]
-    """Agents past their lease."""
+    """Agents past their lease; none while some of their live tasks may be missing above."""
     expired: list[Id]
     """Tasks past their time to expire, PENDING or RUNNING."""
     expired_checkouts: list[Id]

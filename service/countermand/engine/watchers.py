@@ -28,7 +28,11 @@ class Watcher:
         self._loop = asyncio.get_running_loop()
 
     async def wait(self, subscription: Subscription, seconds: float) -> bool:
-        """Waits for something new. Returns False if nothing came in that time."""
+        """Waits for something new. Returns False if nothing came in that time.
+
+        Raises the refusal if the watch was ended before it came here.
+        """
+        self.check()
         waiter = subscription.next()
         self._waiter = waiter
         timer = self._loop.call_later(seconds, self._time_out, waiter)

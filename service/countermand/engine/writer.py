@@ -143,16 +143,18 @@ class Writer:
 
     async def run(self) -> None:
         """Commits until closed and empty. Raises StoreFailed if the store cannot be trusted."""
+        taken: list[_Request] = []
         try:
             while self._queue or not self._closed:
                 if not self._queue:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
-                await self._commit(self._queue.take())
+                taken = self._queue.take()
+                await self._commit(taken)
         finally:
             self._closed = True
-            for request in self._queue.drain():
+            for request in taken + self._queue.drain():
                 _settle(request, unavailable())
 
     def close(self) -> None:

@@ -53,7 +53,9 @@ class Guard:
             except BaseException as error:
                 await self._abort(context, method.name, trace, _refusal_of(error))
                 raise
-            self._record(context, method.name, trace, "OK")
+            if trace.context.sampled:
+                trace.end("OK", peer=context.peer())
+                log.info("call", extra=fields(trace.context, method=method.name, status="OK"))
             return answer
 
         return handler
@@ -64,13 +66,15 @@ class Guard:
         async def handler(data: bytes, context: Context) -> None:
             key, traceparent = _credentials(context)
             trace = self._tracing.start_call(method.name, traceparent)
+            event = "call refused"
             try:
                 principal, request = self._let_in(method, key, data)
+                event = "watch ended"
                 with self._watchers.opened(principal.key_id) as watcher:
                     call = Call(principal, trace.context)
                     await _send(method, call, request, watcher, context, trace)
             except BaseException as error:
-                await self._abort(context, method.name, trace, _refusal_of(error))
+                await self._abort(context, method.name, trace, _refusal_of(error), event)
                 raise
 
         return handler
@@ -93,34 +97,26 @@ class Guard:
             ) from None
 
     async def _abort(
-        self, context: Context, name: str, trace: CallTrace, refusal: Refused | None
+        self,
+        context: Context,
+        name: str,
+        trace: CallTrace,
+        refusal: Refused | None,
+        event: str = "call refused",
     ) -> None:
         """Ends the call with a status; returns only if the client is gone."""
         if refusal is None:
             trace.end("CANCELLED")
             return
         rendered = render(refusal)
-        self._record(context, name, trace, rendered.code.name, refusal)
-        await _abort_with(context, rendered)
-
-    def _record(
-        self,
-        context: Context,
-        name: str,
-        trace: CallTrace,
-        status: str,
-        refusal: Refused | None = None,
-    ) -> None:
-        reason = None if refusal is None else str(refusal.reason)
+        reason = str(refusal.reason)
         if trace.context.sampled:
-            trace.end(status, reason, peer=context.peer())
-        if refusal is not None:
-            log.info(
-                "call refused",
-                extra=fields(trace.context, method=name, status=status, reason=reason),
-            )
-        elif trace.context.sampled:
-            log.info("call", extra=fields(trace.context, method=name, status=status))
+            trace.end(rendered.code.name, reason, peer=context.peer())
+        log.info(
+            event,
+            extra=fields(trace.context, method=name, status=rendered.code.name, reason=reason),
+        )
+        await _abort_with(context, rendered)
 
 
 async def _send(

@@ -20,7 +20,7 @@ from countermand.telemetry.traceparent import parse_traceparent
 
 MOST_LINKS: Final = 128
 """Links on one span: what collectors take by default."""
-SHUTDOWN_SECONDS: Final = 5.0
+SHUTDOWN_SECONDS: Final = 2.0
 
 
 class Tracing:

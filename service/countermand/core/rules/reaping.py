@@ -47,11 +47,10 @@ def reap(command: Reap, draft: Draft) -> Reaped:
         if task is None or task.ended or task.agent_id is None:
             continue
         ended += _reap_task(task, draft.agent(namespace, task.agent_id), draft)
-    if not overdue.more:
-        for namespace, agent_id in overdue.agents:
-            agent = draft.agent(namespace, agent_id)
-            if agent is not None and _lost(agent, draft.now):
-                draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
+    for namespace, agent_id in overdue.agents:
+        agent = draft.agent(namespace, agent_id)
+        if agent is not None and _lost(agent, draft.now):
+            draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
     expired = sum(_expire_task(*key, draft) for key in overdue.expired)
     expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
     return Reaped(ended, expired, overdue.more)

@@ -29,6 +29,7 @@ from countermand.rpc.wire.render.cancellations import render_cancellation
 from countermand.rpc.wire.render.checkouts import render_checkout
 from countermand.rpc.wire.render.frames import frame_watch
 from countermand.rpc.wire.render.orders import render_order
+from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
 from countermand.store.contract import CancellationQuery, Store
 from countermand.v1 import cancellation_service_pb2 as pb
@@ -195,11 +196,12 @@ class CancellationService:
                 raise invalid("page_token", "is not a page token", reason)
         query = query._replace(ids=await self._covering(covered))
         page = await self._store.cancellations(call.namespace, query, before, limit)
-        token = encode(page.next_id.encode(), *bound_to) if page.next_id else ""
-        return pb.ListCancellationsResponse(
-            cancellations=[render_cancellation(found) for found in page.cancellations],
-            next_page_token=token,
-        )
+        cancellations = fit_page(map(render_cancellation, page.cancellations))
+        next_id = page.next_id
+        if len(cancellations) < len(page.cancellations):
+            next_id = cancellations[-1].cancellation_id
+        token = encode(next_id.encode(), *bound_to) if next_id else ""
+        return pb.ListCancellationsResponse(cancellations=cancellations, next_page_token=token)
 
     async def summarize(
         self, call: Call, request: pb.SummarizeCancellationsRequest

@@ -45,7 +45,9 @@ class KeyService:
         keys = self._keyring.list()
         if request.page_token:
             reason = Reason.PAGE_TOKEN_INVALID
-            last = decode(request.page_token, "page_token", reason, "keys").decode("ascii")
+            last = decode(request.page_token, "page_token", reason, "keys").decode(
+                "ascii", "replace"
+            )
             ids = [key.key_id for key in keys]
             if last not in ids:
                 raise invalid("page_token", "is not a page token", reason)

@@ -13,6 +13,7 @@ from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import tasks as parse
+from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
 from countermand.store.contract import Store
 from countermand.v1 import task_service_pb2 as pb
@@ -20,6 +21,8 @@ from countermand.v1 import task_service_pb2 as pb
 SERVICE = "countermand.v1.TaskService"
 WRITE = ("tasks:write",)
 READ = ("tasks:read", "tasks:run")
+_MOST_DIGITS = 18
+"""Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
 
 class TaskService:
@@ -88,16 +91,16 @@ class TaskService:
         for target in chosen.targets(call.namespace):
             await read(self._store, target)
         page = await self._store.tasks(call.namespace, chosen, states, before, limit)
-        token = ""
-        if page.next_number is not None:
-            token = encode(str(page.next_number).encode(), *bound_to)
-        return pb.ListTasksResponse(
-            tasks=[render_task(task) for task in page.tasks], next_page_token=token
-        )
+        tasks = fit_page(map(render_task, page.tasks))
+        next_number = page.next_number
+        if len(tasks) < len(page.tasks):
+            next_number = page.tasks[len(tasks) - 1].number
+        token = "" if next_number is None else encode(str(next_number).encode(), *bound_to)
+        return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
 
 
 def _decode_number(token: str, *bound_to: object) -> int:
     payload = decode(token, "page_token", Reason.PAGE_TOKEN_INVALID, *bound_to)
-    if not payload.isdigit():
+    if not payload.isdigit() or len(payload) > _MOST_DIGITS:
         raise invalid("page_token", "is not a page token", Reason.PAGE_TOKEN_INVALID)
     return int(payload)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
@@ -18,16 +19,23 @@ def lock(path: Path) -> int:
     The lock is on a file of its own: closing any descriptor of the database itself would drop the
     locks that SQLite holds on it.
     """
-    try:
-        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreRefused(f"cannot open the store {path}: {error.strerror}") from error
+    descriptor = _open_private(Path(f"{path}.lock"), path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise StoreRefused(f"another server has the store {path} open") from None
+    # SQLite keeps the mode of a file that is there, and gives it to its other files.
+    os.close(_open_private(path, path))
     return descriptor
+
+
+def _open_private(file: Path, store: Path) -> int:
+    """Opens a file of the store; if it is new, nobody else may read it."""
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreRefused(f"cannot open the store {store}: {error.strerror}") from error
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -37,23 +45,27 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     below 3.51.3 can corrupt a WAL file when two connections write or checkpoint at once, so no
     other connection does either.
     """
-    try:
-        connection = sqlite3.connect(
-            path,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=CACHED_STATEMENTS,
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = OFF")
-        connection.execute("PRAGMA cache_size = -65536")
-        # Truncates the file after a checkpoint, so that one burst does not stay on disk.
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        migrate(connection)
-    except sqlite3.Error as error:
-        raise StoreRefused(f"cannot open the store {path}: {error}") from error
+    with ExitStack() as undo:
+        try:
+            connection = sqlite3.connect(
+                path,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=CACHED_STATEMENTS,
+            )
+            # Closing rolls back what a broken migration left open, and frees the file.
+            undo.callback(connection.close)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = OFF")
+            connection.execute("PRAGMA cache_size = -65536")
+            # Truncates the file after a checkpoint, so that one burst does not stay on disk.
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            migrate(connection)
+        except sqlite3.Error as error:
+            raise StoreRefused(f"cannot open the store {path}: {error}") from error
+        undo.pop_all()
     return connection
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from countermand.core.ids import uuid_at
 from countermand.core.log import TaskFilter
-from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.records import SECOND, Cart, Key, Target, Task
 from countermand.core.states import SummaryKey, TargetKind, TaskState
 from countermand.store.contract import (
     Bookmark,
@@ -24,6 +24,8 @@ from countermand.store.sqlite.statements import statements, with_rows
 
 WINDOW = 10_000
 """How many rows one page looks at, at most."""
+AHEAD = 60 * SECOND
+"""How far the time in a cancellation's id may be ahead of its own: others make ids meanwhile."""
 LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 FIRST_UUID = "00000000-0000-0000-0000-000000000000"
 NO_NUMBER = (1 << 63) - 1
@@ -105,7 +107,7 @@ class Reader:
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
         if query.ids is not None:
-            return self._chosen_cancellations(namespace, query)
+            return self._chosen_cancellations(namespace, query, before, limit)
         span = _id_range(query.start_time, query.end_time)
         if before is not None:
             span["before"] = min(span["before"], rows.uuid_bytes(before) or b"")
@@ -144,13 +146,18 @@ class Reader:
         )
         return {key: tally for key, tally in found if tally}
 
-    def _chosen_cancellations(self, namespace: int, query: CancellationQuery) -> CancellationPage:
+    def _chosen_cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
         found = []
         for id in sorted(query.ids or (), reverse=True):
+            if before is not None and id >= before:
+                continue
             row = self._one("cancellation", (namespace, rows.uuid_bytes(id)))
             if row is not None and query.matches(rows.read_cancellation(row)):
                 found.append(rows.read_cancellation(row))
-        return CancellationPage(found, None)
+        more = len(found) > limit
+        return CancellationPage(found[:limit], found[limit - 1].cancellation_id if more else None)
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         tasks = self._tasks("stops", (namespace, agent_id, limit))
@@ -281,7 +288,7 @@ def _ran_by(task: Task, chosen: TaskFilter) -> bool:
 def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:
     """Returns the bounds of the ids that we made in a time; they hold milliseconds."""
     lowest = FIRST_UUID if start_time is None else uuid_at(start_time)
-    highest = LAST_UUID if end_time is None else uuid_at(end_time + 1000)
+    highest = LAST_UUID if end_time is None else uuid_at(end_time + AHEAD)
     return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}
 
 

@@ -116,7 +116,8 @@ class Writer:
             found = self._connection.execute(statements()[name], (now, limit)).fetchall()
             return [(namespace, id) for namespace, id in found]
 
-        late, orphans, agents = ids("load_late_tasks"), ids("load_orphans"), ids("load_lost_agents")
+        late, orphans = ids("load_late_tasks"), ids("load_orphans")
+        agents = ids("load_lost_agents") if len(orphans) < limit else []
         expired, checkouts = ids("load_expired_tasks"), ids("load_expired_checkouts")
         more = limit in map(len, (late, orphans, agents, expired, checkouts))
         tasks = list(dict.fromkeys(late + orphans))

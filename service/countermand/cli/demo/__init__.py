@@ -1,0 +1,1 @@
+"""`countermand demo`: a checkout at three merchants, and its cancel, played for real."""

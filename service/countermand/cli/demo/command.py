@@ -1,0 +1,47 @@
+"""The command, against a running server or one of its own."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from countermand.cli.demo.board import Board
+from countermand.cli.demo.play import play
+from countermand.cli.demo.server import own_server
+from countermand.cli.options import SERVER, ApiKeyOption, ServerOption, connect
+
+
+def demo(
+    self_contained: Annotated[
+        bool,
+        typer.Option(
+            "--self-contained",
+            help="Start a server for it, on a free port and a store in a temporary folder, and"
+            " remove both afterwards. --server and --api-key are not used then.",
+        ),
+    ] = False,
+    server: ServerOption = SERVER,
+    api_key: ApiKeyOption = "",
+) -> None:
+    """Play a checkout at three merchants, and cancel it.
+
+    Three agents of its own buy; one CancelGroup stops them: one agent winds down fast, one slowly,
+    and one does not listen and is ended at its deadline. Takes about ten seconds. Needs a key with
+    tasks:read, tasks:write, tasks:run and tasks:cancel.
+    """
+    asyncio.run(_with_own_server() if self_contained else _against(server, api_key))
+
+
+async def _against(server: str, api_key: str) -> None:
+    async with connect(server, api_key) as client:
+        await play(client, Board())
+
+
+async def _with_own_server() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    # The server would outlive a demo that is just ended; this way the demo takes it along.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with own_server() as (server, api_key):
+        await _against(server, api_key)

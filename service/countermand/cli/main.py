@@ -1,0 +1,69 @@
+"""The command's entry: its parts, and what each kind of failure prints and exits with."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from countermand import __version__
+from countermand.cli import cancel, keys, serve, watch
+from countermand.cli.demo import command as demo
+from countermand.cli.failures import DONE, REFUSED, as_failure
+
+app = typer.Typer(
+    name="countermand",
+    help="Cancels tasks durably, and tells when they have ended. EXIT STATUS: 0 done, 1 refused"
+    " (the reason is printed), 2 wrong usage, 3 server not reached.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",  # flows paragraphs, and leaves [brackets] alone
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("cancel")(cancel.cancel)
+app.command("watch")(watch.watch)
+app.add_typer(keys.app, name="keys")
+app.command("demo")(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"countermand {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit status; failures are printed to stderr."""
+    try:
+        app(list(arguments))
+    except SystemExit as end:  # typer ends everything with this: done, wrong usage, Ctrl-C
+        return end.code if isinstance(end.code, int) else REFUSED
+    except asyncio.CancelledError:
+        return 128 + 15  # only a SIGTERM cancels the main task without an exception of its own
+    except Exception as error:
+        failure = as_failure(error)
+        if failure is None:
+            raise
+        print(f"countermand: {failure}", file=sys.stderr)
+        return failure.status
+    return DONE
+
+
+def app_entry() -> None:
+    """Runs the command with the process's arguments, and exits."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""What is printed: words for people, with colours on a terminal only, and JSON for programs."""
+
+import os
+import sys
+from collections.abc import Iterable
+
+import typer
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.text import Text
+
+NONE = "-"
+
+STYLES = {
+    "PENDING": "dim",
+    "RUNNING": "cyan",
+    "CANCELLING": "yellow",
+    "CANCELLED": "bold red",
+    "COMPLETED": "green",
+    "FAILED": "magenta",
+}
+"""The colour of each task state, wherever it is shown."""
+
+
+def word(enum: EnumTypeWrapper, value: int) -> str:
+    """The API's word for an enum value, `-` if it is unspecified; a number if it is newer than
+    this program."""
+    if not value:
+        return NONE
+    prefix = enum.Name(0).removesuffix("UNSPECIFIED")
+    try:
+        return enum.Name(value).removeprefix(prefix)
+    except ValueError:
+        return str(value)
+
+
+def moment(time: Timestamp) -> str:
+    """A time in UTC with milliseconds, `-` if it is unset."""
+    if not time.ByteSize():
+        return NONE
+    return time.ToDatetime().isoformat(timespec="milliseconds") + "Z"
+
+
+def to_json(message: Message, indent: int | None = None) -> str:
+    """The message as protobuf JSON with the field names of the proto files."""
+    return MessageToJson(message, preserving_proto_field_name=True, indent=indent)
+
+
+def show(line: str | Text) -> None:
+    """Prints one line at once. If nobody reads any more, the command is done."""
+    try:
+        if isinstance(line, str):
+            print(line, flush=True)
+        else:
+            _console().print(line, soft_wrap=True)
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+
+
+def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Prints one line for each name and value, the values below one another."""
+    facts = list(facts)
+    width = max(len(name) for name, _ in facts) + 2
+    for name, value in facts:
+        show(Text.assemble((f"{name:<{width}}", "dim"), (value or NONE, STYLES.get(value, ""))))
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would exit with 1, which says that something was refused
+
+
+def _console() -> Console:
+    """Made for each line, since tests and callers may have put another stdout in place."""
+    return _Output(highlight=False, markup=False, emoji=False)

@@ -1,0 +1,17 @@
+"""The client, with the methods of all services."""
+
+from countermand.client.agents import AgentMethods
+from countermand.client.cancellations import CancellationMethods
+from countermand.client.keys import KeyMethods
+from countermand.client.tasks import TaskMethods
+from countermand.client.watches import WatchMethods
+
+
+class Client(TaskMethods, CancellationMethods, WatchMethods, AgentMethods, KeyMethods):
+    """Calls a Countermand server. Open it with `async with`, and share it within an event loop.
+
+    Each method is one RPC, returns its response message, and raises CountermandError. What can
+    safely be repeated is sent again while the server is UNAVAILABLE, until the timeout; nothing
+    else is. A cancelled asyncio task stops waiting at once; a write that was sent may still be
+    accepted.
+    """

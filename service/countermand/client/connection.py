@@ -1,0 +1,151 @@
+"""The connection to a server: channels, and calls that are repeated while it is away."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from countermand.client.backoff import Backoff
+from countermand.client.errors import CountermandError
+
+Answer = TypeVar("Answer", bound=Message)
+Stub = Callable[[grpc.aio.Channel], Any]
+
+WATCHES_PER_CHANNEL = 90
+"""Far below what a server takes on one connection: gRPC would hold back whatever is above that,
+without a word, and one lost connection would bring back all of its watches at once."""
+
+SHORTEST_TRY = 0.1
+"""Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,
+which says less than the failure of the try before."""
+
+_OPTIONS = (
+    # A server that is gone without a word is noticed within 40 s. Without the third, one that is
+    # frozen while its kernel still answers is noticed 60 s later. The server allows a ping each
+    # 10 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    # The default waits up to 2 minutes before it connects again, long after a restart is over.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # how long one try may take, in spite of its name
+    # CreateGroup may be 4 MiB, and so may its answer, whose tasks are longer than the request's.
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    # A connection of its own for each channel: equal channels would share one, and its limit.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class _Lane:
+    """One channel for watches, and how many it carries."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.watches = 0
+
+
+class Connection:
+    """What all services' methods stand on. It is opened by `async with`, in one event loop."""
+
+    def __init__(
+        self,
+        target: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 20.0,
+        reconnect_timeout: float = 300.0,
+    ) -> None:
+        """Takes the server's HOST:PORT and the key to show it; nothing is sent yet.
+
+        `timeout` bounds a call with all its tries, and the opening of a watch; once a watch was
+        open, `reconnect_timeout` bounds how long it tries to come back. Both are in seconds.
+        Raises ValueError for a key that no header can carry.
+        """
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise ValueError("an API key is printable ASCII")
+        if not target:
+            raise ValueError("the target is HOST:PORT, and not empty")
+        self._target = target
+        self._metadata = (("x-api-key", api_key),) if api_key else ()
+        self._timeout = timeout
+        self._reconnect_timeout = reconnect_timeout
+        self._channel: grpc.aio.Channel | None = None
+        self._stubs: dict[Stub, Any] = {}
+        self._lanes: list[_Lane] = []
+
+    async def __aenter__(self) -> Self:
+        self._channel = self._open_channel()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all calls and watches; those still open see asyncio.CancelledError, as gRPC has it.
+
+        A repeat does nothing.
+        """
+        channels = [lane.channel for lane in self._lanes]
+        if self._channel is not None:
+            channels.append(self._channel)
+        self._channel = None
+        self._stubs.clear()
+        self._lanes.clear()
+        for channel in channels:
+            await channel.close()
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+
+    def _lane(self) -> _Lane:
+        """A channel with room for one more watch. Calls have a channel of their own, so that no
+        number of watches can hold back a cancel."""
+        if self._channel is None:
+            raise RuntimeError("the client is not open: use it in `async with`")
+        lane = next((lane for lane in self._lanes if lane.watches < WATCHES_PER_CHANNEL), None)
+        if lane is None:
+            lane = _Lane(self._open_channel())
+            self._lanes.append(lane)
+        return lane
+
+    async def _call(
+        self, stub: Stub, request: Message, answer: type[Answer], *, repeatable: bool = True
+    ) -> Answer:
+        """Calls the method that the request is named after, and returns its answer.
+
+        While the server is UNAVAILABLE, the same request is sent again, if it is `repeatable`:
+        if it does no harm when an earlier try was accepted after all. Raises CountermandError.
+        """
+        if self._channel is None:
+            raise RuntimeError("the client is not open: use it in `async with`")
+        if stub not in self._stubs:
+            self._stubs[stub] = stub(self._channel)
+        method = getattr(self._stubs[stub], type(request).__name__.removesuffix("Request"))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        backoff = Backoff()
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                found = await method(
+                    request, timeout=deadline - loop.time(), metadata=self._metadata
+                )
+                return cast(Answer, found)
+            except grpc.aio.AioRpcError as error:
+                failure = CountermandError.from_rpc(error, attempts)
+                pause = backoff.next(failure.retry_delay)
+                late = loop.time() + pause + SHORTEST_TRY > deadline
+                if late or not repeatable or failure.code is not grpc.StatusCode.UNAVAILABLE:
+                    raise failure from error
+            await asyncio.sleep(pause)

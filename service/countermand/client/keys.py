@@ -1,0 +1,50 @@
+"""The methods of KeyService."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from countermand.client.connection import Connection
+from countermand.v1.key_service_pb2 import (
+    CreateKeyRequest,
+    CreateKeyResponse,
+    ListKeysRequest,
+    ListKeysResponse,
+    RevokeKeyRequest,
+    RevokeKeyResponse,
+)
+from countermand.v1.key_service_pb2_grpc import KeyServiceStub
+
+
+class KeyMethods(Connection):
+    """Manages API keys; all of it needs the scope `keys:admin`."""
+
+    async def create_key(
+        self,
+        tenant: str,
+        environment: str,
+        scopes: Iterable[str],
+        *,
+        expire_time: datetime | None = None,
+    ) -> CreateKeyResponse:
+        """Creates a key; the answer shows its secret, the only time that it is shown.
+
+        A time without a zone is UTC. It is never repeated by itself, since each repeat would make
+        a key whose secret nobody saw. Raises CountermandError.
+        """
+        request = CreateKeyRequest(
+            tenant=tenant, environment=environment, scopes=scopes, expire_time=expire_time
+        )
+        return await self._call(KeyServiceStub, request, CreateKeyResponse, repeatable=False)
+
+    async def list_keys(self, *, page_size: int = 0, page_token: str = "") -> ListKeysResponse:
+        """Returns one page of keys, newest first, revoked and expired ones too.
+
+        A page has at most 50, or `page_size` up to 1000; `next_page_token` is empty on the last
+        one. Raises CountermandError.
+        """
+        request = ListKeysRequest(page_size=page_size, page_token=page_token)
+        return await self._call(KeyServiceStub, request, ListKeysResponse)
+
+    async def revoke_key(self, key_id: str) -> RevokeKeyResponse:
+        """Revokes a key and ends its watches; a repeat is OK. Raises CountermandError."""
+        return await self._call(KeyServiceStub, RevokeKeyRequest(key_id=key_id), RevokeKeyResponse)

@@ -1,0 +1,41 @@
+"""One server for all tests of this folder that need none of their own; each has its tenant.
+
+They run in the session's event loop, in which the server's log is read.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.caller import Caller, first_caller, new_caller
+from tests.support.server import Server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """The server that tests share."""
+    server = await Server(tmp_path_factory.mktemp("shared")).start()
+    yield server
+    await server.kill()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def admin(shared: Server) -> AsyncIterator[Caller]:
+    """Calls with the first key of the shared server."""
+    async with first_caller(shared) as caller:
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def caller(shared: Server, admin: Caller) -> AsyncIterator[Caller]:
+    """Calls with all scopes in a tenant of the test's own."""
+    async with new_caller(shared, admin) as caller:
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(shared: Server, admin: Caller) -> AsyncIterator[Caller]:
+    """Calls with all scopes in another tenant."""
+    async with new_caller(shared, admin) as caller:
+        yield caller

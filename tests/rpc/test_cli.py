@@ -1,0 +1,350 @@
+"""The command as a person uses it: in a process of its own, against a real server."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from countermand.client import Client
+from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED
+from countermand.v1.task_service_pb2 import CreateTaskRequest
+from tests.support.server import Server
+
+UNKNOWN = "0192f0c1-0000-7000-8000-000000000001"
+
+
+class Result(NamedTuple):
+    status: int | None
+    out: str
+    err: str
+
+
+class Command:
+    """Runs `countermand` as a user with this environment."""
+
+    def __init__(self, **environment: str) -> None:
+        bare = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERMAND_")}
+        self.environment = bare | environment
+
+    async def start(self, *arguments: str, **environment: str) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "countermand", *arguments],
+            stdout=PIPE,
+            stderr=PIPE,
+            env=self.environment | environment,
+        )
+
+    async def __call__(self, *arguments: str, **environment: str) -> Result:
+        return await finish(await self.start(*arguments, **environment))
+
+
+async def finish(process: Process) -> Result:
+    out, err = await process.communicate()
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+async def read_line(process: Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode()
+
+
+@pytest.fixture
+def command(server: Server) -> Command:
+    return Command(COUNTERMAND_SERVER=server.address, COUNTERMAND_API_KEY=server.key)
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Client]:
+    async with Client(server.address, server.key) as client:
+        yield client
+
+
+async def start_one(client: Client) -> tuple[str, int]:
+    created = (await client.create_task()).task
+    return created.task_id, (await client.start_task(created.task_id, "agent-1")).fence
+
+
+async def test_cancel_says_what_became_of_the_task(client: Client, command: Command):
+    task_id, _ = await start_one(client)
+    result = await command(
+        *("cancel", "task", task_id, "--reason", "fraud", "--message", "stop it", "--grace", "1h"),
+        *("--on-behalf-of", "risk", "--expected-version", "2"),
+    )
+    assert (result.status, result.err) == (0, "")
+    facts = dict(line.split(maxsplit=1) for line in result.out.splitlines()[:5])
+    task = (await client.get_task(task_id)).task
+    assert facts["task"] == task_id
+    assert facts["state"] == "CANCELLING"
+    assert facts["version"] == "3"
+    assert task.cancel_message == "stop it"
+    assert task.deadline_time.seconds - task.update_time.seconds == 3600
+    assert f"result  {task_id}  STOPPING  CANCELLING  -\n" in result.out
+    assert task.cancellation_id in result.out
+    recorded = (await client.get_cancellation(task.cancellation_id)).cancellation
+    assert (recorded.on_behalf_of, recorded.reason) == ("risk", "fraud")
+
+
+async def test_cancel_prints_json_and_repeats_with_a_request_id(client: Client, command: Command):
+    created = await client.create_group([CreateTaskRequest(), CreateTaskRequest()])
+    arguments = ("cancel", "group", created.group.group_id, "--request-id", UNKNOWN, "--json")
+    first = json.loads((await command(*arguments)).out)
+    again = json.loads((await command(*arguments)).out)
+    assert first["cancellation"]["state"] == "CANCELLATION_STATE_SUCCEEDED"
+    assert len(first["cancellation"]["results"]) == 2
+    assert again == first | {"replayed": True}
+
+
+async def test_validate_only_changes_nothing(client: Client, command: Command):
+    task_id, _ = await start_one(client)
+    result = await command("cancel", "task", task_id, "--validate-only")
+    assert result.status == 0
+    assert "CANCELLING" in result.out
+    assert (await client.get_task(task_id)).task.version == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("cancel", "task", UNKNOWN), "TASK_NOT_FOUND"),
+        (("cancel", "group", "nonsense"), "INVALID_REQUEST"),
+        (("watch", UNKNOWN), "TASK_NOT_FOUND"),
+        (("watch", UNKNOWN, "--group"), "GROUP_NOT_FOUND"),
+        (("keys", "revoke", "unknown"), "KEY_NOT_FOUND"),
+        (("keys", "list", "--api-key", ""), "API_KEY_MISSING"),
+        (("demo", "--api-key", "cmd_wrong"), "API_KEY_INVALID"),
+    ],
+)
+async def test_a_refusal_is_1_and_its_reason_is_printed(command: Command, arguments, reason):
+    result = await command(*arguments)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"countermand: {reason}: ")
+    assert result.err.count("\n") == 1
+
+
+async def test_watch_follows_a_task_over_a_restart(
+    server: Server, client: Client, command: Command
+):
+    task_id, fence = await start_one(client)
+    watch = await command.start("watch", task_id)
+    lines = [await read_line(watch)]
+    await client.cancel_task(task_id)
+    lines.append(await read_line(watch))
+    await server.kill()
+    await server.start()
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_CANCELLED)
+    result = await finish(watch)
+    lines += result.out.splitlines(keepends=True)
+    assert (result.status, result.err) == (0, "")
+    words = [line.split() for line in lines]
+    assert [line[1] for line in words] == [task_id] * 3
+    assert [line[2:5] for line in words] == [
+        ["version=2", "state=RUNNING", "proof=-"],
+        ["version=3", "state=CANCELLING", "proof=-"],
+        ["version=4", "state=CANCELLED", "proof=ACKNOWLEDGED"],
+    ]
+    assert words[0][5] == "deadline=-"
+    assert words[1][5] == words[2][5] != "deadline=-"
+
+
+async def test_watch_follows_a_group_in_json_lines(client: Client, command: Command):
+    created = await client.create_group([CreateTaskRequest(), CreateTaskRequest()])
+    watch = await command.start("watch", "--group", created.group.group_id, "--json")
+    opening = [json.loads(await read_line(watch)) for _ in range(3)]
+    assert [message["type"] for message in opening] == [
+        "WATCH_TYPE_SNAPSHOT",
+        "WATCH_TYPE_SNAPSHOT",
+        "WATCH_TYPE_SYNCED",
+    ]
+    await client.cancel_group(created.group.group_id)
+    result = await finish(watch)
+    changes = [json.loads(line) for line in result.out.splitlines()]
+    assert [message["task"]["state"] for message in changes] == ["TASK_STATE_CANCELLED"] * 2
+    assert [message.get("last", False) for message in changes] == [False, True]
+    assert (result.status, result.err) == (0, "")
+
+
+async def test_ctrl_c_is_130_and_quiet(client: Client, command: Command):
+    task_id, _ = await start_one(client)
+    watch = await command.start("watch", task_id)
+    await read_line(watch)
+    watch.send_signal(signal.SIGINT)
+    assert await finish(watch) == (130, "", "")
+
+
+async def test_a_reader_that_leaves_ends_a_watch_quietly(client: Client, command: Command):
+    task_id, _ = await start_one(client)
+    read, write = os.pipe()
+    watch = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "countermand", "watch", task_id],
+        stdout=write,
+        stderr=PIPE,
+        env=command.environment,
+    )
+    os.close(write)
+    assert await asyncio.to_thread(os.read, read, 10)
+    os.close(read)
+    await client.cancel_task(task_id)
+    _, err = await watch.communicate()
+    assert (watch.returncode, err) == (0, b"")
+
+
+async def test_keys_over_a_server(server: Server, command: Command):
+    made = await command(
+        *("keys", "create", "--tenant", "shop", "--environment", "production"),
+        *("--scope", "keys:admin", "--scope", "tasks:read", "--expire-in", "90d"),
+    )
+    assert (made.status, made.err) == (0, "")
+    secret = made.out.removesuffix("\n")
+    assert secret.startswith("cmd_")
+    assert secret.split() == [secret]
+
+    listed = await command("keys", "list", "--json", COUNTERMAND_API_KEY=secret)
+    newest, first = json.loads(listed.out)
+    assert newest["tenant"] == "shop"
+    assert newest["environment"] == "production"
+    assert newest["scopes"] == ["keys:admin", "tasks:read"]
+    assert "expire_time" in newest
+    assert "expire_time" not in first
+    assert "secret" not in listed.out
+
+    plain = (await command("keys", "list")).out.splitlines()
+    assert [line.split()[0] for line in plain] == [newest["key_id"], first["key_id"]]
+
+    for _ in range(2):
+        assert (await command("keys", "revoke", newest["key_id"])).status == 0
+    refused = await command("keys", "list", COUNTERMAND_API_KEY=secret)
+    assert refused.status == 1
+    assert "API_KEY_INVALID" in refused.err
+
+
+async def test_keys_on_a_store_that_no_server_has_open(server: Server, command: Command):
+    store = f"sqlite:///{server.folder / 'countermand.db'}"
+    locked = await command("keys", "list", "--store", store)
+    assert (locked.status, locked.out) == (1, "")
+    assert locked.err.startswith("countermand: ")
+    assert "Traceback" not in locked.err
+
+    await server.stop()
+    create = ("keys", "create", "--tenant", "shop", "--scope", "keys:admin", "--store", store)
+    made = await command(*create, "--expire-in", "1h")
+    gone = await command(*create)
+    listed = json.loads((await command("keys", "list", "--json", "--store", store)).out)
+    assert [key["tenant"] for key in listed] == ["shop", "shop", "default"]
+    assert "expire_time" in listed[1]
+    revoked = await command("keys", "revoke", listed[0]["key_id"], "--store", store)
+    assert revoked.status == 0
+    unknown = await command("keys", "revoke", "unknown", "--store", store)
+    assert (unknown.status, "KEY_NOT_FOUND" in unknown.err) == (1, True)
+
+    await server.start()
+    for secret, status in ((made.out.strip(), 0), (gone.out.strip(), 1)):
+        assert (await command("keys", "list", COUNTERMAND_API_KEY=secret)).status == status
+
+
+async def test_a_key_s_first_use_on_a_new_store(tmp_path: Path, server: Server, command: Command):
+    store = f"sqlite:///{tmp_path / 'new.db'}"
+    made = await command(
+        "keys", "create", "--tenant", "t", "--scope", "tasks:read", "--store", store
+    )
+    assert made.status == 0
+    listed = json.loads((await command("keys", "list", "--json", "--store", store)).out)
+    assert [key["tenant"] for key in listed] == ["t"]
+
+
+async def test_serve_takes_its_settings_from_the_environment(tmp_path: Path):
+    command = Command(
+        COUNTERMAND_LISTEN="127.0.0.1:0",
+        COUNTERMAND_STORE=f"sqlite:///{tmp_path / 'other.db'}",
+        COUNTERMAND_DRAIN_TIMEOUT="3s",
+    )
+    serving = await command.start("serve")
+    assert (await read_line(serving)).startswith("listening on 127.0.0.1:")
+    assert (tmp_path / "other.db").exists()
+    serving.send_signal(signal.SIGTERM)
+    result = await finish(serving)
+    assert result.status == 0
+    drained = [json.loads(line) for line in result.err.splitlines() if '"draining"' in line]
+    assert [event["seconds"] for event in drained] == [3.0]
+
+
+async def test_serve_that_cannot_start_is_1(server: Server, command: Command):
+    result = await command("serve", "--listen", server.address, "--store", "sqlite:///:/no.db")
+    assert result.status == 1
+    assert "Traceback" not in result.err
+
+
+def alive_in(folder: Path) -> list[str]:
+    """The processes whose command line names the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        if str(folder) in line:
+            found.append(line.replace("\0", " "))
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a demo of its own may put a store; in the end nothing is left there."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    yield folder
+    assert list(folder.iterdir()) == []
+    assert alive_in(folder) == []
+
+
+async def test_the_demo_brings_its_server_and_plays_to_the_end(folder: Path):
+    started = time.monotonic()
+    # What the user's environment says about servers and stores is left alone.
+    command = Command(
+        TMPDIR=str(folder),
+        COUNTERMAND_SERVER="127.0.0.1:1",
+        COUNTERMAND_STORE="sqlite:////nowhere/x.db",
+    )
+    result = await command("demo", "--self-contained")
+    assert (result.status, result.err) == (0, "")
+    assert time.monotonic() - started < 15
+    ends = [line for line in result.out.splitlines() if "CANCELLED   version 4" in line]
+    assert [line.split("proof ")[1].split()[0] for line in ends] == [
+        "ACKNOWLEDGED",
+        "ACKNOWLEDGED",
+        "FORCED",
+    ]
+    assert "says too late that it is done: FENCED" in result.out
+    assert "SUCCEEDED, customer_requested" in result.out
+    assert result.out.count("STOPPED  CANCELLED") == 3
+    assert len(result.out.splitlines()[-1].removeprefix("Its trace: ")) == 32
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+async def test_a_demo_that_is_broken_off_takes_its_server_along(
+    folder: Path, number: signal.Signals, status: int
+):
+    demo = await Command(TMPDIR=str(folder)).start("demo", "--self-contained")
+    while "RUNNING" not in await read_line(demo):
+        assert alive_in(folder)
+    demo.send_signal(number)
+    result = await finish(demo)
+    assert (result.status, result.err) == (status, "")
+
+
+async def test_a_demo_whose_server_does_not_start_says_why(folder: Path, tmp_path: Path):
+    (tmp_path / "uvloop.py").write_text("raise ImportError('no uvloop today')")
+    command = Command(TMPDIR=str(folder), PYTHONPATH=str(tmp_path))
+    result = await command("demo", "--self-contained")
+    assert (result.status, result.out) == (3, "")
+    assert result.err.startswith("countermand: the server ended before it was ready\n")
+    assert "no uvloop today" in result.err

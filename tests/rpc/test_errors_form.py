@@ -1,0 +1,272 @@
+"""Bad input for every method: what is wrong is named, and nothing is stored."""
+
+import hashlib
+import sqlite3
+from contextlib import closing
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from countermand.v1 import agent_service_pb2 as a
+from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import key_service_pb2 as k
+from countermand.v1 import task_service_pb2 as t
+from tests.support.caller import new_caller, new_id
+from tests.support.raw import RPCS
+from tests.support.refusals import refusal_of, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+NIL = "00000000-0000-0000-0000-000000000000"
+ID = "0190a5c0-0000-7000-8000-000000000001"
+BAD_UUIDS = (
+    "",
+    "x",
+    NIL,
+    ID[:-1],
+    ID + "0",
+    ID.replace("-", ""),
+    "{" + ID + "}",
+    "urn:uuid:" + ID,
+    ID.replace("0", "g"),
+    " " + ID,
+    ID + "\n",
+    "\u0660" + ID[1:],  # a digit, but not an ASCII one
+    "x" * 10_000,
+    "a\0b",
+    "'; DROP TABLE tasks; --",
+)
+BAD_NAMES = ("", " ", "a b", "x" * 129, "ä", "a/b", "a\0", "a\n", "\u0660")
+LONG = {"reason": 129, "message": 501, "on_behalf_of": 257}
+
+
+def duration(seconds: int, nanos: int = 0) -> Duration:
+    return Duration(seconds=seconds, nanos=nanos)
+
+
+def spans(least: int, most: int) -> list[Duration]:
+    """Durations out of a range, and some that are no durations."""
+    below = duration(least - 1, 999_999_000) if least else duration(0, -1000)
+    return [
+        below,
+        duration(-1),
+        duration(most, 1000),
+        duration(2**62),
+        duration(-(2**62)),
+        duration(10, 1_000_000_000),
+        duration(10, -5),
+        duration(-10, 5),
+    ]
+
+
+def _cases():
+    for cancel, field in ((c.CancelTaskRequest, "task_id"), (c.CancelGroupRequest, "group_id")):
+        for bad in BAD_UUIDS:
+            yield field, cancel(**{field: bad})
+        for bad in BAD_UUIDS[1:]:
+            yield "request_id", cancel(**{field: ID}, request_id=bad)
+        for name, size in LONG.items():
+            yield name, cancel(**{field: ID, name: "ä" * size})
+            yield name, cancel(**{field: ID, name: "a\0"})
+        for bad in spans(0, 3600):
+            yield "grace_period", cancel(**{field: ID}, grace_period=bad)
+    for bad in BAD_UUIDS:
+        yield "task_id", c.WatchTaskRequest(task_id=bad)
+        yield "cancellation_id", c.GetCancellationRequest(cancellation_id=bad)
+        yield "task_id", c.ListCancellationsRequest(task_id=bad)
+        yield "group_id", c.ListCancellationsRequest(group_id=bad)
+        yield "task_id", t.GetTaskRequest(task_id=bad)
+        yield "group_id", t.GetGroupRequest(group_id=bad)
+        yield "task_id", t.CreateTaskRequest(task_id=bad)
+        yield "group_id", t.CreateTaskRequest(group_id=bad)
+        yield "group_id", t.CreateGroupRequest(group_id=bad)
+        yield (
+            "tasks[1].task_id",
+            t.CreateGroupRequest(tasks=[t.CreateTaskRequest(), t.CreateTaskRequest(task_id=bad)]),
+        )
+        yield "task_id", a.StartTaskRequest(task_id=bad, agent_id="a")
+        yield "task_id", a.FinishTaskRequest(task_id=bad, fence=1, outcome=1)
+    for bad in BAD_UUIDS[1:]:
+        yield "filter.group_id", c.WatchTasksRequest(filter={"group_id": bad})
+        yield "filter.group_id", t.ListTasksRequest(filter={"group_id": bad})
+    for bad in BAD_NAMES:
+        yield "agent_id", a.StartTaskRequest(task_id=ID, agent_id=bad)
+        yield "agent_id", a.HeartbeatRequest(agent_id=bad)
+        yield "key_id", k.RevokeKeyRequest(key_id=bad)
+        yield (
+            "tenant",
+            k.CreateKeyRequest(tenant=bad, environment="sandbox", scopes=["tasks:read"]),
+        )
+    for bad in BAD_NAMES[1:]:
+        yield "filter.agent_id", c.WatchTasksRequest(filter={"agent_id": bad})
+        yield "filter.agent_id", t.ListTasksRequest(filter={"agent_id": bad})
+    for bad in spans(1, 3600):
+        yield "lease_duration", a.StartTaskRequest(task_id=ID, agent_id="a", lease_duration=bad)
+        yield "lease_duration", a.HeartbeatRequest(agent_id="a", lease_duration=bad)
+    for bad in spans(1, 600):
+        yield "heartbeat_interval", c.WatchTaskRequest(task_id=ID, heartbeat_interval=bad)
+        yield "heartbeat_interval", c.WatchTasksRequest(heartbeat_interval=bad)
+    for bad in (-1, -(2**31)):
+        yield "page_size", t.ListTasksRequest(page_size=bad)
+        yield "page_size", c.ListCancellationsRequest(page_size=bad)
+        yield "page_size", k.ListKeysRequest(page_size=bad)
+    for bad in (0, 7, 99, -1):
+        yield "states[1]", t.ListTasksRequest(states=[1, bad])
+    for bad in (5, 99, -1):
+        yield "state", c.ListCancellationsRequest(state=bad)
+    for bad in (0, 4, 99, -1):
+        yield "outcome", a.FinishTaskRequest(task_id=ID, fence=1, outcome=bad)
+    for bad in (0, -1, -(2**63)):
+        yield "fence", a.FinishTaskRequest(task_id=ID, fence=bad, outcome=1)
+    failed = a.FINISH_OUTCOME_FAILED
+    for bad in ("ä" * 501, "a\0"):
+        yield (
+            "failure_message",
+            a.FinishTaskRequest(task_id=ID, fence=1, outcome=failed, failure_message=bad),
+        )
+    for outcome in (1, 3):
+        yield (
+            "failure_message",
+            a.FinishTaskRequest(task_id=ID, fence=1, outcome=outcome, failure_message="x"),
+        )
+    yield "after_version", c.WatchTaskRequest(task_id=ID, after_version=-1)
+    for bad in ("x" * 129, "\0"):
+        yield "merchant", t.CreateTaskRequest(merchant=bad)
+        yield "tasks[0].merchant", t.CreateGroupRequest(tasks=[t.CreateTaskRequest(merchant=bad)])
+        yield "reason", c.ListCancellationsRequest(reason=bad)
+    for labels in (
+        {str(n): "" for n in range(17)},
+        {"": "x"},
+        {"x" * 129: ""},
+        {"x": "y" * 129},
+        {"x\0": ""},
+        {"x": "\0"},
+    ):
+        yield "labels", t.CreateTaskRequest(labels=labels)
+    for bad in (
+        Timestamp(seconds=2**62),
+        Timestamp(seconds=-(2**62)),
+        Timestamp(nanos=-1),
+        Timestamp(nanos=1_000_000_000),
+        Timestamp(seconds=253_402_300_800),
+    ):
+        yield "start_time", c.ListCancellationsRequest(start_time=bad)
+        yield "end_time", c.ListCancellationsRequest(end_time=bad)
+        yield (
+            "expire_time",
+            k.CreateKeyRequest(
+                tenant="t", environment="sandbox", scopes=["tasks:read"], expire_time=bad
+            ),
+        )
+
+
+CASES: dict[str, list] = {}
+for _field, _request in _cases():
+    CASES.setdefault(type(_request).__name__.removesuffix("Request"), []).append((_field, _request))
+
+
+def stored(shared, tenant: str) -> str:
+    """Returns a digest of all that a tenant has in the store, and of all keys."""
+    digest = hashlib.sha256()
+    path = f"file:{shared.folder}/countermand.db?mode=ro"
+    with closing(sqlite3.connect(path, uri=True)) as db:
+        chosen = "(SELECT namespace_no FROM namespaces WHERE tenant = ?)"
+        for table in ("tasks", "groups", "events", "cancellations", "request_ids", "agents"):
+            rows = db.execute(f"SELECT * FROM {table} WHERE namespace_no IN {chosen}", (tenant,))
+            digest.update(repr(rows.fetchall()).encode())
+        digest.update(repr(db.execute("SELECT * FROM keys").fetchall()).encode())
+    return digest.hexdigest()
+
+
+async def test_every_method_has_bad_input_here():
+    assert set(CASES) == set(RPCS)
+
+
+@pytest.mark.parametrize("method", RPCS)
+async def test_bad_input_is_named_and_changes_nothing(caller, shared, method):
+    held = await caller.running(agent_id="a")
+    await caller.cancel((await caller.create_group(1)).tasks[0].task_id, request_id=new_id())
+    before = stored(shared, caller.tenant)
+    rpc = RPCS[method]
+    for field, request in CASES[method]:
+        call = rpc.call(caller.channel, request.SerializeToString())
+        refusal = await refused(call, "INVALID_REQUEST")
+        assert list(refusal.fields) == [field], request
+    assert stored(shared, caller.tenant) == before
+    assert await caller.get(held.task_id) == held.task
+
+
+async def test_all_that_is_wrong_is_named_at_once(caller):
+    request = c.CancelTaskRequest(
+        task_id="x", reason="r" * 129, request_id=NIL, grace_period=duration(-1)
+    )
+    refusal = await refused(caller.cancellations.CancelTask(request), "INVALID_REQUEST")
+    assert list(refusal.fields) == ["task_id", "reason", "request_id", "grace_period"]
+
+
+async def test_the_largest_input_is_fine(caller):
+    held = await caller.running(
+        merchant="ü" * 128, labels={f"{n:0128}": "🛒" * 128 for n in range(16)}
+    )
+    answer = await caller.cancel(
+        held.task_id.upper(),
+        grace=3600,
+        reason="r" * 128,
+        message="m" * 500,
+        on_behalf_of="o" * 256,
+        request_id=new_id(),
+    )
+    assert answer.task.cancel_message == "m" * 500
+
+
+async def test_anothers_id_cannot_be_told_from_an_unknown_one(caller, stranger, shared, admin):
+    made = await stranger.create_group(1)
+    held = await stranger.start(made.tasks[0].task_id)
+    answer = await stranger.cancel(held.task_id)
+    foreign = {
+        "task_id": held.task_id,
+        "group_id": made.group.group_id,
+        "cancellation_id": answer.cancellation.cancellation_id,
+    }
+    fields = {"tenant": stranger.tenant, "environment": "production"}
+    async with new_caller(shared, admin, **fields) as neighbour:
+        before = stored(shared, stranger.tenant)
+        for other in (caller, neighbour):
+            for method, build in (
+                ("CancelTask", lambda id: c.CancelTaskRequest(task_id=id["task_id"])),
+                ("CancelGroup", lambda id: c.CancelGroupRequest(group_id=id["group_id"])),
+                ("WatchTask", lambda id: c.WatchTaskRequest(task_id=id["task_id"])),
+                ("WatchTasks", lambda id: c.WatchTasksRequest(filter={"group_id": id["group_id"]})),
+                ("GetCancellation", lambda id: c.GetCancellationRequest(**just(id, "cancell"))),
+                ("ListCancellations", lambda id: c.ListCancellationsRequest(**just(id, "task"))),
+                ("ListCancellations", lambda id: c.ListCancellationsRequest(**just(id, "group"))),
+                ("CreateTask", lambda id: t.CreateTaskRequest(group_id=id["group_id"])),
+                ("GetTask", lambda id: t.GetTaskRequest(task_id=id["task_id"])),
+                ("GetGroup", lambda id: t.GetGroupRequest(group_id=id["group_id"])),
+                ("ListTasks", lambda id: t.ListTasksRequest(filter={"group_id": id["group_id"]})),
+                ("StartTask", lambda id: a.StartTaskRequest(agent_id="a", **just(id, "task"))),
+                (
+                    "FinishTask",
+                    lambda id: a.FinishTaskRequest(fence=1, outcome=1, **just(id, "task")),
+                ),
+            ):
+                unknown = {field: new_id() for field in foreign}
+                told = []
+                for ids in (foreign, unknown):
+                    data = build(ids).SerializeToString()
+                    with pytest.raises(grpc.aio.AioRpcError) as caught:
+                        await RPCS[method].call(other.channel, data)
+                    text = repr(refusal_of(caught.value))
+                    for field, id in ids.items():
+                        text = text.replace(id, field)
+                    told.append(text)
+                assert told[0] == told[1]
+                assert "NOT_FOUND" in told[0]
+    assert stored(shared, stranger.tenant) == before
+
+
+def just(ids: dict[str, str], kind: str) -> dict[str, str]:
+    """Returns the id of this kind alone."""
+    return {field: id for field, id in ids.items() if field.startswith(kind)}

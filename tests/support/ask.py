@@ -1,0 +1,106 @@
+"""Short ways to write commands: a test names what matters to it, the rest has a default."""
+
+from typing import Any
+
+from countermand.core import commands as c
+from countermand.core.records import SECOND, Key, TaskState
+from countermand.core.trace import TraceContext
+
+NS = 1
+OTHER = 2
+AGENT = "agent-1"
+TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True)
+FIRST_TIME = 1_700_000_000 * SECOND
+"""A day in November 2023, when every test of the rules begins."""
+
+
+def uid(number: int) -> str:
+    """Returns a UUID that a reader can tell apart from others by its last digits."""
+    return f"00000000-0000-4000-8000-{number:012x}"
+
+
+T1, T2, T3, T4 = (uid(number) for number in range(1, 5))
+G1, G2 = uid(0xA1), uid(0xA2)
+R1, R2, R3 = uid(0xB1), uid(0xB2), uid(0xB3)
+
+
+def new(task_id: str = T1, group_id: str | None = None, **fields: Any) -> c.NewTask:
+    return c.NewTask(task_id, group_id, fields.pop("merchant", "shop"), fields.pop("labels", {}))
+
+
+def create(
+    task_id: str = T1, group_id: str | None = None, *, ns: int = NS, **fields: Any
+) -> c.CreateTask:
+    return c.CreateTask(ns, new(task_id, group_id, **fields))
+
+
+def create_group(
+    *task_ids: str, group_id: str = G1, closed: bool = False, ns: int = NS
+) -> c.CreateGroup:
+    return c.CreateGroup(ns, group_id, closed, tuple(new(id, group_id) for id in task_ids))
+
+
+def start(
+    task_id: str = T1, agent_id: str = AGENT, *, lease: int = 3600 * SECOND, ns: int = NS
+) -> c.StartTask:
+    return c.StartTask(ns, task_id, agent_id, lease)
+
+
+def renew(agent_id: str = AGENT, *, lease: int = 30 * SECOND, ns: int = NS) -> c.RenewLease:
+    return c.RenewLease(ns, agent_id, lease)
+
+
+def finish(
+    task_id: str = T1,
+    outcome: TaskState = TaskState.COMPLETED,
+    *,
+    fence: int = 1,
+    message: str = "",
+    ns: int = NS,
+) -> c.FinishTask:
+    return c.FinishTask(ns, task_id, fence, outcome, message)
+
+
+def completed(task_id: str = T1, **fields: Any) -> c.FinishTask:
+    return finish(task_id, TaskState.COMPLETED, **fields)
+
+
+def failed(task_id: str = T1, **fields: Any) -> c.FinishTask:
+    return finish(task_id, TaskState.FAILED, **fields)
+
+
+def acknowledged(task_id: str = T1, **fields: Any) -> c.FinishTask:
+    return finish(task_id, TaskState.CANCELLED, **fields)
+
+
+def _cancel(target_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    grace = fields.pop("grace", 30 * SECOND)
+    return {
+        "namespace": fields.pop("ns", NS),
+        "target_id": target_id,
+        "reason": "customer_requested",
+        "message": "please stop",
+        "request_id": None,
+        "grace_period": grace,
+        "expected_version": None,
+        "validate_only": False,
+        "on_behalf_of": "",
+        "requested_by": "key-1",
+        "trace": TRACE,
+    } | fields
+
+
+def cancel(task_id: str = T1, **fields: Any) -> c.CancelTask:
+    return c.CancelTask(**_cancel(task_id, fields))
+
+
+def cancel_group(group_id: str = G1, **fields: Any) -> c.CancelGroup:
+    return c.CancelGroup(**_cancel(group_id, fields))
+
+
+def reap(limit: int = 1000) -> c.Reap:
+    return c.Reap(0, limit)
+
+
+def key(key_id: str = "key-1", tenant: str = "acme", environment: str = "sandbox") -> Key:
+    return Key(key_id, tenant, environment, ("tasks:read",), bytes(32), 0)

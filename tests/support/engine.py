@@ -1,0 +1,165 @@
+"""The moving parts on a real store: a writer, a hub, watches, and faults on command."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from countermand.core.commands import Command
+from countermand.core.decide import Batch
+from countermand.core.ids import UuidMaker
+from countermand.core.records import Event, TaskFilter
+from countermand.engine.clock import Clock
+from countermand.engine.hub import MOST_BYTES, Hub, Subscription
+from countermand.engine.watch import Message, Place, Watch
+from countermand.engine.watchers import Watcher
+from countermand.engine.writer import Committed, Writer
+from countermand.store.sqlite import SqliteStore
+from tests.support.ask import FIRST_TIME, NS
+from tests.support.stores import Keeper
+
+HOUR = 3_600_000_000
+
+
+class HandClock(Clock):
+    """A clock that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.time = FIRST_TIME
+
+    def now(self) -> int:
+        return self.time
+
+
+class TroubledStore:
+    """A real store whose commits can be held up, or fail before or after they are done."""
+
+    def __init__(self, path: Path) -> None:
+        self.real = SqliteStore(path)
+        self.batches: list[list[Command]] = []
+        """What each commit was asked to do."""
+        self.before: Callable[[Batch], None] = lambda batch: None
+        self.after: Callable[[Batch], None] = lambda batch: None
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
+        self.entered = asyncio.Event()
+        """Set when a commit stands before the gate."""
+
+    async def commit(self, batch: Batch) -> None:
+        self.batches.append(list(batch.commands))
+        self.entered.set()
+        await self.open_gate.wait()
+        self.before(batch)
+        await self.real.commit(batch)
+        self.after(batch)
+
+    def hold(self) -> None:
+        """Lets no commit begin until `release`."""
+        self.open_gate.clear()
+        self.entered.clear()
+
+    def release(self) -> None:
+        self.open_gate.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+class Engine:
+    """One store with its writer, hub and watches."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        commit_timeout: float = 10.0,
+        hub_bytes: int = MOST_BYTES,
+    ) -> None:
+        self.store: Any = TroubledStore(path)
+        self.clock = clock or Clock()
+        self.ids = UuidMaker()
+        self.writer = Writer(self.store, self.clock, self.ids, commit_timeout=commit_timeout)
+        self.hub = Hub(hub_bytes)
+        self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
+        self.watch = Watch(self.store, self.hub)
+
+    def submit(self, command: Command) -> asyncio.Future[Any]:
+        return self.writer.submit(command)
+
+    async def do(self, *commands: Command) -> list[Any]:
+        """Submits commands together. Returns their answers, or raises the first refusal."""
+        return await asyncio.gather(*[self.writer.submit(command) for command in commands])
+
+    def when(self, wanted: Callable[[Event], bool]) -> asyncio.Future[Event]:
+        """Returns a future of the first event, from now on, that is wanted."""
+        found: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+        def hear(committed: Committed) -> None:
+            for event in committed.batch.saves.events:
+                if wanted(event) and not found.done():
+                    found.set_result(event)
+
+        self.writer.listen(hear)
+        return found
+
+    def task(self, task_id: str, after: int | None = None, heartbeat: int = HOUR) -> "Following":
+        watcher = SeenWatcher("key-1")
+        return Following(watcher, self.watch.task(watcher, NS, task_id, after, heartbeat))
+
+    def tasks(
+        self, chosen: TaskFilter, place: Place | None = None, heartbeat: int = HOUR
+    ) -> "Following":
+        watcher = SeenWatcher("key-1")
+        return Following(watcher, self.watch.tasks(watcher, NS, chosen, place, heartbeat))
+
+
+class SeenWatcher(Watcher):
+    """A watcher of which a test can tell that it has nothing to do."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(key_id)
+        self.idle = asyncio.Event()
+        """Set when it first waits for something new."""
+
+    async def wait(self, subscription: Subscription, seconds: float) -> bool:
+        self.idle.set()
+        return await super().wait(subscription, seconds)
+
+
+class Following:
+    """One watch: an `async for`, or `take` some messages. Close it, or read it to its end."""
+
+    def __init__(self, watcher: SeenWatcher, messages: Any) -> None:
+        self.watcher = watcher
+        self.messages = messages
+
+    async def take(self, count: int) -> list[Message]:
+        return [await anext(self.messages) for _ in range(count)]
+
+    async def rest(self) -> list[Message]:
+        """Returns all messages until the watch ends by itself."""
+        return [message async for message in self.messages]
+
+    async def close(self) -> None:
+        await self.messages.aclose()
+
+
+@asynccontextmanager
+async def running(path: Path, **options: Any) -> AsyncIterator[Engine]:
+    """An engine whose writer runs, on a store with the two namespaces."""
+    engine = Engine(path, **options)
+    keeper = Keeper(engine.store.real)
+    await keeper.store.open(engine.clock.now())
+    if not await keeper.store.keys():
+        await keeper.settle_in()
+    writing = asyncio.create_task(engine.writer.run())
+    try:
+        yield engine
+    finally:
+        engine.store.release()
+        engine.writer.close()
+        with suppress(Exception):
+            await writing
+        await keeper.store.close()

@@ -1,0 +1,85 @@
+"""A server inside the test's process, for what a whole process cannot be set to: a short write
+timeout, or a method that fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from countermand.engine.watchers import WRITE_TIMEOUT, Watchers
+from countermand.rpc.app import App, running
+from countermand.rpc.guard import Guard
+from countermand.rpc.method import Stream, Unary
+from countermand.rpc.server import OPTIONS, _Router
+from countermand.rpc.servicers.agent import AgentService
+from countermand.rpc.servicers.cancellation import CancellationService
+from countermand.rpc.servicers.key import KeyService
+from countermand.rpc.servicers.task import TaskService
+from countermand.telemetry.tracing import Tracing
+from tests.support.caller import Caller
+from tests.support.server import StreamWithKey, Stubs, UnaryWithKey
+
+
+@dataclass
+class Inside:
+    """What such a server is made of."""
+
+    app: App
+    guard: Guard
+    watchers: Watchers
+    address: str
+    key: str
+
+    async def no_watchers(self, timeout: float = 10) -> None:
+        """Returns when no watch is open any more: nothing signals that, so it looks."""
+        async with asyncio.timeout(timeout):
+            while len(self.watchers):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def caller(self, **options: int) -> AsyncIterator[Caller]:
+        """Calls on a channel of its own, with such options as `bdp_probe=0`."""
+        chosen = [(f"grpc.{name}", value) for name, value in options.items()]
+        async with grpc.aio.insecure_channel(
+            self.address,
+            options=[("grpc.use_local_subchannel_pool", 1), *chosen],
+            interceptors=[UnaryWithKey(self.key), StreamWithKey(self.key)],
+        ) as channel:
+            yield Caller(Stubs(channel), "default", self.key.split("_")[2])
+
+
+@asynccontextmanager
+async def inside(
+    folder: Path,
+    *,
+    write_timeout: float = WRITE_TIMEOUT,
+    replaced: Sequence[Unary | Stream] = (),
+    name: str = "inside",
+) -> AsyncIterator[Inside]:
+    """Serves a store of the folder, with some methods replaced."""
+    async with running(f"sqlite:///{folder / name}.db") as (app, _):
+        watchers = Watchers(write_timeout)
+        guard = Guard(app.keyring, watchers, Tracing())
+        services = (
+            CancellationService(app.store, app.writer, app.watch),
+            TaskService(app.store, app.writer, app.clock, app.ids),
+            AgentService(app.store, app.writer),
+            KeyService(app.keyring, app.clock),
+        )
+        methods = {method.name: method for service in services for method in service.methods()}
+        methods |= {method.name: method for method in replaced}
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((_Router(guard, methods.values()),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        sweeping = asyncio.create_task(watchers.sweep(app.keyring.is_live))
+        key = await app.keyring.create_first()
+        try:
+            yield Inside(app, guard, watchers, f"127.0.0.1:{port}", key)
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await server.stop(None)

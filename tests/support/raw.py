@@ -1,0 +1,74 @@
+"""Calls by path with raw bytes, as any client in the world may send them."""
+
+from typing import Any, NamedTuple
+
+import grpc
+from google.protobuf.message import Message
+
+from countermand.v1 import agent_service_pb2 as a
+from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import key_service_pb2 as k
+from countermand.v1 import task_service_pb2 as t
+
+READ = ("tasks:read", "tasks:run")
+ID = "0190a5c0-0000-7000-8000-000000000001"
+
+
+class Rpc(NamedTuple):
+    """One method: its path, a request that is well-formed, and the scopes of which one lets in."""
+
+    path: str
+    request: Message
+    scopes: tuple[str, ...]
+    stream: bool = False
+    most_bytes: int = 64 * 1024
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    async def call(self, channel: grpc.aio.Channel, data: bytes, key: str | None = None) -> bytes:
+        """Sends these bytes and returns the first answer."""
+        metadata = [("x-api-key", key)] if key is not None else None
+        if self.stream:
+            call = channel.unary_stream(self.path)(data, metadata=metadata, timeout=10)
+            answer = await call.read()
+            call.cancel()
+            return answer
+        return await channel.unary_unary(self.path)(data, metadata=metadata, timeout=10)
+
+
+def _rpc(service: str, request: Message, *scopes: str, **more: Any) -> Rpc:
+    method = type(request).__name__.removesuffix("Request")
+    return Rpc(f"/countermand.v1.{service}/{method}", request, scopes, **more)
+
+
+_CANCEL, _TASK, _AGENT, _KEY = (
+    f"{name}Service" for name in ("Cancellation", "Task", "Agent", "Key")
+)
+RPCS = {
+    rpc.name: rpc
+    for rpc in (
+        _rpc(_CANCEL, c.CancelTaskRequest(task_id=ID), "tasks:cancel"),
+        _rpc(_CANCEL, c.CancelGroupRequest(group_id=ID), "tasks:cancel"),
+        _rpc(_CANCEL, c.WatchTaskRequest(task_id=ID), *READ, stream=True),
+        _rpc(_CANCEL, c.WatchTasksRequest(), *READ, stream=True),
+        _rpc(_CANCEL, c.GetCancellationRequest(cancellation_id=ID), *READ),
+        _rpc(_CANCEL, c.ListCancellationsRequest(), *READ),
+        _rpc(_TASK, t.CreateTaskRequest(), "tasks:write"),
+        _rpc(_TASK, t.CreateGroupRequest(), "tasks:write", most_bytes=4 * 1024 * 1024),
+        _rpc(_TASK, t.GetTaskRequest(task_id=ID), *READ),
+        _rpc(_TASK, t.GetGroupRequest(group_id=ID), *READ),
+        _rpc(_TASK, t.ListTasksRequest(), *READ),
+        _rpc(_AGENT, a.StartTaskRequest(task_id=ID, agent_id="a"), "tasks:run"),
+        _rpc(_AGENT, a.HeartbeatRequest(agent_id="a"), "tasks:run"),
+        _rpc(_AGENT, a.FinishTaskRequest(task_id=ID, fence=1, outcome=1), "tasks:run"),
+        _rpc(
+            _KEY,
+            k.CreateKeyRequest(tenant="t", environment="sandbox", scopes=["tasks:read"]),
+            "keys:admin",
+        ),
+        _rpc(_KEY, k.ListKeysRequest(), "keys:admin"),
+        _rpc(_KEY, k.RevokeKeyRequest(key_id=ID), "keys:admin"),
+    )
+}

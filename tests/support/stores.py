@@ -1,0 +1,45 @@
+"""A store under test: commits commands, and tells what they answered."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from countermand.core import commands as c
+from countermand.core.decide import Batch
+from countermand.core.errors import Refused
+from countermand.core.ids import UuidMaker
+from countermand.store.contract import Store
+from tests.support.ask import FIRST_TIME, NS, OTHER, key
+
+
+class Keeper:
+    """A store with a time of its own and two namespaces, NS and OTHER."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = FIRST_TIME
+        self.ids = UuidMaker()
+
+    async def settle_in(self) -> None:
+        """Makes the two namespaces, by their keys."""
+        await self.run(c.CreateKey(0, key("first")))
+        await self.run(c.CreateKey(0, key("second", tenant="other")))
+        numbers = {found.key_id: found.namespace for found in await self.store.keys()}
+        assert numbers == {"first": NS, "second": OTHER}
+
+    async def commit(self, commands: Iterable[c.Command]) -> Batch:
+        """Commits one batch."""
+        batch = Batch(list(commands), self.now, self.ids)
+        await self.store.commit(batch)
+        return batch
+
+    async def run(self, *commands: c.Command) -> list[Any]:
+        """Commits commands in one batch; none may be refused. Returns their answers."""
+        answers = (await self.commit(commands)).answers
+        for answer in answers:
+            if isinstance(answer, Refused):
+                raise answer
+        return answers
+
+    async def do(self, command: c.Command) -> Any:
+        """Commits one command alone. Returns its answer, or raises its refusal."""
+        return (await self.run(command))[0]

@@ -1,0 +1,263 @@
+"""The command line, as far as it goes without a server."""
+
+import socket
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+import typer
+
+from countermand import __version__
+from countermand.cli import options
+from countermand.cli.demo.board import Board
+from countermand.cli.failures import Failure, as_failure
+from countermand.cli.main import run
+from countermand.cli.options import parse_span
+from countermand.cli.output import moment, show_facts, to_json, word
+from countermand.cli.watch import line
+from countermand.client import CountermandError
+from countermand.core.errors import Reason, Refused
+from countermand.v1.cancellation_pb2 import Cancellation, CancellationState
+from countermand.v1.task_pb2 import CancelProof, Task, TaskState
+
+TASK_ID = "0192f0c1-0000-7000-8000-000000000001"
+WHEN = datetime(2026, 3, 1, 12, 30, 0, 250_999, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for name in ("LISTEN", "STORE", "SERVER", "API_KEY", "DRAIN_TIMEOUT"):
+        monkeypatch.delenv(f"COUNTERMAND_{name}", raising=False)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """So that a test needs not wait as long as a person would."""
+    monkeypatch.setattr(options, "_TIMEOUT", 0.3)
+
+
+@pytest.fixture
+def nobody():
+    """An address where nothing listens, held so that nothing else can take it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield "127.0.0.1:{1}".format(*taken.getsockname())
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("10", timedelta(seconds=10)),
+        ("10s", timedelta(seconds=10)),
+        ("0", timedelta(0)),
+        ("1.5h", timedelta(minutes=90)),
+        (" 2 m ", timedelta(minutes=2)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("90d", timedelta(days=90)),
+    ],
+)
+def test_a_span_is_a_number_with_a_unit_or_seconds(text, span):
+    assert parse_span(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1 week", "1e3", "10s5", "9" * 400 + "d", "١s"])
+def test_anything_else_is_no_span(text):
+    with pytest.raises(typer.BadParameter):
+        parse_span(text)
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"countermand {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["cancel"], ["watch"], ["keys"], ["keys", "create"], ["demo"]]
+)
+def test_each_command_has_a_help(command, capsys):
+    assert run([*command, "--help"]) == 0
+    assert "--help" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["stop"],
+        ["watch"],
+        ["watch", TASK_ID, "--never"],
+        ["cancel", "task"],
+        ["cancel", "cart", TASK_ID],
+        ["cancel", "task", TASK_ID, "--grace", "soon"],
+        ["cancel", "task", TASK_ID, "--expected-version", "two"],
+        ["watch", TASK_ID, "--server", ""],
+        ["watch", TASK_ID, "--api-key", "two\nlines"],
+        ["serve", "--drain-timeout", "soon"],
+        ["serve", "--tls-cert", "x"],
+        ["keys", "create", "--scope", "tasks:read"],
+        ["keys", "create", "--tenant", "t"],
+        ["keys", "create", "--tenant", "t", "--scope", "tasks:read", "--expire-in", "9999999d"],
+        ["keys", "list", "--server", "127.0.0.1:1", "--store", "sqlite:///x.db"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2_and_calls_nobody(arguments, capsys):
+    assert run(arguments) == 2
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.out + printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cancel", "task", TASK_ID],
+        ["cancel", "group", TASK_ID, "--json"],
+        ["watch", TASK_ID],
+        ["watch", TASK_ID, "--group"],
+        ["keys", "list"],
+        ["keys", "revoke", "k"],
+        ["keys", "create", "--tenant", "t", "--scope", "tasks:read"],
+        ["demo"],
+    ],
+    ids=" ".join,
+)
+def test_a_server_that_is_not_there_is_3(arguments, nobody, impatient, capsys):
+    assert run([*arguments, "--server", nobody]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("countermand: the server was not reached: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_the_environment_names_the_server(nobody, impatient, capsys, monkeypatch):
+    monkeypatch.setenv("COUNTERMAND_SERVER", nobody)
+    assert run(["keys", "list"]) == 3
+    assert nobody in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status"),
+    [
+        (["--server", "NOBODY", "--store", "STORE"], {}, 2),
+        ([], {"SERVER": "NOBODY", "STORE": "STORE"}, 2),
+        (["--server", "NOBODY"], {"STORE": "STORE"}, 3),
+        (["--server", "NOBODY"], {"SERVER": "other:1", "STORE": "STORE"}, 3),
+    ],
+)
+def test_the_command_line_counts_more_than_the_environment(
+    arguments, environment, status, nobody, impatient, monkeypatch, tmp_path, capsys
+):
+    places = {"NOBODY": nobody, "STORE": f"sqlite:///{tmp_path / 'x.db'}"}
+    for name, value in environment.items():
+        monkeypatch.setenv(f"COUNTERMAND_{name}", places.get(value, value))
+    assert run(["keys", "list", *(places.get(part, part) for part in arguments)]) == status
+    assert list(tmp_path.iterdir()) == []
+    assert (nobody in capsys.readouterr().err) == (status == 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (Failure("no", 3), 3, "no"),
+        (Refused(Reason.KEY_NOT_FOUND, "there is no key k"), 1, "KEY_NOT_FOUND: there is no key k"),
+        (CountermandError(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND", "x"), 1, "TASK_NOT_FOUND"),
+        (CountermandError(grpc.StatusCode.UNAVAILABLE, "DRAINING", "x"), 1, "DRAINING: x"),
+        (CountermandError(grpc.StatusCode.UNAVAILABLE, "", "refused"), 3, "not reached: refused"),
+        (CountermandError(grpc.StatusCode.DEADLINE_EXCEEDED, "", ""), 3, "in time"),
+        (CountermandError(grpc.StatusCode.UNIMPLEMENTED, "", "what?"), 1, "UNIMPLEMENTED: what?"),
+        (ExceptionGroup("", [ExceptionGroup("", [Failure("no")])]), 1, "no"),
+    ],
+)
+def test_a_failure_that_is_not_ours_is_told_in_a_line(error, status, text):
+    failure = as_failure(error)
+    assert failure is not None
+    assert failure.status == status
+    assert text in str(failure)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ExceptionGroup("", [Failure("no"), KeyError("x")])], ids=type
+)
+def test_a_fault_of_this_program_is_not_hidden(error):
+    assert as_failure(error) is None
+
+
+@pytest.mark.parametrize(
+    ("enum", "value", "expected"),
+    [
+        (TaskState, TaskState.TASK_STATE_RUNNING, "RUNNING"),
+        (TaskState, 0, "-"),
+        (TaskState, 77, "77"),
+        (CancelProof, CancelProof.CANCEL_PROOF_AGENT_LOST, "AGENT_LOST"),
+        (CancellationState, CancellationState.CANCELLATION_STATE_TOO_LATE, "TOO_LATE"),
+    ],
+)
+def test_enum_values_are_the_api_s_words(enum, value, expected):
+    assert word(enum, value) == expected
+
+
+def test_a_time_has_milliseconds_and_its_absence_a_dash():
+    task = Task(create_time=WHEN)
+    assert moment(task.create_time) == "2026-03-01T12:30:00.250Z"
+    assert moment(task.end_time) == "-"
+
+
+def test_json_has_the_names_of_the_proto_files():
+    cancellation = Cancellation(cancellation_id="c", create_time=WHEN)
+    assert to_json(cancellation) == (
+        '{"cancellation_id": "c", "create_time": "2026-03-01T12:30:00.250999Z"}'
+    )
+
+
+def test_a_version_is_one_line_that_can_be_searched():
+    task = Task(
+        task_id=TASK_ID,
+        version=3,
+        state=TaskState.TASK_STATE_CANCELLED,
+        cancel_proof=CancelProof.CANCEL_PROOF_FORCED,
+        update_time=WHEN,
+        deadline_time=WHEN - timedelta(seconds=1),
+    )
+    assert str(line(task)) == (
+        f"2026-03-01T12:30:00.250Z  {TASK_ID}  version=3  state=CANCELLED  proof=FORCED"
+        "  deadline=2026-03-01T12:29:59.250Z"
+    )
+
+
+def test_facts_stand_below_one_another_and_are_never_broken(capsys):
+    show_facts([("state", "CANCELLED"), ("message", "[bold]" + "x" * 200), ("reason", "")])
+    assert capsys.readouterr().out == (
+        f"state    CANCELLED\nmessage  [bold]{'x' * 200}\nreason   -\n"
+    )
+
+
+def test_without_a_terminal_the_demo_s_board_is_one_line_for_each_version(capsys):
+    board = Board()
+    board.expect({TASK_ID: "Fern & Fable Books"})
+    task = Task(task_id=TASK_ID, version=2, state=TaskState.TASK_STATE_RUNNING, agent_id="a-1")
+    with board.shown():
+        board.hear(task)
+        board.say("[bold]stop")
+    assert capsys.readouterr().out == (
+        "     0 ms  Fern & Fable Books    RUNNING     version 2  proof -  a-1\n[bold]stop\n"
+    )
+
+
+def test_on_a_terminal_the_demo_s_board_is_a_table(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    board = Board()
+    board.expect({TASK_ID: "Fern & Fable Books"})
+    with board.shown():
+        board.cancel_is_sent()
+        board.hear(
+            Task(
+                task_id=TASK_ID,
+                version=4,
+                state=TaskState.TASK_STATE_CANCELLED,
+                cancel_proof=CancelProof.CANCEL_PROOF_FORCED,
+            )
+        )
+    last = capsys.readouterr().out.split("merchant")[-1]
+    for text in ("Fern & Fable Books", "CANCELLED", "4", "FORCED", " ms"):
+        assert text in last

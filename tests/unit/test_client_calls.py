@@ -1,0 +1,555 @@
+"""Calls of the client, against a server that answers as it is told."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import grpc
+import pytest
+from google.protobuf import any_pb2, descriptor_pool, duration_pb2, message_factory
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from countermand.client import Client, CountermandError
+from countermand.client.backoff import Backoff
+from countermand.client.ids import new_id
+from countermand.v1 import agent_service_pb2 as agents
+from countermand.v1 import cancellation_pb2 as cancellation
+from countermand.v1 import cancellation_service_pb2 as cancellations
+from countermand.v1 import key_service_pb2 as keys
+from countermand.v1 import task_pb2 as task
+from countermand.v1 import task_service_pb2 as tasks
+
+TASK_ID = "0192f0c1-0000-7000-8000-000000000001"
+GROUP_ID = "0192f0c1-0000-7000-8000-000000000002"
+REQUEST_ID = "0192f0c1-0000-7000-8000-000000000003"
+WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SOON = timedelta(seconds=5)
+
+Answer = Message | Callable[[Message], Message]
+
+
+class Seen(NamedTuple):
+    method: str
+    request: Message
+    key: str | None
+    time: float
+
+
+class Scripted(grpc.GenericRpcHandler):
+    """Answers the next call with the next answer: a message, or a status to refuse it with."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.seen: list[Seen] = []
+        self.arrived = asyncio.Event()
+
+    def service(self, details):
+        metadata = dict(details.invocation_metadata)
+        method = details.method.removeprefix("/countermand.v1.")
+
+        async def answer(raw: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            name = f"countermand.v1.{method.split('/')[1]}Request"
+            described = descriptor_pool.Default().FindMessageTypeByName(name)
+            request = message_factory.GetMessageClass(described).FromString(raw)
+            self.seen.append(Seen(method, request, metadata.get("x-api-key"), time.monotonic()))
+            self.arrived.set()
+            if not self.answers:
+                await asyncio.Event().wait()
+            chosen = self.answers.pop(0)
+            found = chosen(request) if callable(chosen) else chosen
+            if isinstance(found, status_pb2.Status):
+                await context.abort_with_status(rpc_status.to_status(found))
+            return found.SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def refusal(code: str, reason: str = "", *, retry: float | None = None, **metadata: str):
+    """A refusal as Countermand makes it; without a reason, as gRPC itself does."""
+    details = []
+    if reason:
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="countermand", metadata=metadata)
+        details.append(info)
+    if retry is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(retry * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = [any_pb2.Any() for _ in details]
+    for target, detail in zip(packed, details, strict=True):
+        target.Pack(detail)
+    number = code_pb2.Code.Value(code)
+    return status_pb2.Status(code=number, message=f"no: {reason or code}", details=packed)
+
+
+DRAINING = refusal("UNAVAILABLE", "DRAINING")
+
+
+@asynccontextmanager
+async def serving(script: Scripted, port: int = 0) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers([script])
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+@asynccontextmanager
+async def connected(script: Scripted, **options: float) -> AsyncIterator[Client]:
+    async with serving(script) as target, Client(target, "the-key", **options) as client:
+        yield client
+
+
+CALLS = [
+    (
+        lambda client: client.create_task(
+            task_id=TASK_ID, group_id=GROUP_ID, merchant="m", labels={"a": "b"}
+        ),
+        "TaskService/CreateTask",
+        tasks.CreateTaskRequest(
+            task_id=TASK_ID, group_id=GROUP_ID, merchant="m", labels={"a": "b"}
+        ),
+        tasks.CreateTaskResponse(task=task.Task(task_id=TASK_ID)),
+    ),
+    (
+        lambda client: client.create_group(
+            [tasks.CreateTaskRequest(task_id=TASK_ID)], group_id=GROUP_ID, closed=True
+        ),
+        "TaskService/CreateGroup",
+        tasks.CreateGroupRequest(
+            group_id=GROUP_ID, closed=True, tasks=[tasks.CreateTaskRequest(task_id=TASK_ID)]
+        ),
+        tasks.CreateGroupResponse(group=task.Group(group_id=GROUP_ID)),
+    ),
+    (
+        lambda client: client.get_task(TASK_ID),
+        "TaskService/GetTask",
+        tasks.GetTaskRequest(task_id=TASK_ID),
+        tasks.GetTaskResponse(task=task.Task(task_id=TASK_ID)),
+    ),
+    (
+        lambda client: client.get_group(GROUP_ID),
+        "TaskService/GetGroup",
+        tasks.GetGroupRequest(group_id=GROUP_ID),
+        tasks.GetGroupResponse(group=task.Group(group_id=GROUP_ID)),
+    ),
+    (
+        lambda client: client.list_tasks(
+            task.TaskFilter(group_id=GROUP_ID),
+            states=[task.TASK_STATE_RUNNING],
+            page_size=7,
+            page_token="next",
+        ),
+        "TaskService/ListTasks",
+        tasks.ListTasksRequest(
+            filter=task.TaskFilter(group_id=GROUP_ID),
+            states=[task.TASK_STATE_RUNNING],
+            page_size=7,
+            page_token="next",
+        ),
+        tasks.ListTasksResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.start_task(TASK_ID, "agent-1", lease_duration=SOON),
+        "AgentService/StartTask",
+        agents.StartTaskRequest(task_id=TASK_ID, agent_id="agent-1", lease_duration=SOON),
+        agents.StartTaskResponse(fence=3),
+    ),
+    (
+        lambda client: client.heartbeat("agent-1", lease_duration=SOON),
+        "AgentService/Heartbeat",
+        agents.HeartbeatRequest(agent_id="agent-1", lease_duration=SOON),
+        agents.HeartbeatResponse(stops=[agents.Stop(task_id=TASK_ID)]),
+    ),
+    (
+        lambda client: client.finish_task(
+            TASK_ID, 3, agents.FINISH_OUTCOME_FAILED, failure_message="sold out"
+        ),
+        "AgentService/FinishTask",
+        agents.FinishTaskRequest(
+            task_id=TASK_ID,
+            fence=3,
+            outcome=agents.FINISH_OUTCOME_FAILED,
+            failure_message="sold out",
+        ),
+        agents.FinishTaskResponse(task=task.Task(task_id=TASK_ID)),
+    ),
+    (
+        lambda client: client.cancel_task(
+            TASK_ID,
+            reason="fraud",
+            message="stop",
+            grace_period=timedelta(0),
+            request_id=REQUEST_ID,
+            expected_version=2,
+            validate_only=True,
+            on_behalf_of="them",
+        ),
+        "CancellationService/CancelTask",
+        cancellations.CancelTaskRequest(
+            task_id=TASK_ID,
+            reason="fraud",
+            message="stop",
+            grace_period=timedelta(0),
+            request_id=REQUEST_ID,
+            expected_version=2,
+            validate_only=True,
+            on_behalf_of="them",
+        ),
+        cancellations.CancelTaskResponse(replayed=True),
+    ),
+    (
+        lambda client: client.cancel_group(
+            GROUP_ID,
+            reason="fraud",
+            message="stop",
+            grace_period=SOON,
+            request_id=REQUEST_ID,
+            expected_version=2,
+            validate_only=True,
+            on_behalf_of="them",
+        ),
+        "CancellationService/CancelGroup",
+        cancellations.CancelGroupRequest(
+            group_id=GROUP_ID,
+            reason="fraud",
+            message="stop",
+            grace_period=SOON,
+            request_id=REQUEST_ID,
+            expected_version=2,
+            validate_only=True,
+            on_behalf_of="them",
+        ),
+        cancellations.CancelGroupResponse(replayed=True),
+    ),
+    (
+        lambda client: client.get_cancellation(REQUEST_ID),
+        "CancellationService/GetCancellation",
+        cancellations.GetCancellationRequest(cancellation_id=REQUEST_ID),
+        cancellations.GetCancellationResponse(cancellation={"reason": "fraud"}),
+    ),
+    (
+        lambda client: client.list_cancellations(
+            task_id=TASK_ID,
+            group_id=GROUP_ID,
+            reason="fraud",
+            state=cancellation.CANCELLATION_STATE_PARTIAL,
+            start_time=WHEN,
+            end_time=WHEN + SOON,
+            page_size=7,
+            page_token="next",
+        ),
+        "CancellationService/ListCancellations",
+        cancellations.ListCancellationsRequest(
+            task_id=TASK_ID,
+            group_id=GROUP_ID,
+            reason="fraud",
+            state=cancellation.CANCELLATION_STATE_PARTIAL,
+            start_time=WHEN,
+            end_time=WHEN + SOON,
+            page_size=7,
+            page_token="next",
+        ),
+        cancellations.ListCancellationsResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.create_key("t", "sandbox", ["tasks:read"], expire_time=WHEN),
+        "KeyService/CreateKey",
+        keys.CreateKeyRequest(
+            tenant="t", environment="sandbox", scopes=["tasks:read"], expire_time=WHEN
+        ),
+        keys.CreateKeyResponse(secret="cmd_x"),
+    ),
+    (
+        lambda client: client.list_keys(page_size=7, page_token="next"),
+        "KeyService/ListKeys",
+        keys.ListKeysRequest(page_size=7, page_token="next"),
+        keys.ListKeysResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.revoke_key("k"),
+        "KeyService/RevokeKey",
+        keys.RevokeKeyRequest(key_id="k"),
+        keys.RevokeKeyResponse(key=keys.Key(key_id="k")),
+    ),
+]
+NAMES = [method for _, method, _, _ in CALLS]
+
+
+@pytest.mark.parametrize(("call", "method", "request_", "answer"), CALLS, ids=NAMES)
+async def test_a_call_sends_its_fields_and_the_key_and_returns_the_answer(
+    call, method, request_, answer
+):
+    script = Scripted(answer)
+    async with connected(script) as client:
+        assert await call(client) == answer
+    [seen] = script.seen
+    assert (seen.method, seen.request, seen.key) == (method, request_, "the-key")
+
+
+@pytest.mark.parametrize(("call", "method", "request_", "answer"), CALLS, ids=NAMES)
+async def test_unavailable_is_tried_again_unless_a_repeat_would_do_harm(
+    call, method, request_, answer
+):
+    script = Scripted(DRAINING, DRAINING, answer)
+    async with connected(script) as client:
+        if method == "KeyService/CreateKey":
+            with pytest.raises(CountermandError, match="DRAINING"):
+                await call(client)
+            assert len(script.seen) == 1
+        else:
+            assert await call(client) == answer
+            assert [seen.request for seen in script.seen] == [request_] * 3
+
+
+@pytest.mark.parametrize("name", ["cancel_task", "cancel_group"])
+async def test_a_cancel_makes_one_request_id_and_keeps_it(name):
+    script = Scripted(
+        DRAINING,
+        lambda request: getattr(cancellations, f"{type(request).__name__[:-7]}Response")(),
+        lambda request: getattr(cancellations, f"{type(request).__name__[:-7]}Response")(),
+    )
+    async with connected(script) as client:
+        await getattr(client, name)(TASK_ID)
+        await getattr(client, name)(TASK_ID)
+    first, again, other = [seen.request.request_id for seen in script.seen]
+    assert first == again != other
+    assert UUID(first).version == 7
+
+
+async def test_a_retry_waits_at_least_as_long_as_the_server_asks():
+    script = Scripted(refusal("UNAVAILABLE", "DRAINING", retry=0.4), tasks.GetTaskResponse())
+    async with connected(script) as client:
+        await client.get_task(TASK_ID)
+    first, second = script.seen
+    assert second.time - first.time >= 0.4
+
+
+async def test_a_wait_beyond_the_timeout_is_not_begun():
+    script = Scripted(refusal("UNAVAILABLE", "DRAINING", retry=3600))
+    async with connected(script) as client:
+        with pytest.raises(CountermandError) as caught:
+            await client.get_task(TASK_ID)
+    assert (caught.value.reason, caught.value.retry_delay) == ("DRAINING", 3600)
+
+
+async def test_all_tries_together_are_bounded_by_the_timeout():
+    script = Scripted(*[DRAINING] * 1000)
+    async with connected(script, timeout=0.6) as client:
+        started = time.monotonic()
+        with pytest.raises(CountermandError) as caught:
+            await client.get_task(TASK_ID)
+        assert time.monotonic() - started < 5
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    assert caught.value.attempts == len(script.seen) > 1
+
+
+async def test_a_server_that_does_not_answer_is_given_up_at_the_timeout():
+    script = Scripted()
+    async with connected(script, timeout=0.3) as client:
+        with pytest.raises(CountermandError) as caught:
+            await client.cancel_task(TASK_ID)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal("ABORTED", "FENCED"),
+        refusal("INTERNAL", "INTERNAL"),
+        refusal("RESOURCE_EXHAUSTED", "RATE_LIMITED", retry=0),
+        refusal("CANCELLED"),
+        refusal("UNKNOWN"),
+    ],
+    ids=lambda answer: code_pb2.Code.Name(answer.code),
+)
+async def test_nothing_else_is_tried_again(answer):
+    script = Scripted(answer, cancellations.CancelTaskResponse())
+    async with connected(script) as client:
+        with pytest.raises(CountermandError):
+            await client.cancel_task(TASK_ID)
+    assert len(script.seen) == 1
+
+
+async def test_a_refusal_says_code_reason_message_and_metadata():
+    answer = refusal("FAILED_PRECONDITION", "TASK_ALREADY_COMPLETED", retry=1.5, state="COMPLETED")
+    async with connected(Scripted(answer)) as client:
+        with pytest.raises(CountermandError) as caught:
+            await client.cancel_task(TASK_ID)
+    error = caught.value
+    assert error.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert error.reason == "TASK_ALREADY_COMPLETED"
+    assert error.message == "no: TASK_ALREADY_COMPLETED"
+    assert error.metadata == {"state": "COMPLETED"}
+    assert error.retry_delay == 1.5
+    assert str(error) == "TASK_ALREADY_COMPLETED: no: TASK_ALREADY_COMPLETED"
+
+
+async def test_another_service_s_reason_is_not_taken_for_ours():
+    answer = refusal("NOT_FOUND", "TASK_NOT_FOUND")
+    info = error_details_pb2.ErrorInfo(reason="TASK_NOT_FOUND", domain="proxy.example")
+    answer.details[0].Pack(info)
+    async with connected(Scripted(answer)) as client:
+        with pytest.raises(CountermandError) as caught:
+            await client.get_task(TASK_ID)
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.NOT_FOUND, "")
+
+
+def test_details_that_cannot_be_read_leave_the_code_and_the_message():
+    trailing = grpc.aio.Metadata(("grpc-status-details-bin", b"\xff"))
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), trailing, details="gone"
+    )
+    found = CountermandError.from_rpc(error)
+    assert (found.code, found.reason, found.message) == (error.code(), "", "gone")
+
+
+async def test_a_call_outlives_the_end_of_its_server():
+    first, second = Scripted(), Scripted(cancellations.CancelTaskResponse(replayed=True))
+    async with AsyncExitStack() as stack:
+        server = serving(first)
+        target = await server.__aenter__()
+        client = await stack.enter_async_context(Client(target, "the-key"))
+        call = asyncio.create_task(client.cancel_task(TASK_ID))
+        await first.arrived.wait()
+        await server.__aexit__(None, None, None)
+        await stack.enter_async_context(serving(second, port=int(target.split(":")[1])))
+        assert (await call).replayed
+    assert second.seen[0].request == first.seen[0].request
+
+
+async def test_closing_the_client_ends_its_calls():
+    script = Scripted()
+    async with connected(script) as client:
+        call = asyncio.create_task(client.cancel_task(TASK_ID))
+        await script.arrived.wait()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+
+async def test_a_cancelled_asyncio_task_stops_waiting_and_does_not_try_again():
+    script = Scripted()
+    async with connected(script) as client:
+        call = asyncio.create_task(client.cancel_task(TASK_ID))
+        await script.arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        script.answers.append(tasks.GetTaskResponse())
+        await client.get_task(TASK_ID)
+    assert len(script.seen) == 2
+
+
+async def test_create_task_finds_what_a_lost_answer_created():
+    created = task.Task(task_id=TASK_ID, merchant="m")
+    script = Scripted(
+        refusal("UNAVAILABLE"),
+        refusal("ALREADY_EXISTS", "TASK_EXISTS"),
+        tasks.GetTaskResponse(task=created),
+    )
+    async with connected(script) as client:
+        assert (await client.create_task(merchant="m")).task == created
+    ids = {seen.request.task_id for seen in script.seen}
+    assert len(ids) == 1
+    assert UUID(ids.pop()).version == 7
+
+
+async def test_create_group_finds_what_a_lost_answer_created():
+    first, second, late = new_id(), new_id(), new_id()
+    script = Scripted(
+        refusal("UNAVAILABLE"),
+        refusal("ALREADY_EXISTS", "GROUP_EXISTS"),
+        tasks.ListTasksResponse(
+            tasks=[task.Task(task_id=late), task.Task(task_id=second)], next_page_token="more"
+        ),
+        tasks.ListTasksResponse(tasks=[task.Task(task_id=first)]),
+        tasks.GetGroupResponse(group=task.Group(group_id=GROUP_ID)),
+    )
+    asked = [tasks.CreateTaskRequest(task_id=task_id) for task_id in (first, second.upper())]
+    async with connected(script) as client:
+        answer = await client.create_group(asked)
+    assert [found.task_id for found in answer.tasks] == [first, second]
+    assert answer.group.group_id == GROUP_ID
+    assert script.seen[3].request.page_token == "more"
+
+
+@pytest.mark.parametrize(
+    ("answers", "given"),
+    [
+        ([refusal("ALREADY_EXISTS", "TASK_EXISTS")], {}),
+        ([DRAINING, refusal("ALREADY_EXISTS", "TASK_EXISTS")], {"task_id": TASK_ID}),
+        ([DRAINING, refusal("FAILED_PRECONDITION", "GROUP_CLOSED")], {}),
+    ],
+    ids=["at once", "with the caller's id", "for another reason"],
+)
+async def test_create_task_hides_no_other_refusal(answers, given):
+    script = Scripted(*answers)
+    async with connected(script) as client:
+        with pytest.raises(CountermandError):
+            await client.create_task(**given)
+    assert len(script.seen) == len(answers)
+
+
+async def test_create_group_gives_each_task_an_id_and_leaves_the_caller_s_messages_alone():
+    asked = [tasks.CreateTaskRequest(), tasks.CreateTaskRequest(task_id=TASK_ID)]
+    script = Scripted(tasks.CreateGroupResponse())
+    async with connected(script) as client:
+        await client.create_group(asked)
+    made, given = [each.task_id for each in script.seen[0].request.tasks]
+    assert UUID(made).version == 7
+    assert given == TASK_ID
+    assert not asked[0].HasField("task_id")
+
+
+async def test_without_a_key_none_is_sent():
+    script = Scripted(tasks.GetTaskResponse())
+    async with serving(script) as target, Client(target) as client:
+        await client.get_task(TASK_ID)
+    assert script.seen[0].key is None
+
+
+@pytest.mark.parametrize(("target", "key"), [("", "k"), ("h:1", "k\n"), ("h:1", "ключ")])
+def test_what_cannot_be_sent_is_refused_before_it_is_tried(target, key):
+    with pytest.raises(ValueError, match="is"):
+        Client(target, key)
+
+
+async def test_a_client_that_is_not_open_says_so():
+    client = Client("127.0.0.1:1")
+    with pytest.raises(RuntimeError, match="not open"):
+        await client.get_task(TASK_ID)
+    with pytest.raises(RuntimeError, match="not open"):
+        await anext(client.watch_task(TASK_ID))
+
+
+def test_ids_are_fresh_and_grow_with_time():
+    made = [new_id() for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert {(UUID(text).version, UUID(text).variant) for text in made} == {
+        (7, "specified in RFC 4122")
+    }
+    stamps = [UUID(text).int >> 80 for text in made]
+    assert stamps == sorted(stamps)
+    assert abs(stamps[-1] / 1000 - time.time()) < 60
+
+
+def test_pauses_are_drawn_below_a_limit_that_doubles_and_is_added_to_what_is_asked():
+    for _ in range(100):
+        backoff = Backoff()
+        pauses = [backoff.next() for _ in range(8)]
+        for pause, limit in zip(pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2, 2, 2], strict=True):
+            assert 0 <= pause <= limit
+        assert 5 <= backoff.next(5) <= 7
+        backoff.reset()
+        assert backoff.next() <= 0.1
+    assert len(set(pauses)) == len(pauses)
