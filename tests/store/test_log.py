@@ -1,0 +1,236 @@
+"""The log and the snapshot: what a watch reads, at any place and while things go on."""
+
+from typing import Any
+
+import pytest
+
+from countermand.core.records import SECOND, Event, TaskFilter, TaskState
+from countermand.store.contract import Bookmark, LogPage
+from tests.support.ask import (
+    G1,
+    G2,
+    NS,
+    OTHER,
+    T1,
+    T2,
+    T3,
+    T4,
+    acknowledged,
+    cancel,
+    cancel_group,
+    completed,
+    create,
+    create_group,
+    reap,
+    start,
+    uid,
+)
+from tests.support.stores import Keeper
+
+S = TaskState
+ALL, GROUP, AGENT_A = TaskFilter(), TaskFilter(G1), TaskFilter(None, "a")
+BOTH = TaskFilter(G1, "a")
+
+
+@pytest.fixture
+async def logged(keeper: Keeper) -> list[Event]:
+    """A log of two namespaces; returns the events of the first one, as they were decided."""
+    events: list[Event] = []
+    for batch in (
+        [create_group(T1, T2), create(T3), create(T1, ns=OTHER)],
+        [start(T1, "a"), start(T2, "b"), start(T3, "a"), start(T1, "a", ns=OTHER)],
+        [cancel(T1), create(T4, G1), cancel(T1, grace=SECOND), cancel(T3)],
+        [acknowledged(T1), completed(T3)],
+        [create_group(uid(9), group_id=G2)],
+        [cancel_group(G2)],
+        [completed(T2), cancel(T4)],
+        [cancel_group(G1)],
+        [create(uid(8))],
+    ):
+        keeper.now += 1000
+        events += (await keeper.commit(batch)).saves.events
+    return [event for event in events if event.namespace == NS]
+
+
+def _gist(event: Event) -> Any:
+    task = event.task and event.task.evolve(number=0, fence=0)
+    return event._replace(task=task)
+
+
+async def _pages(keeper: Keeper, chosen: TaskFilter, after: int, limit: int) -> list[LogPage]:
+    pages: list[LogPage] = []
+    while not pages or pages[-1].through < pages[-1].end:
+        page = await keeper.store.log(NS, chosen, after, limit)
+        assert page.through > after or page.through == page.end
+        assert all(after < event.seq <= page.through for event in page.events)
+        after = page.through
+        pages.append(page)
+    return pages
+
+
+def _matching(events: list[Event], chosen: TaskFilter) -> list[Any]:
+    return [_gist(e) for e in events if e.task is not None and chosen.matches(e.task)]
+
+
+async def test_the_log_has_every_event_as_it_was_decided_in_commit_order(
+    keeper: Keeper, logged: list[Event]
+) -> None:
+    page = await keeper.store.log(NS, ALL, 0, 1000)
+    assert [_gist(event) for event in page.events] == [_gist(event) for event in logged]
+    assert (page.through, page.end, page.over) == (len(logged), len(logged), False)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    "chosen", [ALL, GROUP, AGENT_A, BOTH], ids=["all", "group", "agent", "both"]
+)
+async def test_pages_of_the_log_have_what_matches_once_from_every_place(
+    keeper: Keeper, logged: list[Event], chosen: TaskFilter, limit: int
+) -> None:
+    for after in range(len(logged) + 1):
+        pages = await _pages(keeper, chosen, after, limit)
+        found = [_gist(event) for page in pages for event in page.events if event.task is not None]
+        assert found == _matching(logged[after:], chosen)
+        assert pages[-1].through == pages[-1].end == len(logged)
+        assert pages[-1].over is (chosen.group_id is not None)
+
+
+async def test_a_closing_without_a_tasks_change_is_in_the_log_of_all(
+    keeper: Keeper, logged: list[Event]
+) -> None:
+    closing = [event for event in logged if event.task is None]
+    assert [(event.group_id, event.ends_group) for event in closing] == [(G1, True)]
+    page = await keeper.store.log(NS, ALL, closing[0].seq - 1, 1)
+    assert page.events == closing
+
+
+async def test_a_closing_without_a_tasks_change_shows_in_the_groups_log_as_over(
+    keeper: Keeper,
+) -> None:
+    await keeper.run(create_group(T1))
+    await keeper.run(cancel(T1))
+    before = await keeper.store.log(NS, GROUP, 0, 100)
+    assert (before.through, before.end, before.over) == (2, 2, False)
+    await keeper.run(cancel_group())
+    after = await keeper.store.log(NS, GROUP, 2, 100)
+    assert (after.through, after.end, after.over) == (3, 3, True)
+
+
+async def test_the_log_of_a_group_goes_on_when_nothing_of_it_matches(keeper: Keeper) -> None:
+    await keeper.run(create_group(T1))
+    await keeper.run(*[create(uid(number)) for number in range(10, 60)])
+    page = await keeper.store.log(NS, GROUP, 1, 5)
+    assert page == ([], 51, 51, False)
+    pages = await _pages(keeper, TaskFilter(None, "nobody"), 0, 20)
+    assert [(page.events, page.through) for page in pages] == [([], 20), ([], 40), ([], 51)]
+
+
+async def test_the_log_of_a_group_that_is_gone_is_no_log(keeper: Keeper) -> None:
+    with pytest.raises(LookupError):
+        await keeper.store.log(NS, TaskFilter(uid(0xFF)), 0, 10)
+
+
+# Where a watch begins.
+
+
+async def test_a_bookmark_is_the_end_of_the_log_and_the_newest_task(keeper: Keeper) -> None:
+    assert await keeper.store.bookmark(NS, ALL) == Bookmark(0, 0, over=False)
+    await keeper.run(create_group(T1, T2), create(T1, ns=OTHER))
+    await keeper.run(start(T1))
+    assert await keeper.store.bookmark(NS, ALL) == Bookmark(3, 2, over=False)
+    assert await keeper.store.bookmark(NS, GROUP) == Bookmark(3, 2, over=False)
+    assert await keeper.store.bookmark(NS, TaskFilter(G2)) is None
+
+
+async def test_a_bookmark_says_whether_the_group_is_over(keeper: Keeper) -> None:
+    await keeper.run(create_group(T1, closed=True), create_group(T2, group_id=G2))
+    await keeper.run(start(T1), cancel(T2))
+    for group_id, over in ((G1, False), (G2, False)):
+        mark = await keeper.store.bookmark(NS, TaskFilter(group_id))
+        assert mark is not None
+        assert mark.over is over
+    await keeper.run(completed(T1), cancel_group(G2))
+    for group_id in (G1, G2):
+        mark = await keeper.store.bookmark(NS, TaskFilter(group_id))
+        assert mark is not None
+        assert mark.over
+
+
+# Snapshots.
+
+
+async def _snapshot(keeper: Keeper, chosen: TaskFilter, mark: Bookmark, limit: int) -> list[Any]:
+    found, after = [], 0
+    while True:
+        page = await keeper.store.snapshot(NS, chosen, mark, after, limit)
+        assert all(after < task.number <= mark.last_number for task in page.tasks)
+        found += [task.evolve(fence=0) for task in page.tasks]
+        if page.next_number is None:
+            return found
+        after = page.next_number
+
+
+async def _mark(keeper: Keeper, events: list[Event], seq: int) -> Bookmark:
+    """The bookmark that was taken when the log ended there."""
+    created = {e.task.task_id for e in events if e.task is not None and e.seq <= seq}
+    tasks = (await keeper.store.tasks(NS, ALL, (), None, 100)).tasks
+    numbers = [task.number for task in tasks if task.task_id in created]
+    return Bookmark(seq, max(numbers, default=0), over=False)
+
+
+def _then(events: list[Event], chosen: TaskFilter, seq: int) -> dict[str, Any]:
+    """The matching tasks as they were at a place of the log, ended ones too."""
+    then = {e.task.task_id: e.task for e in events if e.task is not None and e.seq <= seq}
+    return {id: task.evolve(fence=0, number=0) for id, task in then.items() if chosen.matches(task)}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+@pytest.mark.parametrize("chosen", [GROUP, BOTH], ids=["group", "group and agent"])
+async def test_a_snapshot_of_a_group_is_exact_as_of_the_mark_whatever_came_after(
+    keeper: Keeper, logged: list[Event], chosen: TaskFilter, limit: int
+) -> None:
+    for seq in range(len(logged) + 1):
+        found = await _snapshot(keeper, chosen, await _mark(keeper, logged, seq), limit)
+        assert {task.task_id: task.evolve(number=0) for task in found} == _then(logged, chosen, seq)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+@pytest.mark.parametrize("chosen", [ALL, AGENT_A], ids=["all", "agent"])
+async def test_a_snapshot_without_a_group_has_what_lives_as_it_was_at_the_mark(
+    keeper: Keeper, logged: list[Event], chosen: TaskFilter, limit: int
+) -> None:
+    """A task that lived at the mark and has ended since is left to the log, which has its end."""
+    for seq in range(len(logged) + 1):
+        found = await _snapshot(keeper, chosen, await _mark(keeper, logged, seq), limit)
+        told = {task.task_id: task.evolve(number=0) for task in found}
+        ended_since = {e.task.task_id for e in logged[seq:] if e.task is not None and e.task.ended}
+        assert told == {
+            id: task
+            for id, task in _then(logged, chosen, seq).items()
+            if not task.ended and id not in ended_since
+        }
+
+
+async def test_a_snapshot_is_of_its_mark_while_tasks_change_and_join_between_its_pages(
+    keeper: Keeper,
+) -> None:
+    ids = [uid(number) for number in range(1, 10)]
+    await keeper.run(create_group(*ids[:6]))
+    await keeper.run(*[start(id, "a") for id in ids[:6]])
+    before = [task.evolve(fence=0) for id in ids[:6] if (task := await keeper.store.task(NS, id))]
+    for chosen in (GROUP, BOTH):
+        mark = await keeper.store.bookmark(NS, chosen)
+        assert mark is not None
+        first = await keeper.store.snapshot(NS, chosen, mark, 0, 2)
+        new = ids[6 if chosen is GROUP else 7]
+        await keeper.run(create(new, G1), start(new, "a"))
+        second = await keeper.store.snapshot(NS, chosen, mark, first.next_number or 0, 2)
+        if chosen is GROUP:
+            await keeper.run(cancel(ids[4]), cancel(ids[5], grace=0), completed(ids[0]))
+            await keeper.run(reap())
+            await keeper.run(start(ids[4], "a"))
+            third = await keeper.store.snapshot(NS, chosen, mark, second.next_number or 0, 2)
+            found = first.tasks + second.tasks + third.tasks
+            assert [task.evolve(fence=0) for task in found] == before
+            fourth = await keeper.store.snapshot(NS, chosen, mark, third.next_number or 0, 2)
+            assert fourth == ([], None)

@@ -1,0 +1,267 @@
+"""The schema: illegal rows are refused, and every statement goes by an index."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from countermand.core.decide import Batch
+from countermand.core.ids import UuidMaker
+from countermand.core.records import TaskFilter
+from countermand.store.sqlite.connection import connect_writer
+from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.statements import statements, with_rows
+from countermand.store.sqlite.writing import Writer
+from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_group, start, uid
+
+WIDTHS = {
+    "load_keys": 1,
+    "load_positions": 1,
+    "save_groups": 9,
+    "save_agents": 4,
+    "save_cancellations": 20,
+    "save_request_ids": 4,
+    "insert_tasks": 19,
+    "update_tasks": 13,
+    "insert_events": 10,
+    "save_positions": 2,
+}
+"""How many parameters a row has, where it is not two."""
+SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
+"""What may be walked from end to end: what the statement itself made, or was given."""
+MAY_SCAN = {"list_cancellations": {"c"}, "keys": {"keys"}}
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A new file with one namespace."""
+    with closing(connect_writer(tmp_path / "store.db")) as connection:
+        connection.execute("INSERT INTO namespaces VALUES (1, 'acme', 'sandbox', 0)")
+        yield connection
+
+
+# Illegal rows.
+
+TASK = {
+    "task_no": 1,
+    "namespace_no": 1,
+    "task_id": bytes(16),
+    "merchant": "",
+    "labels": "{}",
+    "create_time": 0,
+    "state": "PENDING",
+    "version": 1,
+    "last_seq": 1,
+    "fence": 0,
+    "failure_message": "",
+    "update_time": 0,
+}
+RUNNING = TASK | {"state": "RUNNING", "agent_id": "a", "start_time": 0}
+CANCELLING = RUNNING | {"state": "CANCELLING", "deadline_time": 5, "cancellation_id": bytes(16)}
+COMPLETED = RUNNING | {"state": "COMPLETED", "end_time": 5}
+CANCELLED = CANCELLING | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "FORCED"}
+NEVER_STARTED = TASK | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "NEVER_STARTED"}
+GROUP = {
+    "namespace_no": 1,
+    "group_id": bytes(16),
+    "closed": 0,
+    "version": 1,
+    "task_count": 2,
+    "live_count": 1,
+    "create_time": 0,
+    "update_time": 0,
+}
+CANCELLATION = {
+    "namespace_no": 1,
+    "cancellation_id": bytes(16),
+    "target_kind": "TASK",
+    "target_id": bytes(16),
+    "reason": "",
+    "message": "",
+    "requested_by": "",
+    "on_behalf_of": "",
+    "create_time": 0,
+    "trace_id": bytes(16),
+    "span_id": bytes(8),
+    "sampled": 0,
+    "accept_seq": 0,
+    "state": "IN_PROGRESS",
+    "live_count": 1,
+    "stopped_count": 0,
+    "completed_count": 0,
+}
+EVENT = {"namespace_no": 1, "seq": 1, "previous_seq": 0, "time": 0, "ends_group": 0}
+
+
+def _insert(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
+    marks = ", ".join("?" * len(row))
+    raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("tasks", TASK),
+        ("tasks", RUNNING),
+        ("tasks", CANCELLING),
+        ("tasks", COMPLETED),
+        ("tasks", CANCELLED),
+        ("tasks", NEVER_STARTED),
+        ("groups", GROUP),
+        ("cancellations", CANCELLATION),
+        ("events", EVENT),
+    ],
+)
+def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
+    _insert(raw, table, row)
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "wrong"),
+    [
+        ("tasks", TASK, {"state": "STOPPED"}),
+        ("tasks", TASK, {"version": 0}),
+        ("tasks", TASK, {"task_id": bytes(15)}),
+        ("tasks", TASK, {"namespace_no": 7}),
+        ("tasks", TASK, {"merchant": None}),
+        ("tasks", TASK, {"create_time": "soon"}),
+        ("tasks", TASK, {"end_time": 5}),
+        ("tasks", TASK, {"agent_id": "a"}),
+        ("tasks", RUNNING, {"agent_id": None}),
+        ("tasks", RUNNING, {"cancel_proof": "FORCED"}),
+        ("tasks", CANCELLING, {"deadline_time": None}),
+        ("tasks", CANCELLING, {"cancellation_id": None}),
+        ("tasks", CANCELLING, {"end_time": 5}),
+        ("tasks", COMPLETED, {"end_time": None}),
+        ("tasks", COMPLETED, {"cancel_proof": "FORCED"}),
+        ("tasks", CANCELLED, {"cancel_proof": None}),
+        ("tasks", CANCELLED, {"cancel_proof": "HOPED"}),
+        ("tasks", CANCELLED, {"agent_id": None}),
+        ("tasks", NEVER_STARTED, {"agent_id": "a"}),
+        ("groups", GROUP, {"live_count": 3}),
+        ("groups", GROUP, {"live_count": -1}),
+        ("groups", GROUP, {"task_count": 10_001}),
+        ("groups", GROUP, {"closed": 2}),
+        ("groups", GROUP, {"cancellation_id": bytes(16)}),
+        ("cancellations", CANCELLATION, {"state": "DONE"}),
+        ("cancellations", CANCELLATION, {"live_count": 0}),
+        ("cancellations", CANCELLATION, {"end_time": 5}),
+        ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "end_time": 5}),
+        ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "live_count": 0}),
+        ("cancellations", CANCELLATION, {"target_kind": "CART"}),
+        ("events", EVENT, {"task_no": 1, "group_id": bytes(16)}),
+        ("events", EVENT, {"ends_group": 2}),
+    ],
+)
+def test_an_illegal_row_is_refused(
+    raw: sqlite3.Connection, table: str, row: dict[str, object], wrong: dict[str, object]
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        _insert(raw, table, row | wrong)
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [("tasks", TASK), ("groups", GROUP), ("cancellations", CANCELLATION), ("events", EVENT)],
+)
+def test_an_id_is_taken_once(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
+    _insert(raw, table, row)
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        _insert(raw, table, row | ({"task_no": 2} if table == "tasks" else {}))
+
+
+# Plans.
+
+
+def _plan(raw: sqlite3.Connection, sql: str) -> list[str]:
+    names = dict.fromkeys(re.findall(r":([a-z]\w*)", sql))
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", sql)]
+    nothing = names or [None] * (max(numbered, default=0) or sql.count("?"))
+    return [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}", nothing)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1024])
+@pytest.mark.parametrize("name", sorted(statements()))
+def test_a_statement_walks_through_no_table(raw: sqlite3.Connection, name: str, rows: int) -> None:
+    if "{rows}" in statements()[name]:
+        sql = with_rows(name, rows, WIDTHS.get(name, 2))
+    else:
+        sql = statements()[name]
+    plan = _plan(raw, sql)
+    made = {line.split()[1] for line in plan if line.startswith(("CO-ROUTINE", "MATERIALIZE"))}
+    allowed = made | SMALL | MAY_SCAN.get(name, set())
+    for line in plan:
+        assert "AUTOMATIC" not in line
+        if line.startswith("SCAN"):
+            scanned = line.removeprefix("SCAN ").split()[0]
+            assert scanned in allowed or "CONSTANT ROW" in line, line
+
+
+HOT = {
+    "load_tasks": "sqlite_autoindex_tasks_1",
+    "load_members": "tasks_by_group",
+    "load_late_tasks": "tasks_by_deadline",
+    "load_lost_agents": "agents_by_lease",
+    "load_orphans": "tasks_live_by_agent",
+    "list_tasks": "tasks_by_namespace",
+    "list_group_tasks": "tasks_by_group",
+    "stops": "tasks_live_by_agent",
+    "snapshot_live": "tasks_live",
+    "snapshot_agent": "tasks_live_by_agent",
+    "snapshot_group": "tasks_by_group",
+    "log_group": "tasks_by_group",
+    "update_tasks": "INTEGER PRIMARY KEY",
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_statement_uses_the_index_that_was_made_for_it(
+    raw: sqlite3.Connection, name: str
+) -> None:
+    sql = statements()[name].replace("{rows}", f"({', '.join('?' * WIDTHS.get(name, 2))})")
+    plan = _plan(raw, sql)
+    assert any(re.search(rf"INDEX {HOT[name]}\b|{HOT[name]} \(", line) for line in plan), plan
+
+
+def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
+    raw: sqlite3.Connection,
+) -> None:
+    """Counted in steps of SQLite's machine, which no other load on the computer changes."""
+    writer, reader, ids = Writer(raw), Reader(raw), UuidMaker()
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    raw.set_progress_handler(count, 10)
+
+    def cost(number: int) -> tuple[int, ...]:
+        costs = []
+        todo = [
+            lambda: writer.commit(Batch([create(uid(number))], FIRST_TIME, ids)),
+            lambda: writer.commit(Batch([start(uid(number), "me")], FIRST_TIME, ids)),
+            lambda: reader.task(NS, uid(number)),
+            lambda: reader.history(NS, uid(number), 0),
+            lambda: reader.bookmark(NS, TaskFilter()),
+            lambda: reader.log(NS, TaskFilter(), reader.bookmark(NS, TaskFilter()).seq - 1, 10),
+            lambda: reader.next_due(),
+            lambda: reader.stops(NS, "me", 10),
+        ]
+        for each in todo:
+            before = steps
+            each()
+            costs.append(steps - before)
+        return tuple(costs)
+
+    few = cost(1)
+    many = [uid(number) for number in range(1000, 5000)]
+    writer.commit(Batch([create_group(*many)], FIRST_TIME, ids))
+    writer.commit(Batch([start(id) for id in many[:500]], FIRST_TIME, ids))
+    writer.commit(Batch([cancel_group(G1)], FIRST_TIME, ids))
+    for less, more in zip(few, cost(2), strict=True):
+        assert more <= less + 40

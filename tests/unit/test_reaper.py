@@ -1,0 +1,190 @@
+"""The reaper: it wakes in time, goes on after faults, and begins with what is overdue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from countermand.core.commands import Reap
+from countermand.core.decide import Batch
+from countermand.core.records import SECOND, CancelProof, Event, TaskState
+from countermand.engine import reaper
+from countermand.engine.reaper import Reaper
+from countermand.store.contract import StoreFailed
+from tests.support.ask import (
+    G1,
+    NS,
+    T1,
+    T2,
+    T3,
+    cancel,
+    cancel_group,
+    completed,
+    create,
+    create_group,
+    renew,
+    start,
+    uid,
+)
+from tests.support.engine import Engine, HandClock, running
+
+S, P = TaskState, CancelProof
+
+
+@asynccontextmanager
+async def _reaping(engine: Engine) -> AsyncIterator[None]:
+    reaping = asyncio.create_task(Reaper(engine.store, engine.writer, engine.clock).run())
+    try:
+        yield
+        assert not reaping.done()
+    finally:
+        reaping.cancel()
+        await asyncio.gather(reaping, return_exceptions=True)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """An engine with a reaper on the real clock."""
+    async with running(tmp_path / "store.db") as engine, _reaping(engine):
+        yield engine
+
+
+def _end_of(engine: Engine, task_id: str) -> "asyncio.Future[Event]":
+    return engine.when(
+        lambda event: event.task is not None and event.task.task_id == task_id and event.task.ended
+    )
+
+
+async def test_with_grace_0_the_next_batch_makes_it_cancelled(engine: Engine) -> None:
+    await engine.do(create(T1), start(T1))
+    ended = _end_of(engine, T1)
+    (answer,) = await engine.do(cancel(T1, grace=0))
+    assert answer.target.state is S.CANCELLING
+    event = await asyncio.wait_for(ended, 10)
+    assert event.task is not None
+    assert (event.task.state, event.task.cancel_proof) == (S.CANCELLED, P.FORCED)
+    assert event.task.deadline_time == answer.target.deadline_time
+
+
+async def test_it_sleeps_until_the_deadline_and_not_longer(engine: Engine) -> None:
+    await engine.do(create(T1), start(T1))
+    ended = _end_of(engine, T1)
+    (answer,) = await engine.do(cancel(T1, grace=SECOND // 10))
+    event = await asyncio.wait_for(ended, 10)
+    assert event.task is not None
+    assert event.task.end_time is not None
+    assert 0 <= event.task.end_time - answer.target.deadline_time < 5 * SECOND
+
+
+async def test_an_earlier_deadline_wakes_it(engine: Engine) -> None:
+    await engine.do(create(T1), create(T2), start(T1), start(T2))
+    await engine.do(cancel(T1, grace=3600 * SECOND))
+    ended = _end_of(engine, T2)
+    await engine.do(cancel(T2, grace=SECOND // 20))
+    await asyncio.wait_for(ended, 10)
+    task = await engine.store.task(NS, T1)
+    assert task.state is S.CANCELLING
+
+
+async def test_a_join_that_brings_the_deadline_nearer_wakes_it(engine: Engine) -> None:
+    await engine.do(create(T1), start(T1), cancel(T1, grace=3600 * SECOND))
+    ended = _end_of(engine, T1)
+    await engine.do(cancel(T1, grace=0))
+    await asyncio.wait_for(ended, 10)
+
+
+async def test_the_end_of_a_lease_wakes_it(engine: Engine) -> None:
+    await engine.do(create(T1))
+    ended = _end_of(engine, T1)
+    await engine.do(start(T1, lease=SECOND // 20))
+    event = await asyncio.wait_for(ended, 10)
+    assert event.task is not None
+    assert event.task.state is S.FAILED
+
+
+async def test_a_renewal_that_shortens_the_lease_wakes_it(engine: Engine) -> None:
+    await engine.do(create(T1), start(T1))
+    ended = _end_of(engine, T1)
+    await engine.do(renew(lease=SECOND // 20))
+    await asyncio.wait_for(ended, 10)
+
+
+async def test_an_agent_that_keeps_its_lease_keeps_its_task(engine: Engine) -> None:
+    await engine.do(create(T1), create(T2), start(T1, "a", lease=SECOND // 5))
+    lost = _end_of(engine, T2)
+    await engine.do(renew("a", lease=3600 * SECOND), start(T2, "b", lease=SECOND // 4))
+    await asyncio.wait_for(lost, 10)
+    task = await engine.store.task(NS, T1)
+    assert task.state is S.RUNNING
+
+
+async def test_more_than_one_batch_can_hold_are_all_ended(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "BATCH", 3)
+    ids = [uid(number) for number in range(1, 12)]
+    await engine.do(create_group(*ids))
+    await engine.do(*[start(id) for id in ids])
+    over = engine.when(lambda event: event.ends_group and event.group_id == G1)
+    await engine.do(cancel_group(grace=0))
+    await asyncio.wait_for(over, 10)
+    group = await engine.store.group(NS, G1)
+    assert group.counts == {S.CANCELLED: 11}
+
+
+async def test_it_does_not_spin_when_many_agents_are_lost_without_a_task(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "BATCH", 2)
+    ids = [uid(number) for number in range(1, 6)]
+    await engine.do(*[create(id) for id in ids])
+    await engine.do(*[start(id, f"agent-{id}", lease=SECOND // 10) for id in ids])
+    await engine.do(*[completed(id) for id in ids], create(uid(9)))
+    lost = _end_of(engine, uid(9))
+    await engine.do(start(uid(9), "last", lease=SECOND // 5))
+    await asyncio.wait_for(lost, 10)
+    while await engine.store.next_due() is not None:
+        await engine.do(renew("nobody"))
+    reaps = sum(isinstance(batch[0], Reap) for batch in engine.store.batches)
+    assert reaps < 30
+
+
+@pytest.mark.parametrize("failure", [{"full": True}, {}], ids=["full", "unknown"])
+async def test_it_tries_again_after_a_batch_that_the_store_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, failure: dict[str, bool]
+) -> None:
+    monkeypatch.setattr(reaper, "RETRY_SLEEP", 0.0)
+    await engine.do(create(T1), start(T1))
+    refused = 0
+
+    def refuse_to_reap(batch: Batch) -> None:
+        nonlocal refused
+        if isinstance(batch.commands[0], Reap) and refused < 3:
+            refused += 1
+            raise StoreFailed("no room", **failure)
+
+    engine.store.before = refuse_to_reap
+    ended = _end_of(engine, T1)
+    await engine.do(cancel(T1, grace=0))
+    await asyncio.wait_for(ended, 10)
+    assert refused == 3
+
+
+async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(*[create(id) for id in (T1, T2, T3)])
+        await engine.do(start(T1, "a", lease=60 * SECOND), start(T2, "b", lease=60 * SECOND))
+        await engine.do(cancel(T1, grace=30 * SECOND))
+    clock.time += 3600 * SECOND
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        ended = _end_of(engine, T1)
+        async with _reaping(engine):
+            event = await asyncio.wait_for(ended, 10)
+            # No agent could renew its lease meanwhile, so every lease begins anew: FORCED.
+            assert event.task is not None
+            assert event.task.cancel_proof is P.FORCED
+            assert (await engine.store.task(NS, T2)).state is S.RUNNING
+            assert (await engine.store.task(NS, T3)).state is S.PENDING

@@ -1,0 +1,304 @@
+"""The writer: group commit, faults, and turns."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from countermand.core.commands import CreateGroup
+from countermand.core.decide import Batch
+from countermand.core.errors import Reason, Refused
+from countermand.engine.writer import MOST_COMMANDS, Committed
+from countermand.store.contract import StoreFailed
+from tests.support.ask import (
+    NS,
+    OTHER,
+    R1,
+    T1,
+    T2,
+    T3,
+    cancel,
+    cancel_group,
+    create,
+    create_group,
+    start,
+    uid,
+)
+from tests.support.engine import Engine, running
+from tests.support.stores import Keeper
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """An engine that runs."""
+    async with running(tmp_path / "store.db") as engine:
+        yield engine
+
+
+async def _reasons(*answers: asyncio.Future) -> list[str]:
+    found = await asyncio.gather(*answers, return_exceptions=True)
+    return [each.reason if isinstance(each, Refused) else type(each).__name__ for each in found]
+
+
+def _sizes(engine: Engine) -> list[int]:
+    return [len(batch) for batch in engine.store.batches]
+
+
+async def _held(engine: Engine) -> asyncio.Future:
+    """Returns the future of a command whose commit is under way until it is released."""
+    engine.store.hold()
+    first = engine.submit(create(uid(0xFFFF)))
+    await engine.store.entered.wait()
+    return first
+
+
+# Batching.
+
+
+async def test_commands_that_queue_during_a_commit_share_the_next(engine: Engine) -> None:
+    first = await _held(engine)
+    others = [engine.submit(create(uid(number))) for number in range(1, 6)]
+    engine.store.release()
+    await asyncio.gather(first, *others)
+    assert _sizes(engine) == [1, 5]
+
+
+async def test_an_idle_writer_commits_at_once_and_alone(engine: Engine) -> None:
+    for number in range(1, 4):
+        await engine.submit(create(uid(number)))
+    assert _sizes(engine) == [1, 1, 1]
+
+
+async def test_a_batch_takes_at_most_so_many_commands(engine: Engine) -> None:
+    first = await _held(engine)
+    others = [engine.submit(create(uid(n))) for n in range(1, 2 * MOST_COMMANDS + 6)]
+    engine.store.release()
+    await asyncio.gather(first, *others)
+    assert _sizes(engine) == [1, MOST_COMMANDS, MOST_COMMANDS, 5]
+
+
+async def test_a_batch_has_one_instant(engine: Engine) -> None:
+    first = await _held(engine)
+    both = [engine.submit(create(T1)), engine.submit(create(T2))]
+    engine.store.release()
+    one, two = await asyncio.gather(*both)
+    assert one.create_time == two.create_time
+    assert one.create_time >= (await first).create_time
+
+
+async def test_an_answer_comes_after_the_listeners_heard_and_the_row_is_on_disk(
+    engine: Engine,
+) -> None:
+    heard: list[Committed] = []
+    engine.writer.listen(heard.append)
+    answer = engine.submit(create(T1))
+    answer.add_done_callback(lambda _: heard.append(None))  # type: ignore[arg-type]
+    await answer
+    assert [isinstance(each, Committed) for each in heard] == [True, False]
+    assert await engine.store.task(NS, T1) is not None
+    assert heard[0].start_ns <= heard[0].end_ns
+
+
+async def test_a_cancelled_waiter_takes_nothing_back(engine: Engine) -> None:
+    first = await _held(engine)
+    queued = engine.submit(create(T1))
+    queued.cancel()
+    first.cancel()
+    engine.store.release()
+    await engine.submit(create(T2))
+    assert await engine.store.task(NS, uid(0xFFFF)) is not None
+    assert await engine.store.task(NS, T1) is not None
+
+
+async def test_a_refused_command_spoils_no_neighbour(engine: Engine) -> None:
+    answers = [engine.submit(command) for command in (create(T1), start(T2), start(T1))]
+    assert await _reasons(*answers) == ["Task", "TASK_NOT_FOUND", "Task"]
+    assert _sizes(engine) == [3]
+
+
+# Turns.
+
+
+async def test_large_commands_go_alone_and_take_turns_by_namespace_and_small_ones_never_starve(
+    engine: Engine,
+) -> None:
+    first = await _held(engine)
+    large = [
+        engine.submit(create_group(uid(0x100 * ns + n), group_id=uid(n), ns=ns))
+        for ns, n in ((NS, 1), (NS, 2), (NS, 3), (OTHER, 1))
+    ]
+    small = [engine.submit(create(uid(n))) for n in range(1, 4)]
+    engine.store.release()
+    await asyncio.gather(first, *large, *small)
+
+    def told(batch: list) -> str:
+        (command, *more) = batch
+        if isinstance(command, CreateGroup):
+            assert not more
+            return f"{command.namespace}: {int(command.group_id[-2:])}"
+        return f"{len(batch)} small"
+
+    told_of = [told(batch) for batch in engine.store.batches]
+    assert told_of == ["1 small", "1: 1", "3 small", "2: 1", "1: 2", "1: 3"]
+
+
+async def test_small_commands_go_between_large_ones_while_both_wait(engine: Engine) -> None:
+    first = await _held(engine)
+    large = [engine.submit(create_group(group_id=uid(n))) for n in range(1, 4)]
+    smalls: list[asyncio.Future] = [engine.submit(create(uid(1)))]
+
+    def more(batch: Batch) -> None:
+        if len(smalls) < 4:
+            smalls.append(engine.submit(create(uid(len(smalls) + 1))))
+
+    engine.store.after = more
+    engine.store.release()
+    await asyncio.gather(first, *large)
+    await asyncio.gather(*smalls)
+    kinds = ["large" if isinstance(b[0], CreateGroup) else "small" for b in engine.store.batches]
+    assert kinds == ["small", "large"] * 3
+
+
+# Faults.
+
+
+def _broken_for(task_id: str):
+    def fail(batch: Batch) -> None:
+        for command in batch.commands:
+            if getattr(getattr(command, "task", None), "task_id", None) == task_id:
+                raise RuntimeError("a fault")
+
+    return fail
+
+
+async def test_a_batch_that_fails_unexpectedly_is_tried_one_by_one_and_the_bad_one_is_internal(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.store.before = _broken_for(T2)
+    answers = [engine.submit(create(task_id)) for task_id in (T1, T2, T3)]
+    assert await _reasons(*answers) == ["Task", "INTERNAL", "Task"]
+    assert _sizes(engine) == [3, 1, 1, 1]
+    with pytest.raises(Refused) as caught:
+        await answers[1]
+    assert caught.value.message == "internal error"
+    assert "a fault" in caplog.text
+    await engine.submit(create(uid(9)))
+
+
+async def test_a_row_that_the_schema_refuses_is_internal_and_its_neighbours_commit(
+    engine: Engine,
+) -> None:
+    bad = create(T2, merchant=None)
+    answers = [engine.submit(command) for command in (create(T1), bad, create(T3))]
+    assert await _reasons(*answers) == ["Task", "INTERNAL", "Task"]
+
+
+async def test_a_full_disk_refuses_the_batch_with_store_full_and_the_writer_goes_on(
+    engine: Engine,
+) -> None:
+    def full(batch: Batch) -> None:
+        engine.store.before = lambda batch: None
+        raise StoreFailed("disk full", full=True)
+
+    engine.store.before = full
+    answers = [engine.submit(create(task_id)) for task_id in (T1, T2)]
+    assert await _reasons(*answers) == ["STORE_FULL", "STORE_FULL"]
+    assert _sizes(engine) == [2]
+    await engine.do(create(T1), create(T2))
+
+
+async def test_a_commit_of_which_nobody_can_say_is_unavailable_and_a_repeat_finds_it_done(
+    engine: Engine,
+) -> None:
+    await engine.do(create(T1), start(T1))
+
+    def lost(batch: Batch) -> None:
+        engine.store.after = lambda batch: None
+        raise StoreFailed("no answer from the disk")
+
+    engine.store.after = lost
+    with pytest.raises(Refused) as caught:
+        await engine.submit(cancel(request_id=R1))
+    assert caught.value.reason is Reason.STORE_UNAVAILABLE
+    again = await engine.submit(cancel(request_id=R1))
+    assert again.replayed
+
+
+async def _broken_engine(tmp_path: Path, **options: float) -> tuple[Engine, asyncio.Task]:
+    engine = Engine(tmp_path / "store.db", **options)  # type: ignore[arg-type]
+    keeper = Keeper(engine.store.real)
+    await keeper.store.open(engine.clock.now())
+    await keeper.settle_in()
+    return engine, asyncio.create_task(engine.writer.run())
+
+
+async def test_a_fatal_failure_refuses_all_that_waits_and_ends_the_writer(tmp_path: Path) -> None:
+    engine, writing = await _broken_engine(tmp_path)
+
+    def fail(batch: Batch) -> None:
+        raise StoreFailed("disk I/O error", fatal=True)
+
+    engine.store.before = fail
+    first = await _held(engine)
+    queued = [engine.submit(create(T1)), engine.submit(create_group(T2))]
+    engine.store.release()
+    assert await _reasons(first, *queued) == ["STORE_UNAVAILABLE"] * 3
+    with pytest.raises(StoreFailed):
+        await writing
+    assert await _reasons(engine.submit(create(T3))) == ["STORE_UNAVAILABLE"]
+    await engine.store.close()
+
+
+async def test_a_fatal_failure_while_trying_one_by_one_answers_the_others_too(
+    tmp_path: Path,
+) -> None:
+    engine, writing = await _broken_engine(tmp_path)
+
+    def fail(batch: Batch) -> None:
+        if len(batch.commands) > 1:
+            raise RuntimeError("a fault")
+        raise StoreFailed("disk I/O error", fatal=True)
+
+    engine.store.before = fail
+    answers = [engine.submit(create(task_id)) for task_id in (T1, T2, T3)]
+    with pytest.raises(StoreFailed):
+        await writing
+    assert all(answer.done() for answer in answers)
+    assert await _reasons(*answers) == ["STORE_UNAVAILABLE"] * 3
+    await engine.store.close()
+
+
+async def test_a_commit_that_hangs_ends_the_writer(tmp_path: Path) -> None:
+    engine, writing = await _broken_engine(tmp_path, commit_timeout=0.05)
+    first = await _held(engine)
+    with pytest.raises(StoreFailed, match=r"longer than 0\.05 s") as caught:
+        await writing
+    assert caught.value.fatal
+    assert await _reasons(first) == ["STORE_UNAVAILABLE"]
+    await engine.store.close()
+
+
+async def test_closing_commits_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
+    engine, writing = await _broken_engine(tmp_path)
+    first = await _held(engine)
+    queued = [engine.submit(create(T1)), engine.submit(cancel_group())]
+    engine.writer.close()
+    late = engine.submit(create(T2))
+    engine.store.release()
+    await writing
+    assert await _reasons(first, *queued, late) == [
+        "Task",
+        "Task",
+        "GROUP_NOT_FOUND",
+        "STORE_UNAVAILABLE",
+    ]
+    await engine.store.close()
+
+
+async def test_an_idle_writer_ends_when_it_is_closed(tmp_path: Path) -> None:
+    engine, writing = await _broken_engine(tmp_path)
+    await engine.submit(create(T1))
+    engine.writer.close()
+    await writing
+    await engine.store.close()
