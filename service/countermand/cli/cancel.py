@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
+from countermand.cli.account import Answer, account
 from countermand.cli.options import (
     SERVER,
     ApiKeyOption,
@@ -16,11 +16,10 @@ from countermand.cli.options import (
     connect,
     parse_span,
 )
-from countermand.cli.output import NONE, STYLES, moment, show, show_facts, to_json, word
+from countermand.cli.output import show, show_facts, to_json
+from countermand.cli.usage import one_of, parse_number
 from countermand.client import Client
-from countermand.v1.cancellation_pb2 import Cancellation, CancellationState, Disposition
-from countermand.v1.cancellation_service_pb2 import CancelGroupResponse, CancelTaskResponse
-from countermand.v1.task_pb2 import CancelProof, Group, Task, TaskState
+from countermand.client.cancellations import CancelOptions
 
 
 class Target(StrEnum):
@@ -28,21 +27,37 @@ class Target(StrEnum):
 
     TASK = "task"
     GROUP = "group"
+    CHECKOUT = "checkout"
+    ORDER = "order"
 
 
 def cancel(
-    target: Annotated[Target, typer.Argument(help="What to cancel.", show_default=False)],
+    target: Annotated[
+        Target,
+        typer.Argument(
+            parser=one_of(Target),
+            metavar="TARGET",
+            help="What to cancel.",
+            show_default=False,
+        ),
+    ],
     target_id: Annotated[str, typer.Argument(metavar="ID", help="Its id.", show_default=False)],
+    cart: Annotated[
+        bool,
+        typer.Option("--cart", help="ID is a cart's: cancel the checkout that locks it."),
+    ] = False,
     reason: Annotated[
         str,
         typer.Option(
+            metavar="TEXT",
             help="Why: any text of at most 128 characters. Well-known: customer_requested,"
             " cart_changed, duplicate_order, fraud, compliance, timeout, inventory_unavailable,"
-            " superseded, integrator_abort."
+            " superseded, integrator_abort.",
         ),
     ] = "",
     message: Annotated[
-        str, typer.Option(help="What people should read, at most 500 characters.")
+        str,
+        typer.Option(metavar="TEXT", help="What people should read, at most 500 characters."),
     ] = "",
     grace: Annotated[
         timedelta | None,
@@ -69,32 +84,48 @@ def cancel(
     ] = "",
     expected_version: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Cancel only if the target is at this version."),
+        typer.Option(
+            parser=parse_number,
+            metavar="N",
+            help="Cancel only if the target is at this version.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     server: ServerOption = SERVER,
     api_key: ApiKeyOption = "",
 ) -> None:
-    """Cancel a task, or all tasks of a group.
+    """Cancel a task, or all tasks of a group, checkout or order.
 
     When this returns, the cancel is accepted and on disk. A task that was running is CANCELLING
-    until it is proven to have stopped: follow it with `countermand watch`.
+    until it is proven to have stopped: follow it with `countermand watch`. Nothing is refunded;
+    the result says where a refund is required.
     """
+    if cart and target is not Target.CHECKOUT:
+        raise typer.BadParameter("only a checkout is named by a cart", param_hint="'--cart'")
+    options = CancelOptions(
+        reason=reason,
+        message=message,
+        grace_period=grace,
+        request_id=request_id,
+        validate_only=validate_only,
+        on_behalf_of=on_behalf_of,
+        expected_version=expected_version,
+    )
 
-    async def call(client: Client) -> CancelTaskResponse | CancelGroupResponse:
-        method = client.cancel_task if target is Target.TASK else client.cancel_group
-        return await method(
-            target_id,
-            reason=reason,
-            message=message,
-            grace_period=grace,
-            request_id=request_id,
-            validate_only=validate_only,
-            on_behalf_of=on_behalf_of,
-            expected_version=expected_version,
-        )
+    async def call(client: Client) -> Answer:
+        match target:
+            case Target.TASK:
+                return await client.cancel_task(target_id, **options)
+            case Target.GROUP:
+                return await client.cancel_group(target_id, **options)
+            case Target.CHECKOUT if cart:
+                return await client.cancel_checkout(cart_id=target_id, **options)
+            case Target.CHECKOUT:
+                return await client.cancel_checkout(target_id, **options)
+            case Target.ORDER:
+                return await client.cancel_order(target_id, **options)
 
-    async def run() -> CancelTaskResponse | CancelGroupResponse:
+    async def run() -> Answer:
         async with connect(server, api_key) as client:
             return await call(client)
 
@@ -102,49 +133,7 @@ def cancel(
     if as_json:
         show(to_json(answer, indent=2))
         return
-    about = (
-        _about_task(answer.task)
-        if isinstance(answer, CancelTaskResponse)
-        else (_about_group(answer.group))
-    )
-    replayed = "yes" if answer.replayed else "no"
-    show_facts([*about, *_about_cancellation(answer.cancellation), ("replayed", replayed)])
-    for result in answer.cancellation.results:
-        state = word(TaskState, result.task_state)
-        show(
-            Text.assemble(
-                f"result  {result.task_id}  {word(Disposition, result.disposition):<8}  ",
-                (f"{state:<10}", STYLES.get(state, "")),
-                f"  {word(CancelProof, result.cancel_proof)}",
-            )
-        )
-
-
-def _about_task(task: Task) -> list[tuple[str, str]]:
-    return [
-        ("task", task.task_id),
-        ("state", word(TaskState, task.state)),
-        ("version", str(task.version)),
-        ("proof", word(CancelProof, task.cancel_proof)),
-        ("deadline", moment(task.deadline_time)),
-    ]
-
-
-def _about_group(group: Group) -> list[tuple[str, str]]:
-    counts = (f"{count.count} {word(TaskState, count.state)}" for count in group.task_counts)
-    return [
-        ("group", group.group_id),
-        ("version", str(group.version)),
-        ("tasks", ", ".join(counts)),
-    ]
-
-
-def _about_cancellation(found: Cancellation) -> list[tuple[str, str]]:
-    return [
-        ("cancellation", found.cancellation_id or NONE),
-        ("cancellation state", word(CancellationState, found.state)),
-        ("reason", found.reason),
-        ("message", found.message),
-        ("ends by", moment(found.deadline_time)),
-        ("trace", found.trace_id),
-    ]
+    facts, results = account(answer)
+    show_facts(facts)
+    for line in results:
+        show(line)

@@ -24,7 +24,9 @@ def as_failure(error: BaseException) -> Failure | None:
         case Refused():
             return Failure(f"{error.reason}: {error.message}")
         case CountermandError(reason="", code=grpc.StatusCode.UNAVAILABLE):
-            return Failure(f"the server was not reached: {error.message}", NOT_REACHED)
+            # gRPC says what it tried before it says what went wrong.
+            cause = error.message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+            return Failure(f"the server was not reached: {cause}", NOT_REACHED)
         case CountermandError(reason="", code=grpc.StatusCode.DEADLINE_EXCEEDED):
             return Failure("the server did not answer in time", NOT_REACHED)
         case CountermandError():

@@ -11,11 +11,13 @@ import typer
 from countermand.cli.key_sources import Keys, open_server, open_store
 from countermand.cli.options import SERVER, ApiKeyOption, JsonOption, ServerOption, parse_span
 from countermand.cli.output import moment, show, to_json
+from countermand.cli.usage import PlainCommand, PlainGroup
 from countermand.v1.key_service_pb2 import Key
 
 Found = TypeVar("Found")
 
 app = typer.Typer(
+    cls=PlainGroup,
     help="Create, list and revoke API keys: over a server, with a key that has the scope"
     " keys:admin, or with --store on a store that no server has open, to make the first key.",
     no_args_is_help=True,
@@ -33,14 +35,17 @@ StoreOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def create(
     context: typer.Context,
-    tenant: Annotated[str, typer.Option(help="Whose the key is.")],
+    tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose the key is.")],
     scope: Annotated[
-        list[str], typer.Option(help="What the key may do; give it once for each scope.")
+        list[str],
+        typer.Option(metavar="SCOPE", help="What the key may do; give it once for each scope."),
     ],
-    environment: Annotated[str, typer.Option(help="sandbox or production.")] = "sandbox",
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="sandbox or production.")
+    ] = "sandbox",
     expire_in: Annotated[
         timedelta | None,
         typer.Option(
@@ -66,7 +71,7 @@ def create(
     show(_do(source, lambda keys: keys.create(tenant, environment, scope, expire_time)))
 
 
-@app.command("list")
+@app.command("list", cls=PlainCommand)
 def list_(
     context: typer.Context,
     as_json: JsonOption = False,
@@ -83,7 +88,7 @@ def list_(
         show(_line(key))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def revoke(
     context: typer.Context,
     key_id: Annotated[

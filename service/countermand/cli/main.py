@@ -11,10 +11,12 @@ from countermand import __version__
 from countermand.cli import cancel, keys, serve, watch
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, as_failure
+from countermand.cli.usage import PlainCommand, PlainGroup
 
 app = typer.Typer(
     name="countermand",
-    help="Cancels tasks durably, and tells when they have ended. EXIT STATUS: 0 done, 1 refused"
+    cls=PlainGroup,
+    help="Cancels work durably, and tells when it has ended. EXIT STATUS: 0 done, 1 refused"
     " (the reason is printed), 2 wrong usage, 3 server not reached.",
     no_args_is_help=True,
     add_completion=False,
@@ -22,11 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve")(serve.serve)
-app.command("cancel")(cancel.cancel)
-app.command("watch")(watch.watch)
+app.command("serve", cls=PlainCommand)(serve.serve)
+app.command("cancel", cls=PlainCommand)(cancel.cancel)
+app.command("watch", cls=PlainCommand)(watch.watch)
 app.add_typer(keys.app, name="keys")
-app.command("demo")(demo.demo)
+app.command("demo", cls=PlainCommand)(demo.demo)
 
 
 def _show_version(wanted: bool) -> None:

@@ -19,10 +19,11 @@ STYLES = {
     "RUNNING": "cyan",
     "CANCELLING": "yellow",
     "CANCELLED": "bold red",
+    "PARTIALLY_CANCELLED": "red",
     "COMPLETED": "green",
     "FAILED": "magenta",
 }
-"""The colour of each task state, wherever it is shown."""
+"""The colour of a state, wherever it is shown."""
 
 
 def word(enum: EnumTypeWrapper, value: int) -> str:

@@ -4,15 +4,20 @@ from datetime import timedelta
 
 from countermand.client.connection import Connection
 from countermand.v1.agent_service_pb2 import (
+    BeginChargeRequest,
+    BeginChargeResponse,
     FinishOutcome,
     FinishTaskRequest,
     FinishTaskResponse,
     HeartbeatRequest,
     HeartbeatResponse,
+    ReportChargeRequest,
+    ReportChargeResponse,
     StartTaskRequest,
     StartTaskResponse,
 )
 from countermand.v1.agent_service_pb2_grpc import AgentServiceStub
+from countermand.v1.task_pb2 import ChargeState
 
 
 class AgentMethods(Connection):
@@ -40,6 +45,26 @@ class AgentMethods(Connection):
         """
         request = HeartbeatRequest(agent_id=agent_id, lease_duration=lease_duration)
         return await self._call(AgentServiceStub, request, HeartbeatResponse)
+
+    async def begin_charge(self, task_id: str, fence: int) -> BeginChargeResponse:
+        """Asks to take money: the point of no return. Do it only if `charge_state` is BEGUN.
+
+        A repeat is OK and changes nothing. Raises CountermandError: `CANCELLATION_REQUESTED` if a
+        cancel came first; then take no money.
+        """
+        request = BeginChargeRequest(task_id=task_id, fence=fence)
+        return await self._call(AgentServiceStub, request, BeginChargeResponse)
+
+    async def report_charge(
+        self, task_id: str, fence: int, charge_state: ChargeState
+    ) -> ReportChargeResponse:
+        """Says what came of taking money: CAPTURED, FAILED or VOIDED.
+
+        The last word counts, and the same word again is OK. Raises CountermandError, for example
+        `FENCED`.
+        """
+        request = ReportChargeRequest(task_id=task_id, fence=fence, charge_state=charge_state)
+        return await self._call(AgentServiceStub, request, ReportChargeResponse)
 
     async def finish_task(
         self, task_id: str, fence: int, outcome: FinishOutcome, *, failure_message: str = ""

@@ -1,85 +1,109 @@
 """The unary methods of CancellationService."""
 
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 from countermand.client.connection import Connection
 from countermand.client.ids import new_id
 from countermand.v1.cancellation_pb2 import CancellationState
 from countermand.v1.cancellation_service_pb2 import (
+    CancelCheckoutRequest,
+    CancelCheckoutResponse,
     CancelGroupRequest,
     CancelGroupResponse,
+    CancelOrderRequest,
+    CancelOrderResponse,
     CancelTaskRequest,
     CancelTaskResponse,
     GetCancellationRequest,
     GetCancellationResponse,
     ListCancellationsRequest,
     ListCancellationsResponse,
+    SummarizeCancellationsRequest,
+    SummarizeCancellationsResponse,
+    SummaryKey,
 )
 from countermand.v1.cancellation_service_pb2_grpc import CancellationServiceStub
+
+
+class CancelOptions(TypedDict, total=False):
+    """What each of the four cancels takes, by name; all of it may be left out."""
+
+    reason: str
+    """Why: at most 128 characters."""
+    message: str
+    """What people should read: at most 500 characters."""
+    grace_period: timedelta | None
+    """How long agents may take to wind down: 30 s unless given, 0 to 1 h."""
+    request_id: str | None
+    """A UUID. One is made unless given, so that the call can be repeated; bring your own to
+    repeat it after this process is gone."""
+    expected_version: int | None
+    """Cancel only if the target is at this version, else raise `VERSION_MISMATCH`."""
+    validate_only: bool
+    """Run every check, and change nothing."""
+    on_behalf_of: str
+    """Whom the caller acts for: at most 256 characters."""
+
+
+def _named(options: CancelOptions) -> CancelOptions:
+    """The options with a request id, so that the call can be repeated."""
+    return {**options, "request_id": options.get("request_id") or new_id()}
 
 
 class CancellationMethods(Connection):
     """Cancels work, and tells what became of the cancels."""
 
     async def cancel_task(
-        self,
-        task_id: str,
-        *,
-        reason: str = "",
-        message: str = "",
-        grace_period: timedelta | None = None,
-        request_id: str | None = None,
-        expected_version: int | None = None,
-        validate_only: bool = False,
-        on_behalf_of: str = "",
+        self, task_id: str, **options: Unpack[CancelOptions]
     ) -> CancelTaskResponse:
         """Cancels one task; when this returns, the cancel is on disk.
 
         The task of the answer is CANCELLED if it had not started, else CANCELLING: watch it until
-        CANCELLED is proven. Its agent has 30 s unless `grace_period` says otherwise. A request_id
-        is made unless the caller brings one, so the call can be repeated; bring your own to repeat
-        it after this process is gone. Raises CountermandError, for example NOT_FOUND,
+        CANCELLED is proven. Raises CountermandError, for example NOT_FOUND,
         `TASK_ALREADY_COMPLETED` or `VERSION_MISMATCH`.
         """
-        request = CancelTaskRequest(
-            task_id=task_id,
-            reason=reason,
-            message=message,
-            request_id=request_id or new_id(),
-            grace_period=grace_period,
-            expected_version=expected_version,
-            validate_only=validate_only,
-            on_behalf_of=on_behalf_of,
-        )
+        request = CancelTaskRequest(task_id=task_id, **_named(options))
         return await self._call(CancellationServiceStub, request, CancelTaskResponse)
 
     async def cancel_group(
-        self,
-        group_id: str,
-        *,
-        reason: str = "",
-        message: str = "",
-        grace_period: timedelta | None = None,
-        request_id: str | None = None,
-        expected_version: int | None = None,
-        validate_only: bool = False,
-        on_behalf_of: str = "",
+        self, group_id: str, **options: Unpack[CancelOptions]
     ) -> CancelGroupResponse:
         """Cancels all tasks of a group and closes it; the answer has one result per task.
 
         Everything else is as in cancel_task, but tasks that have ended are SKIPPED, not refused.
         """
-        request = CancelGroupRequest(
-            group_id=group_id,
-            reason=reason,
-            message=message,
-            request_id=request_id or new_id(),
-            grace_period=grace_period,
-            expected_version=expected_version,
-            validate_only=validate_only,
-            on_behalf_of=on_behalf_of,
-        )
+        request = CancelGroupRequest(group_id=group_id, **_named(options))
         return await self._call(CancellationServiceStub, request, CancelGroupResponse)
+
+    async def cancel_checkout(
+        self,
+        checkout_id: str | None = None,
+        *,
+        cart_id: str | None = None,
+        **options: Unpack[CancelOptions],
+    ) -> CancelCheckoutResponse:
+        """Cancels a checkout with its tasks: the one of this id, or the one that locks this cart.
+
+        Everything else is as in cancel_group; the answer has the whole checkout. Raises ValueError
+        unless exactly one of the two ids is given, and CountermandError, for example
+        `CHECKOUT_ALREADY_COMPLETED` or `CART_NOT_LOCKED`.
+        """
+        if (checkout_id is None) == (cart_id is None):
+            raise ValueError("name a checkout or a cart, and not both")
+        request = CancelCheckoutRequest(checkout_id=checkout_id, cart_id=cart_id, **_named(options))
+        return await self._call(CancellationServiceStub, request, CancelCheckoutResponse)
+
+    async def cancel_order(
+        self, order_id: str, **options: Unpack[CancelOptions]
+    ) -> CancelOrderResponse:
+        """Cancels an order with its tasks and those of its checkouts.
+
+        Everything else is as in cancel_group; the answer has the whole order. Raises
+        CountermandError, for example `ORDER_FULFILLED`.
+        """
+        request = CancelOrderRequest(order_id=order_id, **_named(options))
+        return await self._call(CancellationServiceStub, request, CancelOrderResponse)
 
     async def get_cancellation(self, cancellation_id: str) -> GetCancellationResponse:
         """Returns the cancellation with its results as they are now. Raises CountermandError."""
@@ -91,6 +115,8 @@ class CancellationMethods(Connection):
         *,
         task_id: str | None = None,
         group_id: str | None = None,
+        checkout_id: str | None = None,
+        order_id: str | None = None,
         reason: str = "",
         state: CancellationState | None = None,
         start_time: datetime | None = None,
@@ -106,6 +132,8 @@ class CancellationMethods(Connection):
         request = ListCancellationsRequest(
             task_id=task_id,
             group_id=group_id,
+            checkout_id=checkout_id,
+            order_id=order_id,
             reason=reason,
             state=state,
             start_time=start_time,
@@ -114,3 +142,20 @@ class CancellationMethods(Connection):
             page_token=page_token,
         )
         return await self._call(CancellationServiceStub, request, ListCancellationsResponse)
+
+    async def summarize_cancellations(
+        self,
+        group_by: SummaryKey,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> SummarizeCancellationsResponse:
+        """Counts the cancellations accepted from `start_time` to before `end_time`.
+
+        By REASON or STATE it counts cancellations, by PROOF the tasks that they stopped; most
+        counted first. A time without a zone is UTC. Raises CountermandError.
+        """
+        request = SummarizeCancellationsRequest(
+            group_by=group_by, start_time=start_time, end_time=end_time
+        )
+        return await self._call(CancellationServiceStub, request, SummarizeCancellationsResponse)

@@ -2,12 +2,22 @@
 
 from countermand.client.agents import AgentMethods
 from countermand.client.cancellations import CancellationMethods
+from countermand.client.checkouts import CheckoutMethods
 from countermand.client.keys import KeyMethods
+from countermand.client.orders import OrderMethods
 from countermand.client.tasks import TaskMethods
 from countermand.client.watches import WatchMethods
 
 
-class Client(TaskMethods, CancellationMethods, WatchMethods, AgentMethods, KeyMethods):
+class Client(
+    TaskMethods,
+    CheckoutMethods,
+    OrderMethods,
+    CancellationMethods,
+    WatchMethods,
+    AgentMethods,
+    KeyMethods,
+):
     """Calls a Countermand server. Open it with `async with`, and share it within an event loop.
 
     Each method is one RPC, returns its response message, and raises CountermandError. What can

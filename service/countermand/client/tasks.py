@@ -1,11 +1,11 @@
 """The methods of TaskService."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from countermand.client.connection import Connection
-from countermand.client.errors import CountermandError
+from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.task_pb2 import Task, TaskFilter, TaskState
+from countermand.v1.task_pb2 import TaskFilter, TaskState
 from countermand.v1.task_service_pb2 import (
     CreateGroupRequest,
     CreateGroupResponse,
@@ -21,7 +21,7 @@ from countermand.v1.task_service_pb2 import (
 from countermand.v1.task_service_pb2_grpc import TaskServiceStub
 
 
-class TaskMethods(Connection):
+class TaskMethods(Creating):
     """Announces tasks and groups, and reads them."""
 
     async def create_task(
@@ -29,32 +29,43 @@ class TaskMethods(Connection):
         *,
         task_id: str | None = None,
         group_id: str | None = None,
+        checkout_id: str | None = None,
+        order_id: str | None = None,
         merchant: str = "",
         labels: Mapping[str, str] | None = None,
+        expire_time: datetime | None = None,
     ) -> CreateTaskResponse:
-        """Creates a task, PENDING at version 1.
+        """Creates a task, PENDING at version 1; at `expire_time` it is cancelled by itself.
 
         Without a task_id one is made here, so that the call can be repeated: the answer may then
         show the task as it is by now, which needs `tasks:read` or `tasks:run`. With the caller's
         own task_id a repeat may be refused with `TASK_EXISTS`, since it cannot be told who took
-        the id. Raises CountermandError.
+        the id. A time without a zone is UTC. Raises CountermandError.
         """
         request = CreateTaskRequest(
-            task_id=task_id or new_id(), group_id=group_id, merchant=merchant, labels=labels
+            task_id=task_id or new_id(),
+            group_id=group_id,
+            checkout_id=checkout_id,
+            order_id=order_id,
+            merchant=merchant,
+            labels=labels,
+            expire_time=expire_time,
         )
-        try:
-            return await self._call(TaskServiceStub, request, CreateTaskResponse)
-        except CountermandError as refusal:
-            if task_id or not _is_echo(refusal, "TASK_EXISTS"):
-                raise
-            created = await self.get_task(request.task_id)
-            return CreateTaskResponse(task=created.task)
+
+        async def read() -> CreateTaskResponse:
+            return CreateTaskResponse(task=(await self.get_task(request.task_id)).task)
+
+        return await self._create(
+            TaskServiceStub, request, CreateTaskResponse, "TASK_EXISTS", None if task_id else read
+        )
 
     async def create_group(
         self,
         tasks: Iterable[CreateTaskRequest] = (),
         *,
         group_id: str | None = None,
+        checkout_id: str | None = None,
+        order_id: str | None = None,
         closed: bool = False,
     ) -> CreateGroupResponse:
         """Creates a group and its tasks, all or none; the answer has the tasks in this order.
@@ -62,31 +73,28 @@ class TaskMethods(Connection):
         Ids that are absent are made here. What create_task says about repeats holds here for the
         group_id. Raises CountermandError.
         """
-        request = CreateGroupRequest(group_id=group_id or new_id(), closed=closed, tasks=tasks)
-        for task in request.tasks:
-            if not task.HasField("task_id"):
-                task.task_id = new_id()
-        try:
-            return await self._call(TaskServiceStub, request, CreateGroupResponse)
-        except CountermandError as refusal:
-            if group_id or not _is_echo(refusal, "GROUP_EXISTS"):
-                raise
-            return await self._read_created(request)
+        request = CreateGroupRequest(
+            group_id=group_id or new_id(),
+            checkout_id=checkout_id,
+            order_id=order_id,
+            closed=closed,
+            tasks=tasks,
+        )
+        name_tasks(request.tasks)
 
-    async def _read_created(self, request: CreateGroupRequest) -> CreateGroupResponse:
-        """The answer that an earlier try would have had, with the tasks as they are by now."""
-        found: dict[str, Task] = {}
-        token = ""
-        chosen = TaskFilter(group_id=request.group_id)
-        while True:
-            page = await self.list_tasks(chosen, page_size=1000, page_token=token)
-            found.update((task.task_id, task) for task in page.tasks)
-            token = page.next_page_token
-            if not token:
-                break
-        group = await self.get_group(request.group_id)
-        tasks = [found[task.task_id.lower()] for task in request.tasks]
-        return CreateGroupResponse(group=group.group, tasks=tasks)
+        async def read() -> CreateGroupResponse:
+            chosen = TaskFilter(group_id=request.group_id)
+            tasks = await self._read_tasks(chosen, request.tasks)
+            group = (await self.get_group(request.group_id)).group
+            return CreateGroupResponse(group=group, tasks=tasks)
+
+        return await self._create(
+            TaskServiceStub,
+            request,
+            CreateGroupResponse,
+            "GROUP_EXISTS",
+            None if group_id else read,
+        )
 
     async def get_task(self, task_id: str) -> GetTaskResponse:
         """Returns the task as it is now. Raises CountermandError, for example NOT_FOUND."""
@@ -113,8 +121,3 @@ class TaskMethods(Connection):
             filter=filter, states=states, page_size=page_size, page_token=page_token
         )
         return await self._call(TaskServiceStub, request, ListTasksResponse)
-
-
-def _is_echo(refusal: CountermandError, reason: str) -> bool:
-    """Whether a fresh id is taken: an earlier try of this call, whose answer was lost, took it."""
-    return refusal.attempts > 1 and refusal.reason == reason

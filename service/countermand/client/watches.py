@@ -76,9 +76,9 @@ class WatchMethods(Connection):
     ) -> AsyncGenerator[WatchTasksResponse]:
         """Gives a SNAPSHOT of each matching task, one SYNCED, then every version of each.
 
-        With a group in the filter it ends after the message with `last`, which may be a HEARTBEAT
-        without a task; else it does not end by itself. Raises CountermandError, for example
-        NOT_FOUND, or `RESUME_TOKEN_EXPIRED`: then watch anew without the token.
+        With a group, checkout or order in the filter it ends after the message with `last`, which
+        may be a HEARTBEAT without a task; else it does not end by itself. Raises CountermandError,
+        for example NOT_FOUND, or `RESUME_TOKEN_EXPIRED`: then watch anew without the token.
         """
         request = WatchTasksRequest(
             filter=filter, resume_token=resume_token, heartbeat_interval=heartbeat_interval
@@ -92,6 +92,15 @@ class WatchMethods(Connection):
     def watch_group(self, group_id: str) -> AsyncGenerator[WatchTasksResponse]:
         """Follows all tasks of a group until they have ended and the group is closed."""
         return self.watch_tasks(TaskFilter(group_id=group_id))
+
+    def watch_checkout(self, checkout_id: str) -> AsyncGenerator[WatchTasksResponse]:
+        """Follows all tasks of a checkout until they have ended and none may join any more."""
+        return self.watch_tasks(TaskFilter(checkout_id=checkout_id))
+
+    def watch_order(self, order_id: str) -> AsyncGenerator[WatchTasksResponse]:
+        """Follows all tasks of an order and of its checkouts until they have ended and none may
+        join any more."""
+        return self.watch_tasks(TaskFilter(order_id=order_id))
 
     async def _follow(
         self,

@@ -232,6 +232,11 @@ class Reap(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class RenewAllLeases(Command):
+    """Renews every live lease to its full duration, after a time when no agent could. No answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateKey(Command):
     """Stores a key. Answers the key."""
 

@@ -39,6 +39,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.CreateGroup: Rule(creating.wants_to_create_group, creating.create_group),
     c.StartTask: Rule(running.wants_to_start, running.start_task),
     c.RenewLease: Rule(running.wants_to_renew, running.renew_lease),
+    c.RenewAllLeases: Rule(running.wants_to_renew_all, running.renew_all_leases),
     c.BeginCharge: Rule(charging.wants_to_charge, charging.begin_charge),
     c.ReportCharge: Rule(charging.wants_to_charge, charging.report_charge),
     c.FinishTask: Rule(running.wants_to_finish, running.finish_task),

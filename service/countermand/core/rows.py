@@ -197,6 +197,8 @@ class Changes:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.renews_leases = False
+        """Whether every live lease is renewed to its full duration."""
 
     def merge(self, later: "Changes") -> None:
         """Takes in what changed after this."""
@@ -209,6 +211,7 @@ class Changes:
         self.keys.update(later.keys)
         self.positions.update(later.positions)
         self.events.extend(later.events)
+        self.renews_leases |= later.renews_leases
 
 
 class Saves(Changes):

@@ -123,6 +123,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._listeners: list[Listener] = []
         self._closed = False
+        self._interrupted = False
+        """Whether a commit failed, and none has succeeded since."""
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
@@ -164,6 +166,10 @@ class Writer:
 
     async def _commit(self, requests: Sequence[_Request]) -> None:
         try:
+            if self._interrupted:
+                # No agent could renew its lease meanwhile, so none may be found lost for that.
+                await self._run(self._batch([c.RenewAllLeases(0)]))
+                self._interrupted = False
             await self._commit_together(requests)
         except StoreFailed as failure:
             self._refuse(requests, failure)
@@ -180,13 +186,8 @@ class Writer:
 
     async def _commit_together(self, requests: Sequence[_Request]) -> None:
         start_ns = time.time_ns()
-        batch = Batch([request.command for request in requests], self._clock.now(), self._ids)
-        try:
-            await asyncio.wait_for(self._store.commit(batch), self._commit_timeout)
-        except TimeoutError as error:
-            raise StoreFailed(
-                f"a commit took longer than {self._commit_timeout} s", fatal=True
-            ) from error
+        batch = self._batch([request.command for request in requests])
+        await self._run(batch)
         traces = [request.trace for request in requests if request.trace and request.trace.sampled]
         committed = Committed(batch, traces, start_ns, time.time_ns())
         for listener in self._listeners:
@@ -194,7 +195,19 @@ class Writer:
         for request, answer in zip(requests, batch.answers, strict=True):
             _settle(request, answer)
 
+    def _batch(self, commands: Sequence[c.Command]) -> Batch:
+        return Batch(commands, self._clock.now(), self._ids)
+
+    async def _run(self, batch: Batch) -> None:
+        try:
+            await asyncio.wait_for(self._store.commit(batch), self._commit_timeout)
+        except TimeoutError as error:
+            raise StoreFailed(
+                f"a commit took longer than {self._commit_timeout} s", fatal=True
+            ) from error
+
     def _refuse(self, requests: Sequence[_Request], failure: StoreFailed) -> None:
+        self._interrupted = True
         log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
         for request in requests:
             _settle(request, _refusal(failure))

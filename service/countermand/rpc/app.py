@@ -34,8 +34,9 @@ class App:
         self.store = store
         self.clock = clock
         self.ids = UuidMaker()
+        """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
         self.hub = Hub()
-        self.writer = Writer(store, clock, self.ids)
+        self.writer = Writer(store, clock, UuidMaker())
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
         self.reaper = Reaper(store, self.writer, clock)
         self.watch = Watch(store, self.hub)

@@ -8,11 +8,21 @@ import typer
 
 from countermand.cli.demo.board import Board
 from countermand.cli.demo.play import play
+from countermand.cli.demo.sales import CheckoutSale, GroupSale
 from countermand.cli.demo.server import own_server
 from countermand.cli.options import SERVER, ApiKeyOption, ServerOption, connect
 
 
 def demo(
+    checkout: Annotated[
+        bool,
+        typer.Option(
+            "--checkout",
+            help="Let the three tasks be those of a checkout that locks a cart, and cancel the"
+            " checkout. Needs a key with tasks:read, tasks:run, checkouts:read and"
+            " checkouts:write.",
+        ),
+    ] = False,
     self_contained: Annotated[
         bool,
         typer.Option(
@@ -26,22 +36,23 @@ def demo(
 ) -> None:
     """Play a checkout at three merchants, and cancel it.
 
-    Three agents of its own buy; one CancelGroup stops them: one agent winds down fast, one slowly,
-    and one does not listen and is ended at its deadline. Takes about ten seconds. Needs a key with
-    tasks:read, tasks:write, tasks:run and tasks:cancel.
+    Three agents of its own buy; one CancelGroup, or CancelCheckout with --checkout, stops them:
+    one agent winds down fast, one slowly, and one does not listen and is ended at its deadline.
+    Takes about ten seconds. Needs a key with tasks:read, tasks:write, tasks:run and tasks:cancel.
     """
-    asyncio.run(_with_own_server() if self_contained else _against(server, api_key))
+    playing = _with_own_server(checkout) if self_contained else _against(server, api_key, checkout)
+    asyncio.run(playing)
 
 
-async def _against(server: str, api_key: str) -> None:
+async def _against(server: str, api_key: str, checkout: bool) -> None:
     async with connect(server, api_key) as client:
-        await play(client, Board())
+        await play(client, CheckoutSale(client) if checkout else GroupSale(client), Board())
 
 
-async def _with_own_server() -> None:
+async def _with_own_server(checkout: bool) -> None:
     task = asyncio.current_task()
     assert task is not None
     # The server would outlive a demo that is just ended; this way the demo takes it along.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with own_server() as (server, api_key):
-        await _against(server, api_key)
+        await _against(server, api_key, checkout)

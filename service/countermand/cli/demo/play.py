@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import NamedTuple
 from uuid import uuid4
 
 from countermand.cli.demo.agents import DemoAgent
 from countermand.cli.demo.board import Board
+from countermand.cli.demo.sales import GRACE_SECONDS, Sale
 from countermand.cli.output import NONE, word
 from countermand.client import Client
 from countermand.v1.cancellation_pb2 import Cancellation, CancellationState, Disposition
 from countermand.v1.task_pb2 import CancelProof, TaskState
-from countermand.v1.task_service_pb2 import CreateTaskRequest
 
-_GRACE_SECONDS = 4
 _BETWEEN_STARTS = 0.5
 _SHOPPING = 2.0
 
@@ -34,18 +32,16 @@ _CAST = (
 )
 
 
-async def play(client: Client, board: Board) -> None:
+async def play(client: Client, sale: Sale, board: Board) -> None:
     """Plays it from the first task to the last CANCELLED, and shows it on the board."""
-    tasks = [CreateTaskRequest(merchant=role.merchant) for role in _CAST]
-    created = await client.create_group(tasks, closed=True)
-    group_id = created.group.group_id
-    merchants = {task.task_id: task.merchant for task in created.tasks}
+    created = await sale.open([role.merchant for role in _CAST])
+    merchants = {task.task_id: task.merchant for task in created}
     board.expect(merchants)
-    board.say(f"A shopper buys at three merchants at once: group {group_id}.")
+    board.say(sale.opening())
 
     with board.shown():
         async with asyncio.TaskGroup() as crew:
-            watch = crew.create_task(_follow(client, group_id, board))
+            watch = crew.create_task(_follow(sale, board))
             performance = uuid4().hex[:3]  # an agent of an earlier demo may still have its lease
             for role, task_id in zip(_CAST, merchants, strict=True):
                 agent_id = f"{role.manner}-{performance}"
@@ -55,25 +51,20 @@ async def play(client: Client, board: Board) -> None:
                 await asyncio.sleep(_BETWEEN_STARTS)
             await asyncio.sleep(_SHOPPING)
 
-            board.say(f"The shopper thinks again: CancelGroup, {_GRACE_SECONDS} s to wind down.")
+            board.say(f"The shopper thinks again: {sale.cancel_name}, {GRACE_SECONDS} s to stop.")
             board.cancel_is_sent()
-            accepted = await client.cancel_group(
-                group_id,
-                reason="customer_requested",
-                message="The shopper thought again.",
-                grace_period=timedelta(seconds=_GRACE_SECONDS),
-            )
+            accepted = await sale.cancel()
             board.say(f"Accepted, and on disk, after {board.since_cancel():.0f} ms.")
             await watch
             board.say(f"All three have ended CANCELLED, {board.since_cancel():.0f} ms after.")
 
-    cancellation_id = accepted.cancellation.cancellation_id
-    found = (await client.get_cancellation(cancellation_id)).cancellation
+    await sale.show_end(board)
+    found = (await client.get_cancellation(accepted.cancellation_id)).cancellation
     _sum_up(found, merchants, board)
 
 
-async def _follow(client: Client, group_id: str, board: Board) -> None:
-    async for message in client.watch_group(group_id):
+async def _follow(sale: Sale, board: Board) -> None:
+    async for message in sale.watch():
         if message.HasField("task"):
             board.hear(message.task)
 

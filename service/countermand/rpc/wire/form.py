@@ -92,20 +92,24 @@ class Form:
             return default
         return microseconds
 
-    def time(self, field: str, owner: Any) -> int | None:
-        """Reads a time of the message `owner`, rounded down to microseconds; None if absent."""
+    def time(self, path: str, owner: Any) -> int | None:
+        """Reads a time of the message `owner`, rounded down to microseconds; None if absent.
+
+        It is the field that the path ends with.
+        """
+        field = path.rpartition(".")[2]
         if not owner.HasField(field):
             return None
         time: Timestamp = getattr(owner, field)
         in_range = -62_135_596_800 <= time.seconds <= 253_402_300_799
         if not in_range or not 0 <= time.nanos < 1_000_000_000:
-            self.reject(field, "must be a time of the years 1 to 9999")
+            self.reject(path, "must be a time of the years 1 to 9999")
             return None
         return time.seconds * SECOND + time.nanos // 1000
 
     def future(self, path: str, owner: Any, now: int) -> int | None:
         """Reads a time that must not have passed, of the field that the path ends with."""
-        time = self.time(path.rpartition(".")[2], owner)
+        time = self.time(path, owner)
         if time is not None and time <= now:
             self.reject(path, "must not be in the past")
         return time

@@ -138,6 +138,8 @@ class Writer:
                 statements()["insert_namespace"], (key.tenant, key.environment)
             )
             self._connection.execute(statements()["save_key"], rows.write_key(key))
+        if saves.renews_leases:
+            self.renew_leases(now)
         self._save_holders(saves.holders)
         self._write("save_carts", map(rows.write_cart, saves.carts.values()))
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))

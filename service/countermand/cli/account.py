@@ -1,0 +1,115 @@
+"""What a person is told of a cancel: the target, the cancellation, and each task's result."""
+
+from collections.abc import Iterable
+
+from rich.text import Text
+
+from countermand.cli.output import NONE, STYLES, moment, word
+from countermand.v1.cancellation_pb2 import (
+    Cancellation,
+    CancellationResult,
+    CancellationState,
+    Disposition,
+)
+from countermand.v1.cancellation_service_pb2 import (
+    CancelCheckoutResponse,
+    CancelGroupResponse,
+    CancelOrderResponse,
+    CancelTaskResponse,
+)
+from countermand.v1.checkout_pb2 import Checkout, CheckoutState
+from countermand.v1.order_pb2 import Order, OrderState
+from countermand.v1.task_pb2 import CancelProof, ChargeState, Group, Task, TaskCount, TaskState
+
+Answer = CancelTaskResponse | CancelGroupResponse | CancelCheckoutResponse | CancelOrderResponse
+Facts = list[tuple[str, str]]
+
+
+def account(answer: Answer) -> tuple[Facts, list[Text]]:
+    """Returns the facts of an answer, and a line for each task that the cancel covers."""
+    match answer:
+        case CancelTaskResponse():
+            about = _about_task(answer.task)
+        case CancelGroupResponse():
+            about = _about_group(answer.group)
+        case CancelCheckoutResponse():
+            about = _about_checkout(answer.checkout)
+        case CancelOrderResponse():
+            about = _about_order(answer.order)
+    replayed = ("replayed", _yes_or_no(answer.replayed))
+    results = [result_line(result) for result in answer.cancellation.results]
+    return [*about, *_about_cancellation(answer.cancellation), replayed], results
+
+
+def result_line(result: CancellationResult) -> Text:
+    """What became of one task under a cancel, in one line."""
+    state = word(TaskState, result.task_state)
+    return Text.assemble(
+        f"result  {result.task_id}  {word(Disposition, result.disposition):<8}  ",
+        (f"{state:<10}", STYLES.get(state, "")),
+        f"  {word(CancelProof, result.cancel_proof)}",
+        ("  refund_required", "bold") if result.refund_required else "",
+    )
+
+
+def _about_task(task: Task) -> Facts:
+    return [
+        ("task", task.task_id),
+        ("state", word(TaskState, task.state)),
+        ("version", str(task.version)),
+        ("proof", word(CancelProof, task.cancel_proof)),
+        ("deadline", moment(task.deadline_time)),
+        ("charge", word(ChargeState, task.charge_state)),
+        ("refund_required", _yes_or_no(task.refund_required)),
+    ]
+
+
+def _about_group(group: Group) -> Facts:
+    return [
+        ("group", group.group_id),
+        ("version", str(group.version)),
+        ("tasks", _counts(group.task_counts)),
+    ]
+
+
+def _about_checkout(checkout: Checkout) -> Facts:
+    return [
+        ("checkout", checkout.checkout_id),
+        ("state", word(CheckoutState, checkout.state)),
+        ("version", str(checkout.version)),
+        ("cart", checkout.cart_id),
+        ("tasks", _counts(checkout.task_counts)),
+        ("cancelled at", moment(checkout.cancel_time)),
+        ("the buyer reads", checkout.messages[-1].content if checkout.messages else NONE),
+    ]
+
+
+def _about_order(order: Order) -> Facts:
+    return [
+        ("order", order.order_id),
+        ("number", order.number),
+        ("state", word(OrderState, order.state)),
+        ("version", str(order.version)),
+        ("checkouts", ", ".join(order.checkout_ids)),
+        ("tasks", _counts(order.task_counts)),
+        ("cancelled at", moment(order.cancel_time)),
+    ]
+
+
+def _about_cancellation(found: Cancellation) -> Facts:
+    return [
+        ("cancellation", found.cancellation_id or NONE),
+        ("cancellation state", word(CancellationState, found.state)),
+        ("reason", found.reason),
+        ("message", found.message),
+        ("ends by", moment(found.deadline_time)),
+        ("trace", found.trace_id),
+    ]
+
+
+def _counts(counts: Iterable[TaskCount]) -> str:
+    return ", ".join(f"{count.count} {word(TaskState, count.state)}" for count in counts)
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"

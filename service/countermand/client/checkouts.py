@@ -1,0 +1,90 @@
+"""The methods of CheckoutService."""
+
+from collections.abc import Iterable
+
+from countermand.client.creating import Creating, name_tasks
+from countermand.client.ids import new_id
+from countermand.v1.checkout_pb2 import Checkout, LineItem
+from countermand.v1.checkout_service_pb2 import (
+    ChangeCartRequest,
+    ChangeCartResponse,
+    CompleteCheckoutRequest,
+    CompleteCheckoutResponse,
+    CreateCheckoutRequest,
+    CreateCheckoutResponse,
+    GetCartRequest,
+    GetCartResponse,
+    GetCheckoutRequest,
+    GetCheckoutResponse,
+)
+from countermand.v1.checkout_service_pb2_grpc import CheckoutServiceStub
+from countermand.v1.task_pb2 import TaskFilter
+from countermand.v1.task_service_pb2 import CreateTaskRequest
+
+
+class CheckoutMethods(Creating):
+    """Opens checkouts, completes them, and changes the carts that they lock."""
+
+    async def create_checkout(
+        self,
+        checkout: Checkout | None = None,
+        tasks: Iterable[CreateTaskRequest] = (),
+        *,
+        supersede: bool = False,
+    ) -> CreateCheckoutResponse:
+        """Creates a checkout and its tasks, all or none, and locks its cart if it names one.
+
+        The answer has the tasks in this order. Ids that are absent are made here, so that the call
+        can be repeated: the answer may then show all as it is by now, which needs `checkouts:read`
+        and `tasks:read` or `tasks:run`. With the caller's own checkout_id a repeat may be refused
+        with `CHECKOUT_EXISTS`. `supersede` takes the cart from the checkout that locks it. Raises
+        CountermandError, for example `CART_LOCKED`.
+        """
+        request = CreateCheckoutRequest(checkout=checkout, tasks=tasks, supersede=supersede)
+        name_tasks(request.tasks)
+        given = request.checkout.checkout_id
+        request.checkout.checkout_id = given or f"checkout_{new_id()}"
+
+        async def read() -> CreateCheckoutResponse:
+            created = (await self.get_checkout(request.checkout.checkout_id)).checkout
+            chosen = TaskFilter(checkout_id=created.checkout_id)
+            tasks = await self._read_tasks(chosen, request.tasks) if request.tasks else ()
+            return CreateCheckoutResponse(checkout=created, tasks=tasks)
+
+        return await self._create(
+            CheckoutServiceStub,
+            request,
+            CreateCheckoutResponse,
+            "CHECKOUT_EXISTS",
+            None if given else read,
+        )
+
+    async def get_checkout(self, checkout_id: str) -> GetCheckoutResponse:
+        """Returns the checkout as it is now. Raises CountermandError, for example NOT_FOUND."""
+        request = GetCheckoutRequest(checkout_id=checkout_id)
+        return await self._call(CheckoutServiceStub, request, GetCheckoutResponse)
+
+    async def complete_checkout(self, checkout_id: str) -> CompleteCheckoutResponse:
+        """Completes an OPEN checkout and closes its cart; its live tasks run on.
+
+        A repeat is OK and changes nothing. Raises CountermandError: `CANCELLATION_REQUESTED` or
+        `CHECKOUT_ALREADY_CANCELLED` if a cancel came first.
+        """
+        request = CompleteCheckoutRequest(checkout_id=checkout_id)
+        return await self._call(CheckoutServiceStub, request, CompleteCheckoutResponse)
+
+    async def get_cart(self, cart_id: str) -> GetCartResponse:
+        """Returns the cart as it is now. Raises CountermandError, for example NOT_FOUND."""
+        return await self._call(
+            CheckoutServiceStub, GetCartRequest(cart_id=cart_id), GetCartResponse
+        )
+
+    async def change_cart(self, cart_id: str, line_items: Iterable[LineItem]) -> ChangeCartResponse:
+        """Gives a cart new lines, in the place of all that it has; an unknown cart is created.
+
+        The checkout that locks the cart is cancelled for it. The answer has that cancellation,
+        but may lack it if the call was repeated and the checkout had ended by then. Raises
+        CountermandError, for example `CART_CLOSED`.
+        """
+        request = ChangeCartRequest(cart_id=cart_id, line_items=line_items)
+        return await self._call(CheckoutServiceStub, request, ChangeCartResponse)
