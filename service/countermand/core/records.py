@@ -249,7 +249,7 @@ class Cancellation(Record):
     proofs: tuple[int, ...] = (0,) * len(CancelProof)
     """How many covered tasks ended CANCELLED after the accept, by their proof."""
     completed_count: int = 0
-    """How many covered tasks are COMPLETED."""
+    """How many covered tasks are COMPLETED; of an order only those after the accept."""
 
     @property
     def stopped_count(self) -> int:

@@ -173,15 +173,27 @@ class Rows:
         for task_key in changes.tasks:
             if self.tasks.get(task_key) is None:
                 self.saves.created.add(task_key)
-        self.tasks.update(changes.tasks)
-        self.holders.update(changes.holders)
-        self.carts.update(changes.carts)
-        self.agents.update(changes.agents)
-        self.cancellations.update(changes.cancellations)
-        self.request_ids.update(changes.request_ids)
-        self.keys.update(changes.keys)
-        self.positions.update(changes.positions)
-        self.saves.merge(changes)
+        # Most commands change two or three kinds of rows, so the others are passed over.
+        for kind in KINDS:
+            changed = getattr(changes, kind)
+            if changed:
+                getattr(self, kind).update(changed)
+                getattr(self.saves, kind).update(changed)
+        self.saves.events.extend(changes.events)
+        self.saves.renews_leases |= changes.renews_leases
+
+
+KINDS = (
+    "tasks",
+    "holders",
+    "carts",
+    "agents",
+    "cancellations",
+    "request_ids",
+    "keys",
+    "positions",
+)
+"""What rows and changes hold under the same names."""
 
 
 class Changes:
@@ -199,19 +211,6 @@ class Changes:
         self.events: list[Event] = []
         self.renews_leases = False
         """Whether every live lease is renewed to its full duration."""
-
-    def merge(self, later: "Changes") -> None:
-        """Takes in what changed after this."""
-        self.tasks.update(later.tasks)
-        self.holders.update(later.holders)
-        self.carts.update(later.carts)
-        self.agents.update(later.agents)
-        self.cancellations.update(later.cancellations)
-        self.request_ids.update(later.request_ids)
-        self.keys.update(later.keys)
-        self.positions.update(later.positions)
-        self.events.extend(later.events)
-        self.renews_leases |= later.renews_leases
 
 
 class Saves(Changes):

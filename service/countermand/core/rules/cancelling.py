@@ -16,7 +16,7 @@ from countermand.core.records import (
 )
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle, wants_task, wants_to_end
-from countermand.core.states import ENDED_STATES, CancelProof, TaskState
+from countermand.core.states import ENDED_STATES, CancelProof, TargetKind, TaskState
 
 
 def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
@@ -142,12 +142,15 @@ def open_cancellation(
 
 
 def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> None:
-    """Keeps a new cancellation, with the counts of what it covers."""
+    """Keeps a new cancellation, with the counts of what it covers.
+
+    What completed before an order was cancelled does not make the order partial.
+    """
     states = [task.state for task in tasks]
     live = sum(state not in ENDED_STATES for state in states)
-    counted = cancellation.evolve(
-        live_count=live, completed_count=states.count(TaskState.COMPLETED)
-    )
+    of_order = cancellation.target.kind is TargetKind.ORDER
+    completed = 0 if of_order else states.count(TaskState.COMPLETED)
+    counted = cancellation.evolve(live_count=live, completed_count=completed)
     draft.save_cancellation(settle(counted, draft.now))
 
 
