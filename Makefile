@@ -48,7 +48,7 @@ demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a se
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
 
 test: $(INSTALLED) ## run all tests, chaos in its short round
-	@python -m pytest $(ARGS)
+	@python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
 	@step() { echo "==> $$*"; "$$@"; }
