@@ -15,6 +15,8 @@ import pytest
 
 from countermand.client import Client
 from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED
+from countermand.v1.checkout_pb2 import Checkout
+from countermand.v1.order_pb2 import Order
 from countermand.v1.task_service_pb2 import CreateTaskRequest
 from tests.support.server import Server
 
@@ -102,6 +104,60 @@ async def test_cancel_prints_json_and_repeats_with_a_request_id(client: Client, 
     assert again == first | {"replayed": True}
 
 
+async def test_cancel_says_what_became_of_a_checkout_and_its_money(
+    client: Client, command: Command
+):
+    created = await client.create_checkout(
+        Checkout(checkout_id="checkout-1", cart_id="cart-1"),
+        [CreateTaskRequest(), CreateTaskRequest()],
+    )
+    bought, pending = (task.task_id for task in created.tasks)
+    fence = (await client.start_task(bought, "agent-1")).fence
+    await client.begin_charge(bought, fence)
+    result = await command("cancel", "checkout", "checkout-1", "--message", "No more.")
+    assert (result.status, result.err) == (0, "")
+    facts = dict(line.split("  ", maxsplit=1) for line in result.out.splitlines())
+    facts = {name: value.strip() for name, value in facts.items()}
+    assert facts["checkout"] == "checkout-1"
+    assert facts["state"] == "CANCELLING"
+    assert facts["cart"] == "cart-1"
+    assert facts["tasks"] == "1 CANCELLING, 1 CANCELLED"
+    assert facts["the buyer reads"] == "Checkout cancelled: No more."
+    assert f"result  {bought}  STOPPING  CANCELLING  -\n" in result.out
+    assert f"result  {pending}  STOPPED   CANCELLED   NEVER_STARTED\n" in result.out
+
+    await client.finish_task(bought, fence, FINISH_OUTCOME_CANCELLED)
+    watched = await command("watch", "--checkout", "checkout-1")
+    assert "  charge=BEGUN  refund_required=true\n" in watched.out
+    assert (watched.status, len(watched.out.splitlines())) == (0, 2)
+
+
+async def test_cancel_names_a_checkout_by_its_cart(client: Client, command: Command):
+    created = await client.create_checkout(Checkout(cart_id="cart-1"))
+    arguments = ("cancel", "checkout", "--cart", "cart-1")
+    first = json.loads((await command(*arguments, "--json")).out)
+    assert first["checkout"]["checkout_id"] == created.checkout.checkout_id
+    assert first["checkout"]["state"] == "CHECKOUT_STATE_CANCELLED"
+    again = await command(*arguments)
+    assert again.status == 1
+    assert again.err.startswith("countermand: CART_NOT_LOCKED: ")
+
+
+async def test_cancel_and_watch_take_an_order(client: Client, command: Command):
+    checkout = await client.create_checkout(tasks=[CreateTaskRequest()])
+    order = Order(order_id="633130-00000004", checkout_ids=[checkout.checkout.checkout_id])
+    await client.create_order(order, [CreateTaskRequest()])
+    watch = await command.start("watch", "--order", order.order_id)
+    opening = [await read_line(watch) for _ in range(2)]
+    assert ["state=PENDING" in line for line in opening] == [True, True]
+    result = await command("cancel", "order", order.order_id, "--reason", "duplicate_order")
+    assert (result.status, result.err) == (0, "")
+    assert "cancellation state  SUCCEEDED\n" in result.out
+    assert result.out.count("NEVER_STARTED") == 2
+    watched = await finish(watch)
+    assert (watched.status, watched.out.count("state=CANCELLED")) == (0, 2)
+
+
 async def test_validate_only_changes_nothing(client: Client, command: Command):
     task_id, _ = await start_one(client)
     result = await command("cancel", "task", task_id, "--validate-only")
@@ -115,7 +171,12 @@ async def test_validate_only_changes_nothing(client: Client, command: Command):
     [
         (("cancel", "task", UNKNOWN), "TASK_NOT_FOUND"),
         (("cancel", "group", "nonsense"), "INVALID_REQUEST"),
+        (("cancel", "checkout", UNKNOWN), "CHECKOUT_NOT_FOUND"),
+        (("cancel", "checkout", "--cart", UNKNOWN), "CART_NOT_FOUND"),
+        (("cancel", "order", UNKNOWN), "ORDER_NOT_FOUND"),
         (("watch", UNKNOWN), "TASK_NOT_FOUND"),
+        (("watch", UNKNOWN, "--checkout"), "CHECKOUT_NOT_FOUND"),
+        (("watch", UNKNOWN, "--order"), "ORDER_NOT_FOUND"),
         (("watch", UNKNOWN, "--group"), "GROUP_NOT_FOUND"),
         (("keys", "revoke", "unknown"), "KEY_NOT_FOUND"),
         (("keys", "list", "--api-key", ""), "API_KEY_MISSING"),
@@ -325,6 +386,18 @@ async def test_the_demo_brings_its_server_and_plays_to_the_end(folder: Path):
     assert "SUCCEEDED, customer_requested" in result.out
     assert result.out.count("STOPPED  CANCELLED") == 3
     assert len(result.out.splitlines()[-1].removeprefix("Its trace: ")) == 32
+
+
+async def test_the_demo_plays_a_checkout_that_lets_go_of_its_cart(folder: Path):
+    started = time.monotonic()
+    result = await Command(TMPDIR=str(folder))("demo", "--self-contained", "--checkout")
+    assert (result.status, result.err) == (0, "")
+    assert time.monotonic() - started < 15
+    assert result.out.count("CANCELLED   version 4") == 3
+    assert "The checkout is CANCELLED" in result.out
+    assert "Its buyer reads: Checkout cancelled: The shopper thought again.\n" in result.out
+    assert "Its cart is ACTIVE again.\n" in result.out
+    assert "SUCCEEDED, customer_requested" in result.out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -14,9 +14,28 @@ from countermand.v1.cancellation_pb2 import (
     CANCELLATION_STATE_PARTIAL,
     CANCELLATION_STATE_SUCCEEDED,
 )
-from countermand.v1.cancellation_service_pb2 import WATCH_TYPE_CHANGE, WATCH_TYPE_SNAPSHOT
+from countermand.v1.cancellation_service_pb2 import (
+    SUMMARY_KEY_PROOF,
+    SUMMARY_KEY_REASON,
+    WATCH_TYPE_CHANGE,
+    WATCH_TYPE_SNAPSHOT,
+)
+from countermand.v1.checkout_pb2 import (
+    CART_STATE_ACTIVE,
+    CART_STATE_CLOSED,
+    CART_STATE_LOCKED,
+    CHECKOUT_STATE_CANCELLED,
+    CHECKOUT_STATE_CANCELLING,
+    CHECKOUT_STATE_COMPLETED,
+    Checkout,
+    LineItem,
+)
+from countermand.v1.order_pb2 import ORDER_STATE_CANCELLED, Order
 from countermand.v1.task_pb2 import (
     CANCEL_PROOF_ACKNOWLEDGED,
+    CANCEL_PROOF_NEVER_STARTED,
+    CHARGE_STATE_BEGUN,
+    CHARGE_STATE_CAPTURED,
     TASK_STATE_CANCELLED,
     TASK_STATE_CANCELLING,
     TASK_STATE_PENDING,
@@ -71,6 +90,128 @@ async def test_a_cancel_is_followed_until_cancelled_is_proven(client: Client):
     assert [each.cancellation_id for each in listed.cancellations] == [
         answer.cancellation.cancellation_id
     ]
+
+
+async def test_a_checkout_is_cancelled_by_its_cart_and_lets_go_of_it(client: Client):
+    lines = [LineItem(id="line-1", total=1250)]
+    created = await client.create_checkout(
+        Checkout(cart_id="cart-1", currency="EUR", line_items=lines),
+        [CreateTaskRequest(merchant=name) for name in ("a", "b")],
+    )
+    checkout_id = created.checkout.checkout_id
+    task_id = created.tasks[0].task_id
+    fence = (await client.start_task(task_id, "agent-1")).fence
+    cart = (await client.get_cart("cart-1")).cart
+    assert (cart.state, cart.checkout_id) == (CART_STATE_LOCKED, checkout_id)
+
+    watch = client.watch_checkout(checkout_id)
+    assert {(await anext(watch)).task.task_id for _ in range(2)} == {
+        task.task_id for task in created.tasks
+    }
+    answer = await client.cancel_checkout(cart_id="cart-1", message="No more.")
+    assert answer.checkout.state == CHECKOUT_STATE_CANCELLING
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_CANCELLED)
+    rest = [message async for message in watch]
+    assert rest[-1].last
+
+    ended = (await client.get_checkout(checkout_id)).checkout
+    assert ended.state == CHECKOUT_STATE_CANCELLED
+    assert ended.messages[-1].content == "Checkout cancelled: No more."
+    assert list(ended.line_items) == lines
+    assert (await client.get_cart("cart-1")).cart.state == CART_STATE_ACTIVE
+    listed = await client.list_cancellations(checkout_id=checkout_id)
+    assert [each.checkout_id for each in listed.cancellations] == [checkout_id]
+
+
+async def test_a_cart_that_changes_cancels_its_checkout_until_one_is_completed(client: Client):
+    first = (await client.create_checkout(Checkout(cart_id="cart-1"))).checkout
+    changed = await client.change_cart("cart-1", [LineItem(id="line-2")])
+    assert changed.cancellation.checkout_id == first.checkout_id
+    assert changed.cancellation.reason == "cart_changed"
+    assert not (await client.change_cart("cart-1", [])).HasField("cancellation")
+
+    await client.create_checkout(Checkout(cart_id="cart-1"))
+    last = await client.create_checkout(Checkout(cart_id="cart-1"), supersede=True)
+    late = await client.create_task(checkout_id=last.checkout.checkout_id)
+    for _ in range(2):
+        done = await client.complete_checkout(last.checkout.checkout_id)
+        assert (done.checkout.state, done.cart.state) == (
+            CHECKOUT_STATE_COMPLETED,
+            CART_STATE_CLOSED,
+        )
+    assert (await client.get_task(late.task.task_id)).task.state == TASK_STATE_PENDING
+    with pytest.raises(CountermandError) as caught:
+        await client.cancel_checkout(last.checkout.checkout_id)
+    assert caught.value.reason == "CHECKOUT_ALREADY_COMPLETED"
+
+
+async def test_an_order_is_cancelled_with_its_checkouts_and_counted(client: Client):
+    checkout = await client.create_checkout(tasks=[CreateTaskRequest(merchant="a")])
+    created = await client.create_order(
+        Order(number="4711", checkout_ids=[checkout.checkout.checkout_id]),
+        [CreateTaskRequest(merchant="b")],
+    )
+    order_id = created.order.order_id
+    fence = (await client.start_task(created.tasks[0].task_id, "agent-1")).fence
+    paid = await client.update_order(Order(order_id=order_id, financial_status="paid"))
+    assert (paid.order.number, paid.order.financial_status) == ("4711", "paid")
+    cleared = await client.update_order(Order(order_id=order_id), ["financial_status"])
+    assert cleared.order.financial_status == ""
+
+    answer = await client.cancel_order(order_id, reason="fraud")
+    await client.finish_task(created.tasks[0].task_id, fence, FINISH_OUTCOME_CANCELLED)
+    told = [message async for message in client.watch_order(order_id)]
+    assert len({message.task.task_id for message in told if message.HasField("task")}) == 2
+    assert (await client.get_order(order_id)).order.state == ORDER_STATE_CANCELLED
+    listed = await client.list_cancellations(order_id=order_id)
+    assert [each.cancellation_id for each in listed.cancellations] == [
+        answer.cancellation.cancellation_id
+    ]
+    reasons = (await client.summarize_cancellations(SUMMARY_KEY_REASON)).rows
+    assert [(row.key, row.count) for row in reasons] == [("fraud", 1)]
+    proofs = (await client.summarize_cancellations(SUMMARY_KEY_PROOF)).rows
+    assert {(row.key, row.count) for row in proofs} == {("ACKNOWLEDGED", 1), ("NEVER_STARTED", 1)}
+    later = await client.summarize_cancellations(
+        SUMMARY_KEY_REASON, start_time=datetime.now(UTC) + timedelta(hours=1)
+    )
+    assert list(later.rows) == []
+
+
+async def test_money_that_was_taken_before_a_cancel_asks_for_a_refund(client: Client):
+    task, fence = await start_one(client)
+    begun = await client.begin_charge(task.task_id, fence)
+    assert begun.task.charge_state == CHARGE_STATE_BEGUN
+    await client.cancel_task(task.task_id)
+    taken = await client.report_charge(task.task_id, fence, CHARGE_STATE_CAPTURED)
+    assert taken.task.charge_state == CHARGE_STATE_CAPTURED
+    ended = await client.finish_task(task.task_id, fence, FINISH_OUTCOME_CANCELLED)
+    assert ended.task.refund_required
+
+    other, fence = await start_one(client)
+    await client.cancel_task(other.task_id)
+    with pytest.raises(CountermandError) as caught:
+        await client.begin_charge(other.task_id, fence)
+    assert caught.value.reason == "CANCELLATION_REQUESTED"
+
+
+async def test_a_task_whose_time_is_over_is_cancelled_by_itself(client: Client):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    created = await client.create_task(expire_time=soon)
+    ended = [message async for message in client.watch_task(created.task.task_id)][-1].task
+    assert (ended.cancel_reason, ended.cancel_proof) == ("timeout", CANCEL_PROOF_NEVER_STARTED)
+
+
+async def test_a_checkout_and_its_cancel_outlive_a_killed_server(server: Server, client: Client):
+    await server.kill()
+    creating = asyncio.create_task(
+        client.create_checkout(Checkout(cart_id="cart-1"), [CreateTaskRequest()])
+    )
+    await server.start()
+    created = await creating
+    await server.kill()
+    cancelling = asyncio.create_task(client.cancel_checkout(created.checkout.checkout_id))
+    await server.start()
+    assert (await cancelling).checkout.state == CHECKOUT_STATE_CANCELLED
 
 
 async def test_what_was_created_can_be_read(client: Client):
@@ -166,6 +307,8 @@ async def test_an_unknown_target_is_not_watched(client: Client):
     for watch, reason in (
         (client.watch_task(UNKNOWN), "TASK_NOT_FOUND"),
         (client.watch_group(UNKNOWN), "GROUP_NOT_FOUND"),
+        (client.watch_checkout(UNKNOWN), "CHECKOUT_NOT_FOUND"),
+        (client.watch_order(UNKNOWN), "ORDER_NOT_FOUND"),
     ):
         with pytest.raises(CountermandError) as caught:
             await anext(watch)

@@ -9,6 +9,7 @@ import typer
 
 from countermand import __version__
 from countermand.cli import options
+from countermand.cli.account import account
 from countermand.cli.demo.board import Board
 from countermand.cli.failures import Failure, as_failure
 from countermand.cli.main import run
@@ -17,8 +18,16 @@ from countermand.cli.output import moment, show_facts, to_json, word
 from countermand.cli.watch import line
 from countermand.client import CountermandError
 from countermand.core.errors import Reason, Refused
-from countermand.v1.cancellation_pb2 import Cancellation, CancellationState
-from countermand.v1.task_pb2 import CancelProof, Task, TaskState
+from countermand.v1.cancellation_pb2 import (
+    Cancellation,
+    CancellationResult,
+    CancellationState,
+    Disposition,
+)
+from countermand.v1.cancellation_service_pb2 import CancelCheckoutResponse, CancelOrderResponse
+from countermand.v1.checkout_pb2 import Checkout, CheckoutMessage, CheckoutState
+from countermand.v1.order_pb2 import Order, OrderState
+from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskCount, TaskState
 
 TASK_ID = "0192f0c1-0000-7000-8000-000000000001"
 WHEN = datetime(2026, 3, 1, 12, 30, 0, 250_999, tzinfo=UTC)
@@ -74,9 +83,30 @@ def test_the_version_is_the_package_s(capsys):
 @pytest.mark.parametrize(
     "command", [[], ["serve"], ["cancel"], ["watch"], ["keys"], ["keys", "create"], ["demo"]]
 )
-def test_each_command_has_a_help(command, capsys):
+def test_each_command_has_a_help_in_the_form_of_manuals(command, capsys):
     assert run([*command, "--help"]) == 0
-    assert "--help" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "--help" in printed
+    assert "<bool>" not in printed
+    assert "{" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["cancel", "cart", "x"], "'cart' is none of task, group, checkout, order"),
+        (["cancel", "order", "x", "--cart"], "only a checkout is named by a cart"),
+        (["cancel", "task", "x", "--expected-version", "two"], "'two' is not a whole number"),
+        (["watch", "x", "--group", "--order"], "give one of --group, --checkout and --order"),
+        (["watch", "x", "--server", ""], "the target is HOST:PORT"),
+    ],
+)
+def test_wrong_usage_is_told_in_plain_words(arguments, text, capsys):
+    assert run(arguments) == 2
+    printed = capsys.readouterr()
+    assert text in printed.err
+    assert "Value error" not in printed.err
+    assert printed.out == ""
 
 
 @pytest.mark.parametrize(
@@ -88,6 +118,8 @@ def test_each_command_has_a_help(command, capsys):
         ["watch", TASK_ID, "--never"],
         ["cancel", "task"],
         ["cancel", "cart", TASK_ID],
+        ["cancel", "group", TASK_ID, "--cart"],
+        ["watch", TASK_ID, "--checkout", "--group"],
         ["cancel", "task", TASK_ID, "--grace", "soon"],
         ["cancel", "task", TASK_ID, "--expected-version", "two"],
         ["watch", TASK_ID, "--server", ""],
@@ -113,11 +145,17 @@ def test_wrong_usage_is_2_and_calls_nobody(arguments, capsys):
         ["cancel", "task", TASK_ID],
         ["cancel", "group", TASK_ID, "--json"],
         ["watch", TASK_ID],
+        ["cancel", "checkout", "c-1"],
+        ["cancel", "checkout", "--cart", "cart-1"],
+        ["cancel", "order", "o-1", "--json"],
         ["watch", TASK_ID, "--group"],
+        ["watch", "c-1", "--checkout"],
+        ["watch", "--order", "o-1"],
         ["keys", "list"],
         ["keys", "revoke", "k"],
         ["keys", "create", "--tenant", "t", "--scope", "tasks:read"],
         ["demo"],
+        ["demo", "--checkout"],
     ],
     ids=" ".join,
 )
@@ -163,6 +201,13 @@ def test_the_command_line_counts_more_than_the_environment(
         (CountermandError(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND", "x"), 1, "TASK_NOT_FOUND"),
         (CountermandError(grpc.StatusCode.UNAVAILABLE, "DRAINING", "x"), 1, "DRAINING: x"),
         (CountermandError(grpc.StatusCode.UNAVAILABLE, "", "refused"), 3, "not reached: refused"),
+        (
+            CountermandError(
+                grpc.StatusCode.UNAVAILABLE, "", "all failed; last error: UNKNOWN: h:1: no"
+            ),
+            3,
+            "the server was not reached: h:1: no",
+        ),
         (CountermandError(grpc.StatusCode.DEADLINE_EXCEEDED, "", ""), 3, "in time"),
         (CountermandError(grpc.StatusCode.UNIMPLEMENTED, "", "what?"), 1, "UNIMPLEMENTED: what?"),
         (ExceptionGroup("", [ExceptionGroup("", [Failure("no")])]), 1, "no"),
@@ -222,6 +267,96 @@ def test_a_version_is_one_line_that_can_be_searched():
         f"2026-03-01T12:30:00.250Z  {TASK_ID}  version=3  state=CANCELLED  proof=FORCED"
         "  deadline=2026-03-01T12:29:59.250Z"
     )
+
+
+def test_a_version_says_what_stands_with_its_money():
+    task = Task(task_id=TASK_ID, charge_state=ChargeState.CHARGE_STATE_NONE)
+    assert str(line(task)).endswith("deadline=-")
+    task.charge_state = ChargeState.CHARGE_STATE_CAPTURED
+    assert str(line(task)).endswith("deadline=-  charge=CAPTURED")
+    task.refund_required = True
+    assert str(line(task)).endswith("deadline=-  charge=CAPTURED  refund_required=true")
+
+
+CANCELLATION = Cancellation(
+    cancellation_id="c",
+    reason="fraud",
+    state=CancellationState.CANCELLATION_STATE_PARTIAL,
+    results=[
+        CancellationResult(
+            task_id=TASK_ID,
+            disposition=Disposition.DISPOSITION_STOPPED,
+            task_state=TaskState.TASK_STATE_CANCELLED,
+            cancel_proof=CancelProof.CANCEL_PROOF_FORCED,
+            refund_required=True,
+        ),
+        CancellationResult(
+            task_id=TASK_ID,
+            disposition=Disposition.DISPOSITION_SKIPPED,
+            task_state=TaskState.TASK_STATE_COMPLETED,
+        ),
+    ],
+)
+
+
+def test_a_cancelled_checkout_is_told_with_results_proofs_and_refunds():
+    facts, results = account(
+        CancelCheckoutResponse(
+            checkout=Checkout(
+                checkout_id="c-1",
+                cart_id="cart-1",
+                state=CheckoutState.CHECKOUT_STATE_PARTIALLY_CANCELLED,
+                version=3,
+                task_counts=[TaskCount(state=TaskState.TASK_STATE_COMPLETED, count=2)],
+                messages=[CheckoutMessage(content="Checkout cancelled: fraud")],
+                cancel_time=WHEN,
+            ),
+            cancellation=CANCELLATION,
+            replayed=True,
+        )
+    )
+    assert facts == [
+        ("checkout", "c-1"),
+        ("state", "PARTIALLY_CANCELLED"),
+        ("version", "3"),
+        ("cart", "cart-1"),
+        ("tasks", "2 COMPLETED"),
+        ("cancelled at", "2026-03-01T12:30:00.250Z"),
+        ("the buyer reads", "Checkout cancelled: fraud"),
+        ("cancellation", "c"),
+        ("cancellation state", "PARTIAL"),
+        ("reason", "fraud"),
+        ("message", ""),
+        ("ends by", "-"),
+        ("trace", ""),
+        ("replayed", "yes"),
+    ]
+    assert [str(result) for result in results] == [
+        f"result  {TASK_ID}  STOPPED   CANCELLED   FORCED  refund_required",
+        f"result  {TASK_ID}  SKIPPED   COMPLETED   -",
+    ]
+
+
+def test_a_cancelled_order_is_told_with_its_checkouts():
+    order = Order(
+        order_id="o-1",
+        number="4711",
+        state=OrderState.ORDER_STATE_CANCELLING,
+        version=2,
+        checkout_ids=["c-1", "c-2"],
+        cancel_time=WHEN,
+    )
+    facts, results = account(CancelOrderResponse(order=order))
+    assert facts[:7] == [
+        ("order", "o-1"),
+        ("number", "4711"),
+        ("state", "CANCELLING"),
+        ("version", "2"),
+        ("checkouts", "c-1, c-2"),
+        ("tasks", ""),
+        ("cancelled at", "2026-03-01T12:30:00.250Z"),
+    ]
+    assert results == []
 
 
 def test_facts_stand_below_one_another_and_are_never_broken(capsys):

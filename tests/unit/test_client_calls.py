@@ -21,7 +21,11 @@ from countermand.client.ids import new_id
 from countermand.v1 import agent_service_pb2 as agents
 from countermand.v1 import cancellation_pb2 as cancellation
 from countermand.v1 import cancellation_service_pb2 as cancellations
+from countermand.v1 import checkout_pb2 as checkout
+from countermand.v1 import checkout_service_pb2 as checkouts
 from countermand.v1 import key_service_pb2 as keys
+from countermand.v1 import order_pb2 as order
+from countermand.v1 import order_service_pb2 as orders
 from countermand.v1 import task_pb2 as task
 from countermand.v1 import task_service_pb2 as tasks
 
@@ -30,6 +34,17 @@ GROUP_ID = "0192f0c1-0000-7000-8000-000000000002"
 REQUEST_ID = "0192f0c1-0000-7000-8000-000000000003"
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = timedelta(seconds=5)
+HOW = {
+    "reason": "fraud",
+    "message": "stop",
+    "grace_period": timedelta(0),
+    "request_id": REQUEST_ID,
+    "expected_version": 2,
+    "validate_only": True,
+    "on_behalf_of": "them",
+}
+CHECKOUT = checkout.Checkout(checkout_id="c-1", cart_id="cart-1", currency="EUR")
+ORDER = order.Order(order_id="o-1", number="4711")
 
 Answer = Message | Callable[[Message], Message]
 
@@ -111,21 +126,41 @@ async def connected(script: Scripted, **options: float) -> AsyncIterator[Client]
 CALLS = [
     (
         lambda client: client.create_task(
-            task_id=TASK_ID, group_id=GROUP_ID, merchant="m", labels={"a": "b"}
+            task_id=TASK_ID,
+            group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
+            merchant="m",
+            labels={"a": "b"},
+            expire_time=WHEN,
         ),
         "TaskService/CreateTask",
         tasks.CreateTaskRequest(
-            task_id=TASK_ID, group_id=GROUP_ID, merchant="m", labels={"a": "b"}
+            task_id=TASK_ID,
+            group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
+            merchant="m",
+            labels={"a": "b"},
+            expire_time=WHEN,
         ),
         tasks.CreateTaskResponse(task=task.Task(task_id=TASK_ID)),
     ),
     (
         lambda client: client.create_group(
-            [tasks.CreateTaskRequest(task_id=TASK_ID)], group_id=GROUP_ID, closed=True
+            [tasks.CreateTaskRequest(task_id=TASK_ID)],
+            group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
+            closed=True,
         ),
         "TaskService/CreateGroup",
         tasks.CreateGroupRequest(
-            group_id=GROUP_ID, closed=True, tasks=[tasks.CreateTaskRequest(task_id=TASK_ID)]
+            group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
+            closed=True,
+            tasks=[tasks.CreateTaskRequest(task_id=TASK_ID)],
         ),
         tasks.CreateGroupResponse(group=task.Group(group_id=GROUP_ID)),
     ),
@@ -170,6 +205,20 @@ CALLS = [
         agents.HeartbeatResponse(stops=[agents.Stop(task_id=TASK_ID)]),
     ),
     (
+        lambda client: client.begin_charge(TASK_ID, 3),
+        "AgentService/BeginCharge",
+        agents.BeginChargeRequest(task_id=TASK_ID, fence=3),
+        agents.BeginChargeResponse(task=task.Task(charge_state=task.CHARGE_STATE_BEGUN)),
+    ),
+    (
+        lambda client: client.report_charge(TASK_ID, 3, task.CHARGE_STATE_CAPTURED),
+        "AgentService/ReportCharge",
+        agents.ReportChargeRequest(
+            task_id=TASK_ID, fence=3, charge_state=task.CHARGE_STATE_CAPTURED
+        ),
+        agents.ReportChargeResponse(task=task.Task(charge_state=task.CHARGE_STATE_CAPTURED)),
+    ),
+    (
         lambda client: client.finish_task(
             TASK_ID, 3, agents.FINISH_OUTCOME_FAILED, failure_message="sold out"
         ),
@@ -183,52 +232,34 @@ CALLS = [
         agents.FinishTaskResponse(task=task.Task(task_id=TASK_ID)),
     ),
     (
-        lambda client: client.cancel_task(
-            TASK_ID,
-            reason="fraud",
-            message="stop",
-            grace_period=timedelta(0),
-            request_id=REQUEST_ID,
-            expected_version=2,
-            validate_only=True,
-            on_behalf_of="them",
-        ),
+        lambda client: client.cancel_task(TASK_ID, **HOW),
         "CancellationService/CancelTask",
-        cancellations.CancelTaskRequest(
-            task_id=TASK_ID,
-            reason="fraud",
-            message="stop",
-            grace_period=timedelta(0),
-            request_id=REQUEST_ID,
-            expected_version=2,
-            validate_only=True,
-            on_behalf_of="them",
-        ),
+        cancellations.CancelTaskRequest(task_id=TASK_ID, **HOW),
         cancellations.CancelTaskResponse(replayed=True),
     ),
     (
-        lambda client: client.cancel_group(
-            GROUP_ID,
-            reason="fraud",
-            message="stop",
-            grace_period=SOON,
-            request_id=REQUEST_ID,
-            expected_version=2,
-            validate_only=True,
-            on_behalf_of="them",
-        ),
+        lambda client: client.cancel_group(GROUP_ID, **HOW),
         "CancellationService/CancelGroup",
-        cancellations.CancelGroupRequest(
-            group_id=GROUP_ID,
-            reason="fraud",
-            message="stop",
-            grace_period=SOON,
-            request_id=REQUEST_ID,
-            expected_version=2,
-            validate_only=True,
-            on_behalf_of="them",
-        ),
+        cancellations.CancelGroupRequest(group_id=GROUP_ID, **HOW),
         cancellations.CancelGroupResponse(replayed=True),
+    ),
+    (
+        lambda client: client.cancel_checkout("c-1", **HOW),
+        "CancellationService/CancelCheckout",
+        cancellations.CancelCheckoutRequest(checkout_id="c-1", **HOW),
+        cancellations.CancelCheckoutResponse(replayed=True),
+    ),
+    (
+        lambda client: client.cancel_checkout(cart_id="cart-1", **HOW),
+        "CancellationService/CancelCheckout",
+        cancellations.CancelCheckoutRequest(cart_id="cart-1", **HOW),
+        cancellations.CancelCheckoutResponse(replayed=True),
+    ),
+    (
+        lambda client: client.cancel_order("o-1", **HOW),
+        "CancellationService/CancelOrder",
+        cancellations.CancelOrderRequest(order_id="o-1", **HOW),
+        cancellations.CancelOrderResponse(replayed=True),
     ),
     (
         lambda client: client.get_cancellation(REQUEST_ID),
@@ -240,6 +271,8 @@ CALLS = [
         lambda client: client.list_cancellations(
             task_id=TASK_ID,
             group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
             reason="fraud",
             state=cancellation.CANCELLATION_STATE_PARTIAL,
             start_time=WHEN,
@@ -251,6 +284,8 @@ CALLS = [
         cancellations.ListCancellationsRequest(
             task_id=TASK_ID,
             group_id=GROUP_ID,
+            checkout_id="c-1",
+            order_id="o-1",
             reason="fraud",
             state=cancellation.CANCELLATION_STATE_PARTIAL,
             start_time=WHEN,
@@ -259,6 +294,70 @@ CALLS = [
             page_token="next",
         ),
         cancellations.ListCancellationsResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.summarize_cancellations(
+            cancellations.SUMMARY_KEY_PROOF, start_time=WHEN, end_time=WHEN + SOON
+        ),
+        "CancellationService/SummarizeCancellations",
+        cancellations.SummarizeCancellationsRequest(
+            group_by=cancellations.SUMMARY_KEY_PROOF, start_time=WHEN, end_time=WHEN + SOON
+        ),
+        cancellations.SummarizeCancellationsResponse(
+            rows=[cancellations.SummaryRow(key="FORCED", count=3)]
+        ),
+    ),
+    (
+        lambda client: client.create_checkout(
+            CHECKOUT, [tasks.CreateTaskRequest(task_id=TASK_ID)], supersede=True
+        ),
+        "CheckoutService/CreateCheckout",
+        checkouts.CreateCheckoutRequest(
+            checkout=CHECKOUT, tasks=[tasks.CreateTaskRequest(task_id=TASK_ID)], supersede=True
+        ),
+        checkouts.CreateCheckoutResponse(checkout=CHECKOUT),
+    ),
+    (
+        lambda client: client.get_checkout("c-1"),
+        "CheckoutService/GetCheckout",
+        checkouts.GetCheckoutRequest(checkout_id="c-1"),
+        checkouts.GetCheckoutResponse(checkout=CHECKOUT),
+    ),
+    (
+        lambda client: client.complete_checkout("c-1"),
+        "CheckoutService/CompleteCheckout",
+        checkouts.CompleteCheckoutRequest(checkout_id="c-1"),
+        checkouts.CompleteCheckoutResponse(checkout=CHECKOUT),
+    ),
+    (
+        lambda client: client.get_cart("cart-1"),
+        "CheckoutService/GetCart",
+        checkouts.GetCartRequest(cart_id="cart-1"),
+        checkouts.GetCartResponse(cart=checkout.Cart(cart_id="cart-1")),
+    ),
+    (
+        lambda client: client.change_cart("cart-1", [checkout.LineItem(id="line-1")]),
+        "CheckoutService/ChangeCart",
+        checkouts.ChangeCartRequest(cart_id="cart-1", line_items=[checkout.LineItem(id="line-1")]),
+        checkouts.ChangeCartResponse(cart=checkout.Cart(cart_id="cart-1")),
+    ),
+    (
+        lambda client: client.create_order(ORDER, [tasks.CreateTaskRequest(task_id=TASK_ID)]),
+        "OrderService/CreateOrder",
+        orders.CreateOrderRequest(order=ORDER, tasks=[tasks.CreateTaskRequest(task_id=TASK_ID)]),
+        orders.CreateOrderResponse(order=ORDER),
+    ),
+    (
+        lambda client: client.get_order("o-1"),
+        "OrderService/GetOrder",
+        orders.GetOrderRequest(order_id="o-1"),
+        orders.GetOrderResponse(order=ORDER),
+    ),
+    (
+        lambda client: client.update_order(ORDER, ["number", "note"]),
+        "OrderService/UpdateOrder",
+        orders.UpdateOrderRequest(order=ORDER, update_mask={"paths": ["number", "note"]}),
+        orders.UpdateOrderResponse(order=ORDER),
     ),
     (
         lambda client: client.create_key("t", "sandbox", ["tasks:read"], expire_time=WHEN),
@@ -310,7 +409,18 @@ async def test_unavailable_is_tried_again_unless_a_repeat_would_do_harm(
             assert [seen.request for seen in script.seen] == [request_] * 3
 
 
-@pytest.mark.parametrize("name", ["cancel_task", "cancel_group"])
+def test_every_method_of_every_service_is_in_the_table():
+    served = {
+        f"{service.name}/{method.name}"
+        for file in (agents, cancellations, checkouts, keys, orders, tasks)
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    streams = {"CancellationService/WatchTask", "CancellationService/WatchTasks"}
+    assert set(NAMES) == served - streams
+
+
+@pytest.mark.parametrize("name", ["cancel_task", "cancel_group", "cancel_checkout", "cancel_order"])
 async def test_a_cancel_makes_one_request_id_and_keeps_it(name):
     script = Scripted(
         DRAINING,
@@ -462,6 +572,88 @@ async def test_create_task_finds_what_a_lost_answer_created():
     ids = {seen.request.task_id for seen in script.seen}
     assert len(ids) == 1
     assert UUID(ids.pop()).version == 7
+
+
+@pytest.mark.parametrize("given", [{}, {"checkout_id": "c-1", "cart_id": "cart-1"}], ids=str)
+async def test_a_checkout_is_cancelled_by_one_name(given):
+    async with connected(Scripted()) as client:
+        with pytest.raises(ValueError, match="a checkout or a cart"):
+            await client.cancel_checkout(**given)
+
+
+async def test_an_update_without_a_mask_sends_none():
+    script = Scripted(orders.UpdateOrderResponse())
+    async with connected(script) as client:
+        await client.update_order(ORDER)
+    assert not script.seen[0].request.HasField("update_mask")
+
+
+async def test_create_checkout_finds_what_a_lost_answer_created():
+    first, second = new_id(), new_id()
+    created = checkout.Checkout(checkout_id="c-1", cart_id="cart-1", version=2)
+    script = Scripted(
+        refusal("UNAVAILABLE"),
+        refusal("ALREADY_EXISTS", "CHECKOUT_EXISTS"),
+        checkouts.GetCheckoutResponse(checkout=created),
+        tasks.ListTasksResponse(tasks=[task.Task(task_id=second), task.Task(task_id=first)]),
+    )
+    asked = [tasks.CreateTaskRequest(task_id=task_id) for task_id in (first, second)]
+    given = checkout.Checkout(cart_id="cart-1")
+    async with connected(script) as client:
+        answer = await client.create_checkout(given, asked)
+    assert answer.checkout == created
+    assert [found.task_id for found in answer.tasks] == [first, second]
+    made = {seen.request.checkout.checkout_id for seen in script.seen[:2]}
+    made.add(script.seen[2].request.checkout_id)
+    assert len(made) == 1
+    assert UUID(made.pop().removeprefix("checkout_")).version == 7
+    assert given.checkout_id == ""
+    assert script.seen[3].request.filter.checkout_id == "c-1"
+
+
+async def test_create_order_finds_what_a_lost_answer_created():
+    created = order.Order(order_id="o-1", number="4711")
+    script = Scripted(
+        refusal("UNAVAILABLE"),
+        refusal("ALREADY_EXISTS", "ORDER_EXISTS"),
+        orders.GetOrderResponse(order=created),
+    )
+    async with connected(script) as client:
+        answer = await client.create_order(order.Order(number="4711"))
+    assert (answer.order, len(answer.tasks)) == (created, 0)
+    made = {seen.request.order.order_id for seen in script.seen[:2]}
+    assert made == {script.seen[2].request.order_id}
+    assert UUID(made.pop().removeprefix("order_")).version == 7
+
+
+@pytest.mark.parametrize(
+    ("create", "answers"),
+    [
+        (
+            lambda client: client.create_checkout(CHECKOUT),
+            [DRAINING, refusal("ALREADY_EXISTS", "CHECKOUT_EXISTS")],
+        ),
+        (
+            lambda client: client.create_checkout(checkout.Checkout(cart_id="cart-1")),
+            [DRAINING, refusal("FAILED_PRECONDITION", "CART_LOCKED")],
+        ),
+        (
+            lambda client: client.create_order(ORDER),
+            [DRAINING, refusal("ALREADY_EXISTS", "ORDER_EXISTS")],
+        ),
+        (
+            lambda client: client.create_order(),
+            [DRAINING, refusal("ALREADY_EXISTS", "TASK_EXISTS")],
+        ),
+    ],
+    ids=["checkout with the caller's id", "cart", "order with the caller's id", "task"],
+)
+async def test_create_checkout_and_create_order_hide_no_other_refusal(create, answers):
+    script = Scripted(*answers)
+    async with connected(script) as client:
+        with pytest.raises(CountermandError):
+            await create(client)
+    assert len(script.seen) == len(answers)
 
 
 async def test_create_group_finds_what_a_lost_answer_created():

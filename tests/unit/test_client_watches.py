@@ -296,6 +296,14 @@ async def test_a_watch_of_many_goes_on_at_the_last_token():
     assert {request.filter.group_id for request in script.requests} == {GROUP_ID}
 
 
+@pytest.mark.parametrize("name", ["group", "checkout", "order"])
+async def test_a_watch_of_a_parent_chooses_its_tasks(name):
+    script = Scripted([told_of(HEARTBEAT, 0, "a", last=True)])
+    async with connected(script) as client:
+        await everything(getattr(client, f"watch_{name}")("x-1"))
+    assert [request.filter for request in script.requests] == [TaskFilter(**{f"{name}_id": "x-1"})]
+
+
 async def test_a_watch_of_many_may_begin_at_a_token_and_with_any_filter():
     script = Scripted([told_of(CHANGE, 2, "d", last=True)])
     chosen = TaskFilter(agent_id="agent-1")

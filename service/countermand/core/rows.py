@@ -17,6 +17,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
+from countermand.core.states import TargetKind
 
 Id = tuple[int, str]
 """A namespace, and an id in it."""
@@ -173,6 +174,9 @@ class Rows:
         for task_key in changes.tasks:
             if self.tasks.get(task_key) is None:
                 self.saves.created.add(task_key)
+        if self.members:
+            for event in changes.events:
+                self._add_member(event)
         # Most commands change two or three kinds of rows, so the others are passed over.
         for kind in KINDS:
             changed = getattr(changes, kind)
@@ -181,6 +185,17 @@ class Rows:
                 getattr(self.saves, kind).update(changed)
         self.saves.events.extend(changes.events)
         self.saves.renews_leases |= changes.renews_leases
+
+    def _add_member(self, event: Event) -> None:
+        """Counts a new task among those of its holders, for the commands that come after."""
+        task = event.task
+        if task is None or event.previous_seq:
+            return
+        named = [(TargetKind.GROUP, task.group_id), (TargetKind.CHECKOUT, task.checkout_id)]
+        for kind, id in [*named, *((TargetKind.ORDER, id) for id in event.orders)]:
+            siblings = self.members.get(Target(kind, task.namespace, id or ""))
+            if siblings is not None:
+                siblings.append(task.task_id)
 
 
 KINDS = (

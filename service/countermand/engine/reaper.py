@@ -5,6 +5,7 @@ import logging
 
 from countermand.core.commands import Reap, Reaped
 from countermand.core.errors import Refused
+from countermand.core.records import Checkout
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Committed, Writer
 from countermand.store.contract import Store
@@ -64,10 +65,12 @@ class Reaper:
             return
 
     def _hear(self, committed: Committed) -> None:
-        """Wakes up for a deadline or lease that ends before the present sleep does."""
+        """Wakes up for a deadline, expiry or lease that ends before the present sleep does."""
         saves = committed.batch.saves
         times = [task.deadline_time for task in saves.tasks.values() if not task.ended]
         times += [task.expire_time for task in saves.tasks.values() if not task.ended]
+        holders = saves.holders.values()
+        times += [one.expire_time for one in holders if isinstance(one, Checkout) and one.open]
         times += [agent.lease_expire_time for agent in saves.agents.values()]
         if any(time is not None and time < self._due for time in times):
             self._wake.set()

@@ -15,20 +15,21 @@ def wants_to_create_task(command: CreateTask, rows: Rows, wanted: Wanted) -> Non
     """A new task needs its id to be free, and all that will hold it."""
     wanted.namespaces.add(command.namespace)
     wanted.tasks.add((command.namespace, command.task.task_id))
-    wants_holders(_named(command.task, command.namespace), rows, wanted)
-    for target in _named(command.task, command.namespace):
-        holder = rows.holders.get(target)
-        if isinstance(holder, Group):
-            inherited = (
-                (TargetKind.CHECKOUT, holder.checkout_id),
-                (TargetKind.ORDER, holder.order_id),
-            )
-        elif isinstance(holder, Checkout):
-            inherited = ((TargetKind.GROUP, holder.group_id), (TargetKind.ORDER, None))
-        else:
-            continue
-        more = (Target(kind, command.namespace, id) for kind, id in inherited if id is not None)
-        wants_holders(more, rows, wanted)
+    targets = _named(command.task, command.namespace)
+    for target in targets:  # It grows meanwhile: a checkout brings its group, that its order.
+        targets += [more for more in _brought_along(target, rows) if more not in targets]
+    wants_holders(targets, rows, wanted)
+
+
+def _brought_along(target: Target, rows: Rows) -> list[Target]:
+    """Returns the other holders of a task that names this one."""
+    holder = rows.holders.get(target)
+    named: tuple[tuple[TargetKind, str | None], ...] = ()
+    if isinstance(holder, Group):
+        named = ((TargetKind.CHECKOUT, holder.checkout_id), (TargetKind.ORDER, holder.order_id))
+    elif isinstance(holder, Checkout):
+        named = ((TargetKind.GROUP, holder.group_id),)
+    return [Target(kind, target.namespace, id) for kind, id in named if id is not None]
 
 
 def create_task(command: CreateTask, draft: Draft) -> Task:

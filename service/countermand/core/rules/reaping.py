@@ -33,6 +33,7 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
     for key in rows.overdue.expired:
         wants_to_end(key, rows, wanted)
     for namespace, checkout_id in rows.overdue.expired_checkouts:
+        wanted.namespaces.add(namespace)
         wants_tree(Target(TargetKind.CHECKOUT, namespace, checkout_id), rows, wanted)
 
 
