@@ -6,14 +6,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from countermand.core.records import (
-    Cancellation,
-    Cart,
-    Checkout,
-    Group,
-    Holder,
     Key,
-    Order,
-    Task,
 )
 from countermand.core.states import ChargeState, TaskState
 from countermand.core.trace import TraceContext
@@ -248,58 +241,3 @@ class RevokeKey(Command):
     """Revokes a key; a revoked one stays as it is. Answers the key."""
 
     key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The answer to a cancel."""
-
-    target: Task | Holder
-    """The task, group, checkout or order as it is now."""
-    cancellation: Cancellation
-    covered: tuple[Task, ...]
-    """The tasks to report results of, as they are now, in the order of their creation."""
-    replayed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GroupCreated:
-    """The answer to CreateGroup."""
-
-    group: Group
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckoutCreated:
-    """The answer to CreateCheckout."""
-
-    checkout: Checkout
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CartChanged:
-    """The answer to ChangeCart."""
-
-    cart: Cart
-    cancelled: Cancelled | None
-    """What became of the checkout that locked it; None if none did."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderCreated:
-    """The answer to CreateOrder."""
-
-    order: Order
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reaped:
-    """The answer to Reap."""
-
-    ended: int
-    expired: int
-    more: bool
-    """Whether more may be overdue."""

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 
-from countermand.core.commands import Reap, Reaped
+from countermand.core.answers import Reaped
+from countermand.core.commands import Reap
 from countermand.core.errors import Refused
 from countermand.core.records import Checkout
 from countermand.engine.clock import Clock

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from countermand.core.commands import Cancel, Cancelled, CancelTask
+from countermand.core.answers import Cancelled
+from countermand.core.commands import Cancel, CancelTask
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import (

@@ -2,13 +2,8 @@
 
 from typing import TypeVar
 
-from countermand.core.commands import (
-    Cancel,
-    CancelCheckout,
-    CancelGroup,
-    Cancelled,
-    CancelOrder,
-)
+from countermand.core.answers import Cancelled
+from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import Cancellation, Checkout, Group, Holder, Order, Target

@@ -1,14 +1,7 @@
 """Checkouts and the carts that they lock."""
 
-from countermand.core.commands import (
-    CancelCheckout,
-    Cancelled,
-    CartChanged,
-    ChangeCart,
-    CheckoutCreated,
-    CompleteCheckout,
-    CreateCheckout,
-)
+from countermand.core.answers import Cancelled, CartChanged, CheckoutCreated
+from countermand.core.commands import CancelCheckout, ChangeCart, CompleteCheckout, CreateCheckout
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, not_found
 from countermand.core.records import DEFAULT_GRACE, Cart, Checkout, Group, Target

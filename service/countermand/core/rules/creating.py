@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from countermand.core.commands import CreateGroup, CreateTask, GroupCreated, NewTask
+from countermand.core.answers import GroupCreated
+from countermand.core.commands import CreateGroup, CreateTask, NewTask
 from countermand.core.draft import Draft
 from countermand.core.errors import already_exists, invalid, not_found
 from countermand.core.records import Checkout, Group, Holder, Target, Task

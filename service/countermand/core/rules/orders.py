@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from countermand.core.commands import CreateOrder, OrderCreated, UpdateOrder
+from countermand.core.answers import OrderCreated
+from countermand.core.commands import CreateOrder, UpdateOrder
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, already_exists, invalid, not_found
 from countermand.core.records import MAX_TASKS_PER_TARGET, Checkout, Order, Target

@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap, Reaped
+from countermand.core.answers import Reaped
+from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
 from countermand.core.records import DEFAULT_GRACE, Agent, Target, Task
 from countermand.core.rows import Rows, Wanted

@@ -3,14 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from countermand.core.commands import (
-    Cancel,
-    CancelCheckout,
-    CancelGroup,
-    Cancelled,
-    CancelOrder,
-    CancelTask,
-)
+from countermand.core.answers import Cancelled
+from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder, CancelTask
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import parse_uuid
 from countermand.core.records import Checkout, Group, Order, Target, Task

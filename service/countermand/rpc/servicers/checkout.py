@@ -1,6 +1,6 @@
 """CheckoutService."""
 
-from countermand.core.commands import CartChanged, CheckoutCreated
+from countermand.core.answers import CartChanged, CheckoutCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
 from countermand.core.records import Checkout, Target

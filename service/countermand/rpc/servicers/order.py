@@ -1,6 +1,6 @@
 """OrderService."""
 
-from countermand.core.commands import OrderCreated
+from countermand.core.answers import OrderCreated
 from countermand.core.ids import UuidMaker
 from countermand.core.records import Order, Target
 from countermand.core.states import TargetKind

@@ -1,6 +1,6 @@
 """TaskService."""
 
-from countermand.core.commands import GroupCreated
+from countermand.core.answers import GroupCreated
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import UuidMaker
 from countermand.core.records import Group, Target, Task
