@@ -13,7 +13,9 @@ from countermand.rpc.status import ANSWERS
 from countermand.v1 import (
     agent_service_pb2,
     cancellation_service_pb2,
+    checkout_service_pb2,
     key_service_pb2,
+    order_service_pb2,
     task_service_pb2,
 )
 from tests.support.caller import SCOPES, Caller, everything, new_id
@@ -73,7 +75,9 @@ async def test_the_table_has_every_method_of_every_service():
     modules = (
         agent_service_pb2,
         cancellation_service_pb2,
+        checkout_service_pb2,
         key_service_pb2,
+        order_service_pb2,
         task_service_pb2,
     )
     methods = {

@@ -9,28 +9,47 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from countermand.core.records import (
     Cancellation,
-    CancellationState,
-    CancelProof,
+    Cart,
+    Checkout,
     Group,
     Key,
-    TargetKind,
+    Order,
+    Target,
     Task,
+)
+from countermand.core.states import (
+    CancellationState,
+    CancelProof,
+    CartState,
+    ChargeState,
+    CheckoutState,
+    Disposition,
+    OrderState,
+    SummaryKey,
+    TargetKind,
     TaskState,
 )
 from countermand.core.trace import TraceContext
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.wire.render import (
-    render_cancellation,
-    render_group,
-    render_key,
-    render_stop,
-    render_task,
+from countermand.rpc.wire.render.cancellations import render_cancellation
+from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
+from countermand.rpc.wire.render.keys import render_key
+from countermand.rpc.wire.render.orders import render_order
+from countermand.rpc.wire.render.tasks import render_group, render_stop, render_task
+from countermand.rpc.wire.snapshots import CHECKOUT, ORDER
+from countermand.v1 import (
+    agent_service_pb2,
+    cancellation_pb2,
+    checkout_pb2,
+    key_service_pb2,
+    order_pb2,
+    task_pb2,
 )
-from countermand.v1 import agent_service_pb2, cancellation_pb2, key_service_pb2, task_pb2
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import everything, new_id, take
 from tests.support.inside import inside
+from tests.support.records import filled
 from tests.support.refusals import refused
 
 SECRET = "the path /var/secret and the password hunter2"
@@ -159,7 +178,10 @@ FULL = {
     "trace": TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True),
     "state": TaskState.CANCELLED,
     "cancel_proof": CancelProof.FORCED,
-    "target_kind": TargetKind.TASK,
+    "charge_state": ChargeState.CAPTURED,
+    "refund_required": True,
+    "target": Target(TargetKind.TASK, 1, "x"),
+    "cancel_time": TIME + 7,
 }
 
 
@@ -202,11 +224,35 @@ def test_every_field_of_a_group_is_rendered():
 
 @pytest.mark.parametrize("kind", TargetKind)
 def test_every_field_of_a_cancellation_is_rendered(kind):
-    record = full(Cancellation, state=CancellationState.SUCCEEDED, target_kind=kind)
+    target = Target(kind, 1, "x")
+    record = full(Cancellation, state=CancellationState.SUCCEEDED, target=target, proofs=(1,) * 4)
     message = render_cancellation(record, [full(Task)])
     assert empty_fields(message) == set()
     assert empty_fields(message.results[0]) == set()
-    assert getattr(message, f"{kind.lower()}_id") == record.target_id
+    assert getattr(message, f"{kind.lower()}_id") == "x"
+
+
+def test_every_field_of_a_checkout_is_rendered():
+    snapshot = CHECKOUT.encode(filled(checkout_pb2.Checkout()))
+    record = full(Checkout, state=CheckoutState.CANCELLED, snapshot=snapshot)
+    message = render_checkout(record, {TaskState.CANCELLED: 3})
+    assert empty_fields(message) == set()
+    assert CHECKOUT.encode(message) != snapshot  # it has one message more
+    del message.messages[-1]
+    assert CHECKOUT.encode(message) == snapshot
+
+
+def test_every_field_of_a_cart_is_rendered():
+    lines = filled(checkout_pb2.Cart()).SerializeToString()
+    assert empty_fields(render_cart(full(Cart, state=CartState.LOCKED, line_items=lines))) == set()
+
+
+def test_every_field_of_an_order_is_rendered():
+    snapshot = ORDER.encode(filled(order_pb2.Order()))
+    record = full(Order, state=OrderState.CANCELLED, snapshot=snapshot, checkout_ids=("a", "b"))
+    message = render_order(record, {TaskState.CANCELLED: 3})
+    assert empty_fields(message) == set()
+    assert ORDER.encode(message) == snapshot
 
 
 def test_every_field_of_a_key_and_of_a_stop_is_rendered():
@@ -219,6 +265,9 @@ def test_a_field_that_is_left_out_is_seen():
         task_pb2.Task(),
         task_pb2.Group(),
         cancellation_pb2.Cancellation(),
+        checkout_pb2.Checkout(),
+        checkout_pb2.Cart(),
+        order_pb2.Order(),
         key_service_pb2.Key(),
         agent_service_pb2.Stop(),
     ):
@@ -230,7 +279,13 @@ def test_a_field_that_is_left_out_is_seen():
     [
         (task_pb2.TaskState, TaskState),
         (task_pb2.CancelProof, CancelProof),
+        (task_pb2.ChargeState, ChargeState),
         (cancellation_pb2.CancellationState, CancellationState),
+        (cancellation_pb2.Disposition, Disposition),
+        (checkout_pb2.CheckoutState, CheckoutState),
+        (checkout_pb2.CartState, CartState),
+        (order_pb2.OrderState, OrderState),
+        (c.SummaryKey, SummaryKey),
     ],
 )
 def test_every_word_has_its_enum_value_and_the_other_way_round(enum, words):

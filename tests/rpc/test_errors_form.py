@@ -11,7 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import key_service_pb2 as k
+from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import new_caller, new_id
 from tests.support.raw import RPCS
@@ -61,9 +63,127 @@ def spans(least: int, most: int) -> list[Duration]:
     ]
 
 
+CANCELS = (
+    (c.CancelTaskRequest, "task_id"),
+    (c.CancelGroupRequest, "group_id"),
+    (c.CancelCheckoutRequest, "checkout_id"),
+    (c.CancelCheckoutRequest, "cart_id"),
+    (c.CancelOrderRequest, "order_id"),
+)
+BAD_TIMES = (
+    Timestamp(seconds=2**62),
+    Timestamp(seconds=-(2**62)),
+    Timestamp(nanos=-1),
+    Timestamp(nanos=1_000_000_000),
+    Timestamp(seconds=253_402_300_800),
+)
+
+
 def _cases():
-    for cancel, field in ((c.CancelTaskRequest, "task_id"), (c.CancelGroupRequest, "group_id")):
-        for bad in BAD_UUIDS:
+    yield from _cases_of_tasks()
+    yield from _cases_of_holders()
+    yield from _cases_of_charges()
+
+
+def _cases_of_holders():
+    """Checkouts, carts and orders, and tasks that name them."""
+    for bad in BAD_NAMES:
+        yield "checkout_id", s.GetCheckoutRequest(checkout_id=bad)
+        yield "checkout_id", s.CompleteCheckoutRequest(checkout_id=bad)
+        yield "cart_id", s.GetCartRequest(cart_id=bad)
+        yield "cart_id", s.ChangeCartRequest(cart_id=bad)
+        yield "order_id", o.GetOrderRequest(order_id=bad)
+        yield "order.order_id", o.UpdateOrderRequest(order={"order_id": bad})
+        for field in ("checkout_id", "order_id"):
+            yield field, c.ListCancellationsRequest(**{field: bad})
+            yield field, t.CreateTaskRequest(**{field: bad})
+            yield field, t.CreateGroupRequest(**{field: bad})
+        for create in (o.CreateOrderRequest, o.UpdateOrderRequest):
+            order = {"order_id": "o", "checkout_ids": ["a", bad]}
+            yield "order.checkout_ids[1]", create(order=order)
+    for bad in BAD_NAMES[1:]:
+        yield "checkout.checkout_id", s.CreateCheckoutRequest(checkout={"checkout_id": bad})
+        yield "checkout.cart_id", s.CreateCheckoutRequest(checkout={"cart_id": bad})
+        yield "order.order_id", o.CreateOrderRequest(order={"order_id": bad})
+        for field in ("checkout_id", "order_id"):
+            yield f"filter.{field}", c.WatchTasksRequest(filter={field: bad})
+            yield f"filter.{field}", t.ListTasksRequest(filter={field: bad})
+    yield "checkout_id", c.CancelCheckoutRequest()
+    for create in (s.CreateCheckoutRequest, o.CreateOrderRequest, t.CreateGroupRequest):
+        for field, bad in (("task_id", BAD_UUIDS), ("merchant", ["x" * 129, "\0"])):
+            for one in bad:
+                yield f"tasks[1].{field}", create(tasks=[{}, {field: one}])
+        yield "tasks[2].task_id", create(tasks=[{"task_id": ID}, {}, {"task_id": ID.upper()}])
+        for one in (*BAD_TIMES, Timestamp(seconds=1)):
+            yield "tasks[1].expire_time", create(tasks=[{}, {"expire_time": one}])
+    for field, other in (("checkout_id", "c"), ("order_id", "o"), ("group_id", ID)):
+        yield f"tasks[1].{field}", s.CreateCheckoutRequest(tasks=[{}, {field: other}])
+        yield f"tasks[1].{field}", t.CreateGroupRequest(tasks=[{}, {field: other}])
+        if field != "order_id":
+            request = o.CreateOrderRequest(order={"order_id": "o"}, tasks=[{}, {field: other}])
+            yield f"tasks[1].{field}", request
+    for bad in (*BAD_TIMES, Timestamp(seconds=1)):
+        yield "expire_time", t.CreateTaskRequest(expire_time=bad)
+        yield "checkout.expire_time", s.CreateCheckoutRequest(checkout={"expire_time": bad})
+    twice = {"order_id": "o", "checkout_ids": ["a", "b", "a"]}
+    yield "order.checkout_ids[2]", o.CreateOrderRequest(order=twice)
+    yield "order.checkout_ids[2]", o.UpdateOrderRequest(order=twice)
+    for bad in BAD_PATHS:
+        request = o.UpdateOrderRequest(
+            order={"order_id": "o"}, update_mask={"paths": ["note", bad]}
+        )
+        yield "update_mask.paths[1]", request
+    for state in (0, 1, 2, 3, 4, 99):
+        request = {"order": {"order_id": "o", "state": state}, "update_mask": {"paths": ["state"]}}
+        yield "order.state", o.UpdateOrderRequest(**request)
+
+
+BAD_PATHS = (
+    "",
+    " ",
+    "unknown",
+    "Note",
+    "order.note",
+    "order_id",
+    "version",
+    "task_counts",
+    "cancellation_id",
+    "cancel_reason",
+    "cancel_time",
+    "create_time",
+    "update_time",
+    "state.x",
+    "config.unknown",
+    "config.",
+    "fulfillments.status",
+    "customer.fields",
+    "place_time.seconds",
+    "extra.a",
+    "note.x",
+    "**",
+    "*.note",
+)
+
+
+def _cases_of_charges():
+    for bad in BAD_UUIDS:
+        yield "task_id", a.BeginChargeRequest(task_id=bad, fence=1)
+        yield "task_id", a.ReportChargeRequest(task_id=bad, fence=1, charge_state=3)
+    for bad in (0, -1, -(2**63)):
+        yield "fence", a.BeginChargeRequest(task_id=ID, fence=bad)
+        yield "fence", a.ReportChargeRequest(task_id=ID, fence=bad, charge_state=3)
+    for bad in (0, 1, 2, 6, 99, -1):
+        yield "charge_state", a.ReportChargeRequest(task_id=ID, fence=1, charge_state=bad)
+    for bad in (0, 4, 99, -1):
+        yield "group_by", c.SummarizeCancellationsRequest(group_by=bad)
+    for bad in BAD_TIMES:
+        yield "start_time", c.SummarizeCancellationsRequest(group_by=1, start_time=bad)
+        yield "end_time", c.SummarizeCancellationsRequest(group_by=1, end_time=bad)
+
+
+def _cases_of_tasks():
+    for cancel, field in CANCELS:
+        for bad in BAD_UUIDS if field in ("task_id", "group_id") else BAD_NAMES:
             yield field, cancel(**{field: bad})
         for bad in BAD_UUIDS[1:]:
             yield "request_id", cancel(**{field: ID}, request_id=bad)
@@ -145,13 +265,7 @@ def _cases():
         {"x": "\0"},
     ):
         yield "labels", t.CreateTaskRequest(labels=labels)
-    for bad in (
-        Timestamp(seconds=2**62),
-        Timestamp(seconds=-(2**62)),
-        Timestamp(nanos=-1),
-        Timestamp(nanos=1_000_000_000),
-        Timestamp(seconds=253_402_300_800),
-    ):
+    for bad in BAD_TIMES:
         yield "start_time", c.ListCancellationsRequest(start_time=bad)
         yield "end_time", c.ListCancellationsRequest(end_time=bad)
         yield (
@@ -167,13 +281,19 @@ for _field, _request in _cases():
     CASES.setdefault(type(_request).__name__.removesuffix("Request"), []).append((_field, _request))
 
 
+TABLES = (
+    *("tasks", "groups", "checkouts", "carts", "orders", "order_checkouts"),
+    *("events", "cancellations", "request_ids", "agents"),
+)
+
+
 def stored(shared, tenant: str) -> str:
     """Returns a digest of all that a tenant has in the store, and of all keys."""
     digest = hashlib.sha256()
     path = f"file:{shared.folder}/countermand.db?mode=ro"
     with closing(sqlite3.connect(path, uri=True)) as db:
         chosen = "(SELECT namespace_no FROM namespaces WHERE tenant = ?)"
-        for table in ("tasks", "groups", "events", "cancellations", "request_ids", "agents"):
+        for table in TABLES:
             rows = db.execute(f"SELECT * FROM {table} WHERE namespace_no IN {chosen}", (tenant,))
             digest.update(repr(rows.fetchall()).encode())
         digest.update(repr(db.execute("SELECT * FROM keys").fetchall()).encode())

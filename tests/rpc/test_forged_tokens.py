@@ -5,7 +5,7 @@ import struct
 import grpc
 import pytest
 
-from countermand.core.records import TaskFilter
+from countermand.core.log import TaskFilter
 from countermand.rpc.tokens import encode
 from countermand.store.contract import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as c
@@ -65,7 +65,7 @@ async def test_a_forged_token_is_refused_or_reads_the_callers_own(tmp_path, payl
             "cancellations": caller.cancellations.ListCancellations(
                 c.ListCancellationsRequest(
                     page_token=encode(
-                        payload, "cancellations", namespace, CancellationQuery(), None, None
+                        payload, "cancellations", namespace, CancellationQuery(), None
                     )
                 )
             ),

@@ -13,18 +13,36 @@ from tests.support.caller import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SERVICES = [f"countermand.v1.{name}Service" for name in ("Agent", "Cancellation", "Key", "Task")]
+KINDS = ("Agent", "Cancellation", "Checkout", "Key", "Order", "Task")
+SERVICES = [f"countermand.v1.{name}Service" for name in KINDS]
 METHODS = {
-    "countermand.v1.AgentService": ["FinishTask", "Heartbeat", "StartTask"],
+    "countermand.v1.AgentService": [
+        "BeginCharge",
+        "FinishTask",
+        "Heartbeat",
+        "ReportCharge",
+        "StartTask",
+    ],
     "countermand.v1.CancellationService": [
+        "CancelCheckout",
         "CancelGroup",
+        "CancelOrder",
         "CancelTask",
         "GetCancellation",
         "ListCancellations",
+        "SummarizeCancellations",
         "WatchTask",
         "WatchTasks",
     ],
+    "countermand.v1.CheckoutService": [
+        "ChangeCart",
+        "CompleteCheckout",
+        "CreateCheckout",
+        "GetCart",
+        "GetCheckout",
+    ],
     "countermand.v1.KeyService": ["CreateKey", "ListKeys", "RevokeKey"],
+    "countermand.v1.OrderService": ["CreateOrder", "GetOrder", "UpdateOrder"],
     "countermand.v1.TaskService": [
         "CreateGroup",
         "CreateTask",

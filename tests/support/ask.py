@@ -3,7 +3,8 @@
 from typing import Any
 
 from countermand.core import commands as c
-from countermand.core.records import SECOND, Key, TaskState
+from countermand.core.records import SECOND, Key, Target
+from countermand.core.states import ChargeState, TargetKind, TaskState
 from countermand.core.trace import TraceContext
 
 NS = 1
@@ -24,8 +25,21 @@ G1, G2 = uid(0xA1), uid(0xA2)
 R1, R2, R3 = uid(0xB1), uid(0xB2), uid(0xB3)
 
 
+X1, X2 = "checkout_1", "checkout_2"
+C1, C2 = "cart_1", "cart_2"
+O1, O2 = "order_1", "order_2"
+XG1, XG2 = uid(0xC1), uid(0xC2)
+"""The groups of the checkouts."""
+
+
+def target(kind: str, id: str, ns: int = NS) -> Target:
+    return Target(TargetKind(kind.upper()), ns, id)
+
+
 def new(task_id: str = T1, group_id: str | None = None, **fields: Any) -> c.NewTask:
-    return c.NewTask(task_id, group_id, fields.pop("merchant", "shop"), fields.pop("labels", {}))
+    return c.NewTask(
+        task_id, group_id, fields.pop("merchant", "shop"), fields.pop("labels", {}), **fields
+    )
 
 
 def create(
@@ -35,9 +49,80 @@ def create(
 
 
 def create_group(
-    *task_ids: str, group_id: str = G1, closed: bool = False, ns: int = NS
+    *task_ids: str, group_id: str = G1, closed: bool = False, ns: int = NS, **parents: Any
 ) -> c.CreateGroup:
-    return c.CreateGroup(ns, group_id, closed, tuple(new(id, group_id) for id in task_ids))
+    tasks = tuple(new(id, group_id) for id in task_ids)
+    return c.CreateGroup(ns, group_id, closed, tasks, **parents)
+
+
+def create_checkout(
+    *task_ids: str,
+    checkout_id: str = X1,
+    cart_id: str | None = None,
+    group_id: str | None = None,
+    ns: int = NS,
+    **fields: Any,
+) -> c.CreateCheckout:
+    own = {X1: XG1, X2: XG2}.get(checkout_id, XG1)
+    return c.CreateCheckout(
+        **{
+            "namespace": ns,
+            "checkout_id": checkout_id,
+            "cart_id": cart_id,
+            "group_id": group_id or own,
+            "snapshot": b"snapshot",
+            "line_items": b"lines",
+            "expire_time": None,
+            "tasks": tuple(new(id) for id in task_ids),
+            "supersede": False,
+            "requested_by": "key-1",
+            "trace": TRACE,
+        }
+        | fields
+    )
+
+
+def complete(checkout_id: str = X1, *, ns: int = NS) -> c.CompleteCheckout:
+    return c.CompleteCheckout(ns, checkout_id)
+
+
+def change_cart(cart_id: str = C1, lines: bytes = b"other lines", *, ns: int = NS) -> c.ChangeCart:
+    return c.ChangeCart(ns, cart_id, lines, "key-2", TRACE)
+
+
+def create_order(
+    *task_ids: str,
+    order_id: str = O1,
+    checkout_ids: tuple[str, ...] = (),
+    data: bytes = b"order",
+    fulfilled: bool = False,
+    ns: int = NS,
+) -> c.CreateOrder:
+    tasks = tuple(new(id) for id in task_ids)
+    return c.CreateOrder(ns, order_id, checkout_ids, c.OrderSnapshot(data, fulfilled), tasks)
+
+
+class Merge:
+    """Gives an order a new snapshot; two that give the same are equal."""
+
+    def __init__(self, data: bytes | None, fulfilled: bool) -> None:
+        self.said = (data, fulfilled)
+
+    def __call__(self, data: bytes) -> c.OrderSnapshot:
+        new_data, fulfilled = self.said
+        return c.OrderSnapshot(data if new_data is None else new_data, fulfilled)
+
+
+def update_order(
+    order_id: str = O1,
+    *,
+    data: bytes | None = None,
+    fulfilled: bool = False,
+    checkout_ids: tuple[str, ...] | None = None,
+    close: bool = False,
+    ns: int = NS,
+) -> c.UpdateOrder:
+    return c.UpdateOrder(ns, order_id, Merge(data, fulfilled), checkout_ids, close)
 
 
 def start(
@@ -73,6 +158,20 @@ def acknowledged(task_id: str = T1, **fields: Any) -> c.FinishTask:
     return finish(task_id, TaskState.CANCELLED, **fields)
 
 
+def charge(task_id: str = T1, *, fence: int = 1, ns: int = NS) -> c.BeginCharge:
+    return c.BeginCharge(ns, task_id, fence)
+
+
+def charged(
+    task_id: str = T1,
+    state: ChargeState = ChargeState.CAPTURED,
+    *,
+    fence: int = 1,
+    ns: int = NS,
+) -> c.ReportCharge:
+    return c.ReportCharge(ns, task_id, fence, state)
+
+
 def _cancel(target_id: str, fields: dict[str, Any]) -> dict[str, Any]:
     grace = fields.pop("grace", 30 * SECOND)
     return {
@@ -96,6 +195,14 @@ def cancel(task_id: str = T1, **fields: Any) -> c.CancelTask:
 
 def cancel_group(group_id: str = G1, **fields: Any) -> c.CancelGroup:
     return c.CancelGroup(**_cancel(group_id, fields))
+
+
+def cancel_checkout(checkout_id: str = X1, **fields: Any) -> c.CancelCheckout:
+    return c.CancelCheckout(**_cancel(checkout_id, fields))
+
+
+def cancel_order(order_id: str = O1, **fields: Any) -> c.CancelOrder:
+    return c.CancelOrder(**_cancel(order_id, fields))
 
 
 def reap(limit: int = 1000) -> c.Reap:

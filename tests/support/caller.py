@@ -10,8 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import checkout_pb2, order_pb2, task_pb2, task_service_pb2
+from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import key_service_pb2 as k
-from countermand.v1 import task_pb2, task_service_pb2
+from countermand.v1 import order_service_pb2 as o
 from tests.support.server import Server, Stubs
 
 PENDING = task_pb2.TASK_STATE_PENDING
@@ -65,6 +67,16 @@ class Held(NamedTuple):
         return self.task.task_id
 
 
+class Sale(NamedTuple):
+    """A checkout or an order with the tasks that were created with it."""
+
+    made: Any
+    """The Checkout or Order."""
+    tasks: list[task_pb2.Task]
+    held: list[Held]
+    """Those that run: the first ones."""
+
+
 class Caller:
     """One key's view of a server."""
 
@@ -76,6 +88,8 @@ class Caller:
         self.tasks = stubs.tasks
         self.agents = stubs.agents
         self.keys = stubs.keys
+        self.checkouts = stubs.checkouts
+        self.orders = stubs.orders
 
     async def create(self, **fields: Any) -> task_pb2.Task:
         request = task_service_pb2.CreateTaskRequest(**fields)
@@ -138,6 +152,92 @@ class Caller:
         request = c.GetCancellationRequest(cancellation_id=cancellation_id)
         answer = await self.cancellations.GetCancellation(request, timeout=SECONDS)
         return answer.cancellation
+
+    async def new_checkout(
+        self, tasks: int = 0, *, running: int = 0, supersede: bool = False, **fields: Any
+    ) -> Sale:
+        """Creates a checkout with so many tasks, and starts the first ones of them."""
+        request = s.CreateCheckoutRequest(
+            checkout=checkout_pb2.Checkout(**fields),
+            tasks=[task_service_pb2.CreateTaskRequest() for _ in range(tasks)],
+            supersede=supersede,
+        )
+        answer = await self.checkouts.CreateCheckout(request, timeout=SECONDS)
+        held = [await self.start(task.task_id, lease=600) for task in answer.tasks[:running]]
+        return Sale(answer.checkout, list(answer.tasks), held)
+
+    async def new_order(self, tasks: int = 0, *, running: int = 0, **fields: Any) -> Sale:
+        """Creates an order with so many tasks of its own, and starts the first ones of them."""
+        request = o.CreateOrderRequest(
+            order=order_pb2.Order(**fields),
+            tasks=[task_service_pb2.CreateTaskRequest() for _ in range(tasks)],
+        )
+        answer = await self.orders.CreateOrder(request, timeout=SECONDS)
+        held = [await self.start(task.task_id, lease=600) for task in answer.tasks[:running]]
+        return Sale(answer.order, list(answer.tasks), held)
+
+    async def checkout(self, checkout_id: str) -> checkout_pb2.Checkout:
+        request = s.GetCheckoutRequest(checkout_id=checkout_id)
+        return (await self.checkouts.GetCheckout(request, timeout=SECONDS)).checkout
+
+    async def complete(self, checkout_id: str) -> s.CompleteCheckoutResponse:
+        request = s.CompleteCheckoutRequest(checkout_id=checkout_id)
+        return await self.checkouts.CompleteCheckout(request, timeout=SECONDS)
+
+    async def cart(self, cart_id: str) -> checkout_pb2.Cart:
+        request = s.GetCartRequest(cart_id=cart_id)
+        return (await self.checkouts.GetCart(request, timeout=SECONDS)).cart
+
+    async def change_cart(self, cart_id: str, *line_ids: str) -> s.ChangeCartResponse:
+        """Gives a cart one line for each of these ids."""
+        lines = [checkout_pb2.LineItem(id=id, total=100) for id in line_ids]
+        request = s.ChangeCartRequest(cart_id=cart_id, line_items=lines)
+        return await self.checkouts.ChangeCart(request, timeout=SECONDS)
+
+    async def cancel_checkout(
+        self, checkout_id: str = "", grace: float = 600, **fields: Any
+    ) -> c.CancelCheckoutResponse:
+        """Cancels a checkout, by its id or by `cart_id`."""
+        request = c.CancelCheckoutRequest(grace_period=span(grace), **fields)
+        if checkout_id:
+            request.checkout_id = checkout_id
+        return await self.cancellations.CancelCheckout(request, timeout=SECONDS)
+
+    async def order(self, order_id: str) -> order_pb2.Order:
+        request = o.GetOrderRequest(order_id=order_id)
+        return (await self.orders.GetOrder(request, timeout=SECONDS)).order
+
+    async def update_order(self, order_id: str, *paths: str, **fields: Any) -> order_pb2.Order:
+        """Updates an order; the paths are its mask."""
+        request = o.UpdateOrderRequest(order=order_pb2.Order(order_id=order_id, **fields))
+        request.update_mask.paths.extend(paths)
+        return (await self.orders.UpdateOrder(request, timeout=SECONDS)).order
+
+    async def cancel_order(
+        self, order_id: str, grace: float = 600, **fields: Any
+    ) -> c.CancelOrderResponse:
+        request = c.CancelOrderRequest(order_id=order_id, grace_period=span(grace), **fields)
+        return await self.cancellations.CancelOrder(request, timeout=SECONDS)
+
+    async def begin_charge(self, held: Held) -> task_pb2.Task:
+        request = a.BeginChargeRequest(task_id=held.task_id, fence=held.fence)
+        return (await self.agents.BeginCharge(request, timeout=SECONDS)).task
+
+    async def report_charge(self, held: Held, word: str) -> task_pb2.Task:
+        state = task_pb2.ChargeState.Value(f"CHARGE_STATE_{word}")
+        request = a.ReportChargeRequest(task_id=held.task_id, fence=held.fence, charge_state=state)
+        return (await self.agents.ReportCharge(request, timeout=SECONDS)).task
+
+    async def listed(self, **fields: Any) -> list[Any]:
+        """Lists cancellations page by page."""
+        found, token, pages = [], "", 0
+        while not pages or token:
+            request = c.ListCancellationsRequest(page_token=token, **fields)
+            page = await self.cancellations.ListCancellations(request, timeout=SECONDS)
+            found += page.cancellations
+            token = page.next_page_token
+            pages += 1
+        return found
 
     def watch(self, task_id: str, timeout: float = SECONDS, **fields: Any):
         """Opens a WatchTask; iterate over it."""

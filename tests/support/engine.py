@@ -9,7 +9,7 @@ from typing import Any
 from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
-from countermand.core.records import Event, TaskFilter
+from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
 from countermand.engine.hub import MOST_BYTES, Hub, Subscription
 from countermand.engine.watch import Message, Place, Watch

@@ -16,7 +16,9 @@ from countermand.rpc.method import Stream, Unary
 from countermand.rpc.server import OPTIONS, _Router
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
+from countermand.rpc.servicers.checkout import CheckoutService
 from countermand.rpc.servicers.key import KeyService
+from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
@@ -66,6 +68,8 @@ async def inside(
         services = (
             CancellationService(app.store, app.writer, app.watch),
             TaskService(app.store, app.writer, app.clock, app.ids),
+            CheckoutService(app.store, app.writer, app.clock, app.ids),
+            OrderService(app.store, app.writer, app.clock, app.ids),
             AgentService(app.store, app.writer),
             KeyService(app.keyring, app.clock),
         )

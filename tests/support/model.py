@@ -1,6 +1,7 @@
 """A small second telling of the rules, to hold the first one to: plain, slow, and without a batch.
 
-It keeps only what a caller can see, and says for each command whether it is refused, and why.
+It keeps only what a caller can see, counts nothing in advance, and says for each command whether
+it is refused, and why.
 """
 
 from dataclasses import dataclass, field
@@ -8,93 +9,122 @@ from typing import Any
 
 from countermand.core import commands as c
 from countermand.core.errors import Reason
-from countermand.core.records import TaskState
+from countermand.core.records import DEFAULT_GRACE, Target
+from countermand.core.states import ChargeState, TargetKind, TaskState
 
 S = TaskState
 ENDED = {S.CANCELLED, S.COMPLETED, S.FAILED}
+MONEY = {ChargeState.BEGUN, ChargeState.CAPTURED}
 Id = tuple[int, str]
 
 
 @dataclass
 class ModelTask:
-    group: Id | None
+    group: str | None
+    checkout: str | None
+    order: str | None
+    expire: int | None
     state: TaskState = S.PENDING
     version: int = 1
     fence: int = 0
     agent: str | None = None
     deadline: int | None = None
     proof: str | None = None
+    charge: ChargeState = ChargeState.NONE
+    refund: bool = False
     cancel: int | None = None
 
 
 @dataclass
-class ModelGroup:
-    closed: bool
+class ModelHolder:
+    """A group, which is OPEN or CLOSED; a checkout; or an order."""
+
+    state: str = "OPEN"
     version: int = 1
     cancel: int | None = None
+    checkout: str | None = None
+    """The checkout of a group."""
+    order: str | None = None
+    """The order of a group."""
+    group: str | None = None
+    """The group of a checkout."""
+    cart: str | None = None
+    expire: int | None = None
+    checkouts: tuple[str, ...] = ()
+    """What an order lists."""
+    said: Any = None
+    """What the platform says of an order: its bytes, and whether it is fulfilled."""
+
+
+@dataclass
+class ModelCart:
+    state: str
+    checkout: str | None
+    lines: bytes
+    version: int = 1
 
 
 @dataclass
 class ModelCancel:
     """A cancel is known by its number; `skipped` had ended when it was accepted."""
 
+    target: Target
     covered: list[Id]
     skipped: set[Id] = field(default_factory=set)
     reason: str = ""
 
+    def completed(self, tasks: dict[Id, ModelTask]) -> int:
+        """C of rule 8."""
+        before = self.skipped if self.target.kind is TargetKind.ORDER else set()
+        return sum(tasks[id].state is S.COMPLETED for id in self.covered if id not in before)
+
+    def stopped(self, tasks: dict[Id, ModelTask]) -> int:
+        """S of rule 8."""
+        return sum(tasks[id].state is S.CANCELLED for id in self.covered if id not in self.skipped)
+
     def state(self, tasks: dict[Id, ModelTask]) -> str:
-        states = [tasks[id].state for id in self.covered]
-        if any(state not in ENDED for state in states):
+        if any(tasks[id].state not in ENDED for id in self.covered):
             return "IN_PROGRESS"
-        stopped = any(
-            tasks[id].state is S.CANCELLED for id in self.covered if id not in self.skipped
-        )
-        if not stopped:
+        stopped, completed = self.stopped(tasks), self.completed(tasks)
+        if not stopped and (completed or self.target.kind in (TargetKind.TASK, TargetKind.GROUP)):
             return "TOO_LATE"
-        return "PARTIAL" if S.COMPLETED in states else "SUCCEEDED"
+        return "PARTIAL" if completed else "SUCCEEDED"
 
 
-class Model:
+class TaskModel:
+    """Tasks, what agents do with them, and what all cancels have in common."""
+
     def __init__(self) -> None:
         self.tasks: dict[Id, ModelTask] = {}
-        self.groups: dict[Id, ModelGroup] = {}
+        self.holders: dict[Target, ModelHolder] = {}
+        self.carts: dict[Id, ModelCart] = {}
         self.leases: dict[Id, int | None] = {}
         self.cancels: list[ModelCancel] = []
         self.requests: dict[Id, tuple[Any, int]] = {}
-        self.ended: dict[Id, ModelTask] = {}
+        self.touched: set[Any] = set()
+        """Holders and carts that the present command gives a new version."""
 
-    def do(self, command: c.Command, now: int) -> Reason | None:
-        """Returns why the command is refused, or None and the model has changed."""
-        refused: Reason | None = getattr(self, f"_{type(command).__name__}")(command, now)
-        return refused
+    def members(self, target: Target) -> list[Id]:
+        return [id for id, task in self.tasks.items() if target in self.holders_of(id[0], task)]
 
-    def members(self, group: Id) -> list[Id]:
-        return [id for id, task in self.tasks.items() if task.group == group]
-
-    def _CreateTask(self, command: c.CreateTask, now: int) -> Reason | None:
-        id = (command.namespace, command.task.task_id)
-        group = (command.namespace, command.task.group_id) if command.task.group_id else None
-        if group is not None and group not in self.groups:
-            return Reason.GROUP_NOT_FOUND
-        if id in self.tasks:
-            return Reason.TASK_EXISTS
-        if group is not None:
-            if self.groups[group].closed:
-                return Reason.GROUP_CLOSED
-            self.groups[group].version += 1
-        self.tasks[id] = ModelTask(group)
-        return None
-
-    def _CreateGroup(self, command: c.CreateGroup, now: int) -> Reason | None:
-        group = (command.namespace, command.group_id)
-        ids = [(command.namespace, task.task_id) for task in command.tasks]
-        if group in self.groups:
-            return Reason.GROUP_EXISTS
-        if any(id in self.tasks for id in ids):
-            return Reason.TASK_EXISTS
-        self.groups[group] = ModelGroup(command.closed)
-        self.tasks |= {id: ModelTask(group) for id in ids}
-        return None
+    def holders_of(self, ns: int, task: ModelTask) -> set[Target]:
+        """All that a task is under, the orders that list its checkout too."""
+        found = {
+            Target(kind, ns, id)
+            for kind, id in (
+                (TargetKind.GROUP, task.group),
+                (TargetKind.CHECKOUT, task.checkout),
+                (TargetKind.ORDER, task.order),
+            )
+            if id is not None
+        }
+        if task.checkout is not None:
+            found |= {
+                target
+                for target, holder in self.holders.items()
+                if target.namespace == ns and task.checkout in holder.checkouts
+            }
+        return found
 
     def _StartTask(self, command: c.StartTask, now: int) -> Reason | None:
         task = self.tasks.get((command.namespace, command.task_id))
@@ -116,14 +146,43 @@ class Model:
             self.leases[agent] = now + command.lease_duration
         return None
 
-    def _FinishTask(self, command: c.FinishTask, now: int) -> Reason | None:
+    def _held(self, command: Any) -> Reason | None:
         task = self.tasks.get((command.namespace, command.task_id))
         if task is None:
             return Reason.TASK_NOT_FOUND
         if task.state is S.PENDING:
             return Reason.TASK_NOT_RUNNING
-        if task.fence != command.fence:
-            return Reason.FENCED
+        return Reason.FENCED if task.fence != command.fence else None
+
+    def _BeginCharge(self, command: c.BeginCharge, now: int) -> Reason | None:
+        refused = self._held(command)
+        if refused is not None:
+            return refused
+        task = self.tasks[command.namespace, command.task_id]
+        if task.state in ENDED:
+            return Reason.TASK_NOT_RUNNING
+        if task.state is S.CANCELLING:
+            return Reason.CANCELLATION_REQUESTED
+        if task.charge not in MONEY:
+            task.charge, task.version = ChargeState.BEGUN, task.version + 1
+        return None
+
+    def _ReportCharge(self, command: c.ReportCharge, now: int) -> Reason | None:
+        refused = self._held(command)
+        if refused is not None:
+            return refused
+        task = self.tasks[command.namespace, command.task_id]
+        if task.state in ENDED:
+            return Reason.TASK_NOT_RUNNING
+        task.version += task.charge is not command.charge_state
+        task.charge = command.charge_state
+        return None
+
+    def _FinishTask(self, command: c.FinishTask, now: int) -> Reason | None:
+        refused = self._held(command)
+        if refused is not None:
+            return refused
+        task = self.tasks[command.namespace, command.task_id]
         if task.state in ENDED:
             return None if task.state is command.outcome else Reason.TASK_NOT_RUNNING
         if command.outcome is S.CANCELLED and task.state is not S.CANCELLING:
@@ -143,67 +202,33 @@ class Model:
             return Reason(f"TASK_ALREADY_{task.state}")
         if command.expected_version not in (None, task.version):
             return Reason.VERSION_MISMATCH
-        if command.validate_only:
-            return None
-        if task.cancel is None:
-            self.cancels.append(ModelCancel([id], reason=command.reason))
-            task.cancel = len(self.cancels) - 1
+        if not command.validate_only:
+            self._remember(
+                command, self._cancel_task(id, command.reason, command.grace_period, now)
+            )
+        return None
+
+    def _cancel_task(self, id: Id, reason: str, grace: int, now: int) -> int:
+        task = self.tasks[id]
         number = task.cancel
-        self._stop(task, command, now)
-        self._remember(command, number)
-        return None
+        if number is None:
+            number = self._accept(Target(TargetKind.TASK, *id), [id], reason)
+        self._stop(task, number, now + grace)
+        return number
 
-    def _CancelGroup(self, command: c.CancelGroup, now: int) -> Reason | None:
-        id = (command.namespace, command.target_id)
-        replay = self._replay(command)
-        if replay is not None:
-            return None if replay else Reason.REQUEST_ID_CONFLICT
-        group = self.groups.get(id)
-        if group is None:
-            return Reason.GROUP_NOT_FOUND
-        if command.expected_version not in (None, group.version):
-            return Reason.VERSION_MISMATCH
-        if command.validate_only:
-            return None
-        members = self.members(id)
-        if group.cancel is None:
-            skipped = {member for member in members if self.tasks[member].state in ENDED}
-            self.cancels.append(ModelCancel(members, skipped, command.reason))
-            group.cancel = len(self.cancels) - 1
-            group.closed = True
-            group.version += 1
-        for member in members:
-            task = self.tasks[member]
-            if task.state in ENDED:
-                continue
-            if task.cancel is None:
-                task.cancel = group.cancel
-            self._stop(task, command, now)
-        self._remember(command, group.cancel)
-        return None
+    def _accept(self, target: Target, covered: list[Id], reason: str) -> int:
+        skipped = {id for id in covered if self.tasks[id].state in ENDED}
+        self.cancels.append(ModelCancel(target, covered, skipped, reason))
+        return len(self.cancels) - 1
 
-    def _Reap(self, command: c.Reap, now: int) -> Reason | None:
-        for task_id, task in self.tasks.items():
-            if task.agent is None or task.state in ENDED:
-                continue
-            lease = self.leases[task_id[0], task.agent]
-            lost = lease is not None and lease <= now
-            if task.state is S.RUNNING and lost:
-                self._end(task, S.FAILED, None, fenced=True)
-            elif task.state is S.CANCELLING and (lost or (task.deadline or 0) <= now):
-                by_lease = lost and (lease or 0) < (task.deadline or 0)
-                proof = "AGENT_LOST" if by_lease else "FORCED"
-                self._end(task, S.CANCELLED, proof, fenced=True)
-        for agent, lease in self.leases.items():
-            if lease is not None and lease <= now:
-                self.leases[agent] = None
-        return None
-
-    def _stop(self, task: ModelTask, command: c.Cancel, now: int) -> None:
+    def _stop(self, task: ModelTask, number: int, deadline: int) -> None:
+        if task.state in ENDED:
+            return
+        if task.cancel is None:
+            task.cancel = number
         if task.state is S.PENDING:
             self._end(task, S.CANCELLED, "NEVER_STARTED", fenced=True)
             return
-        deadline = now + command.grace_period
         if task.state is S.RUNNING or deadline < (task.deadline or 0):
             task.deadline = deadline
             task.version += 1
@@ -214,6 +239,27 @@ class Model:
         task.version += 1
         task.fence += fenced
         task.proof = proof if state is S.CANCELLED else None
+        task.refund = state is not S.COMPLETED and task.charge in MONEY
+
+    def _reap_tasks(self, now: int) -> None:
+        for (ns, _), task in self.tasks.items():
+            if task.agent is None or task.state in ENDED:
+                continue
+            lease = self.leases[ns, task.agent]
+            lost = lease is not None and lease <= now
+            if task.state is S.RUNNING and lost:
+                self._end(task, S.FAILED, None, fenced=True)
+            elif task.state is S.CANCELLING and (lost or (task.deadline or 0) <= now):
+                by_lease = lost and (lease or 0) < (task.deadline or 0)
+                proof = "AGENT_LOST" if by_lease else "FORCED"
+                self._end(task, S.CANCELLED, proof, fenced=True)
+        for agent, lease in self.leases.items():
+            if lease is not None and lease <= now:
+                self.leases[agent] = None
+        for id, task in self.tasks.items():
+            expired = task.expire is not None and task.expire <= now
+            if expired and task.state in (S.PENDING, S.RUNNING):
+                self._cancel_task(id, "timeout", DEFAULT_GRACE, now)
 
     def _replay(self, command: c.Cancel) -> bool | None:
         """True for a repeat, False for a conflict, None for a new request."""
@@ -230,6 +276,7 @@ class Model:
 def _said(command: c.Cancel) -> Any:
     return (
         type(command),
+        command.by_cart,
         command.target_id,
         command.reason,
         command.message,

@@ -7,7 +7,9 @@ from google.protobuf.message import Message
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import key_service_pb2 as k
+from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
 
 READ = ("tasks:read", "tasks:run")
@@ -43,25 +45,44 @@ def _rpc(service: str, request: Message, *scopes: str, **more: Any) -> Rpc:
     return Rpc(f"/countermand.v1.{service}/{method}", request, scopes, **more)
 
 
-_CANCEL, _TASK, _AGENT, _KEY = (
-    f"{name}Service" for name in ("Cancellation", "Task", "Agent", "Key")
+_CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _KEY = (
+    f"{name}Service" for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Key")
 )
+_LARGE = 4 * 1024 * 1024
 RPCS = {
     rpc.name: rpc
     for rpc in (
         _rpc(_CANCEL, c.CancelTaskRequest(task_id=ID), "tasks:cancel"),
         _rpc(_CANCEL, c.CancelGroupRequest(group_id=ID), "tasks:cancel"),
+        _rpc(_CANCEL, c.CancelCheckoutRequest(checkout_id="c"), "checkouts:write"),
+        _rpc(_CANCEL, c.CancelOrderRequest(order_id="o"), "orders:write"),
         _rpc(_CANCEL, c.WatchTaskRequest(task_id=ID), *READ, stream=True),
         _rpc(_CANCEL, c.WatchTasksRequest(), *READ, stream=True),
         _rpc(_CANCEL, c.GetCancellationRequest(cancellation_id=ID), *READ),
         _rpc(_CANCEL, c.ListCancellationsRequest(), *READ),
+        _rpc(_CANCEL, c.SummarizeCancellationsRequest(group_by=1), *READ),
         _rpc(_TASK, t.CreateTaskRequest(), "tasks:write"),
-        _rpc(_TASK, t.CreateGroupRequest(), "tasks:write", most_bytes=4 * 1024 * 1024),
+        _rpc(_TASK, t.CreateGroupRequest(), "tasks:write", most_bytes=_LARGE),
         _rpc(_TASK, t.GetTaskRequest(task_id=ID), *READ),
         _rpc(_TASK, t.GetGroupRequest(group_id=ID), *READ),
         _rpc(_TASK, t.ListTasksRequest(), *READ),
+        _rpc(_CHECKOUT, s.CreateCheckoutRequest(), "checkouts:write", most_bytes=_LARGE),
+        _rpc(_CHECKOUT, s.GetCheckoutRequest(checkout_id="c"), "checkouts:read"),
+        _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),
+        _rpc(_CHECKOUT, s.GetCartRequest(cart_id="c"), "checkouts:read"),
+        _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_LARGE),
+        _rpc(_ORDER, o.CreateOrderRequest(), "orders:write", most_bytes=_LARGE),
+        _rpc(_ORDER, o.GetOrderRequest(order_id="o"), "orders:read"),
+        _rpc(
+            _ORDER,
+            o.UpdateOrderRequest(order={"order_id": "o"}),
+            "orders:write",
+            most_bytes=_LARGE,
+        ),
         _rpc(_AGENT, a.StartTaskRequest(task_id=ID, agent_id="a"), "tasks:run"),
         _rpc(_AGENT, a.HeartbeatRequest(agent_id="a"), "tasks:run"),
+        _rpc(_AGENT, a.BeginChargeRequest(task_id=ID, fence=1), "tasks:run"),
+        _rpc(_AGENT, a.ReportChargeRequest(task_id=ID, fence=1, charge_state=3), "tasks:run"),
         _rpc(_AGENT, a.FinishTaskRequest(task_id=ID, fence=1, outcome=1), "tasks:run"),
         _rpc(
             _KEY,

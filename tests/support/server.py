@@ -12,7 +12,9 @@ import grpc
 from countermand.v1 import (
     agent_service_pb2_grpc,
     cancellation_service_pb2_grpc,
+    checkout_service_pb2_grpc,
     key_service_pb2_grpc,
+    order_service_pb2_grpc,
     task_service_pb2_grpc,
 )
 
@@ -27,6 +29,8 @@ class Stubs:
         self.cancellations = cancellation_service_pb2_grpc.CancellationServiceStub(channel)
         self.tasks = task_service_pb2_grpc.TaskServiceStub(channel)
         self.agents = agent_service_pb2_grpc.AgentServiceStub(channel)
+        self.checkouts = checkout_service_pb2_grpc.CheckoutServiceStub(channel)
+        self.orders = order_service_pb2_grpc.OrderServiceStub(channel)
         self.keys = key_service_pb2_grpc.KeyServiceStub(channel)
 
 

@@ -9,17 +9,22 @@ from typing import Any
 from countermand.core import commands as c
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
+from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
     Cancellation,
-    Event,
+    Cart,
+    Checkout,
     Group,
+    Holder,
     Key,
+    Order,
     RequestId,
+    Target,
     Task,
-    TaskState,
 )
 from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
+from countermand.core.states import CheckoutState, TargetKind, TaskState
 from tests.support.ask import FIRST_TIME, NS
 
 
@@ -41,7 +46,8 @@ class World:
         self.now = FIRST_TIME
         self.ids: Any = Counter()
         self.tasks: dict[Id, Task] = {}
-        self.groups: dict[Id, Group] = {}
+        self.holders: dict[Target, Holder] = {}
+        self.carts: dict[Id, Cart] = {}
         self.agents: dict[Id, Agent] = {}
         self.cancellations: dict[Id, Cancellation] = {}
         self.request_ids: dict[Id, RequestId] = {}
@@ -87,15 +93,50 @@ class World:
         return self.tasks[NS, task_id]
 
     def group(self, group_id: str) -> Group:
-        return self.groups[NS, group_id]
+        found = self.holders[Target(TargetKind.GROUP, NS, group_id)]
+        assert isinstance(found, Group)
+        return found
+
+    def checkout(self, checkout_id: str) -> Checkout:
+        found = self.holders[Target(TargetKind.CHECKOUT, NS, checkout_id)]
+        assert isinstance(found, Checkout)
+        return found
+
+    def order(self, order_id: str) -> Order:
+        found = self.holders[Target(TargetKind.ORDER, NS, order_id)]
+        assert isinstance(found, Order)
+        return found
+
+    def cart(self, cart_id: str) -> Cart:
+        return self.carts[NS, cart_id]
 
     def cancellation(self, cancellation_id: str | None) -> Cancellation:
         return self.cancellations[NS, cancellation_id or ""]
 
-    def members(self, key: Id) -> list[Task]:
-        """Returns the tasks of a group in the order of their creation."""
+    def members(self, target: Target) -> list[Task]:
+        """Returns the tasks of a holder in the order of their creation."""
+        return [task for task in self.tasks.values() if self._is_under(task, target)]
+
+    def _is_under(self, task: Task, target: Target) -> bool:
+        if task.namespace != target.namespace:
+            return False
+        if target.kind is TargetKind.TASK:
+            return task.task_id == target.id
+        if target.kind is TargetKind.GROUP:
+            return task.group_id == target.id
+        if target.kind is TargetKind.CHECKOUT:
+            return task.checkout_id == target.id
+        order = self.holders.get(target)
+        listed = order.checkout_ids if isinstance(order, Order) else ()
+        return task.order_id == target.id or task.checkout_id in listed
+
+    def subgroups(self, target: Target) -> list[Group]:
+        """Returns the groups that name an order."""
         return [
-            task for (ns, _), task in self.tasks.items() if ns == key[0] and task.group_id == key[1]
+            group
+            for group in self.holders.values()
+            if isinstance(group, Group)
+            and (group.namespace, group.order_id) == (target.namespace, target.id)
         ]
 
     def load(self, wanted: Wanted) -> Loaded:
@@ -106,8 +147,10 @@ class World:
 
         return Loaded(
             tasks=pick(self.tasks, wanted.tasks),
-            groups=pick(self.groups, wanted.groups),
-            members=[(key, self.members(key)) for key in wanted.members],
+            holders=pick(self.holders, wanted.holders),
+            members=[(target, self.members(target)) for target in wanted.members],
+            subgroups=[(target, self.subgroups(target)) for target in wanted.subgroups],
+            carts=pick(self.carts, wanted.carts),
             agents=pick(self.agents, wanted.agents),
             cancellations=pick(self.cancellations, wanted.cancellations),
             request_ids=pick(self.request_ids, wanted.request_ids),
@@ -134,16 +177,40 @@ class World:
             if not task.ended and (task.namespace, task.agent_id) in lost
         ][:limit]
         agents = sorted(lost)[:limit] if len(orphans) < limit else []
-        more = limit in (len(late), len(orphans), len(agents))
-        return Overdue(list(dict.fromkeys(late + orphans)), agents, more)
+        expired = [
+            key
+            for key, task in self.tasks.items()
+            if task.state in (TaskState.PENDING, TaskState.RUNNING) and self._past(task.expire_time)
+        ][:limit]
+        checkouts = [
+            (checkout.namespace, checkout.checkout_id)
+            for checkout in self.holders.values()
+            if isinstance(checkout, Checkout)
+            and checkout.state is CheckoutState.OPEN
+            and self._past(checkout.expire_time)
+        ][:limit]
+        more = limit in map(len, (late, orphans, agents, expired, checkouts))
+        return Overdue(list(dict.fromkeys(late + orphans)), agents, expired, checkouts, more)
+
+    def _past(self, time: int | None) -> bool:
+        return time is not None and time <= self.now
 
     def take(self, saves: Saves) -> None:
         """Keeps what a plan wants saved."""
         self.tasks |= saves.tasks
-        self.groups |= saves.groups
+        self.holders |= saves.holders
+        self.carts |= saves.carts
         self.agents |= saves.agents
+        if saves.renews_leases:
+            self._renew_leases()
         self.cancellations |= saves.cancellations
         self.request_ids |= saves.request_ids
         self.keys |= saves.keys
         self.positions |= saves.positions
         self.events += saves.events
+
+    def _renew_leases(self) -> None:
+        for key, agent in self.agents.items():
+            if agent.lease_expire_time is not None:
+                end = self.now + agent.lease_duration
+                self.agents[key] = agent.evolve(lease_expire_time=end)
