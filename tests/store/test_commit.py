@@ -8,8 +8,10 @@ import pytest
 from countermand.core.commands import CreateKey, RevokeKey
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, CancellationState, Task, TaskFilter, TaskState
+from countermand.core.log import TaskFilter
+from countermand.core.records import SECOND, Task
 from countermand.core.rows import Wanted
+from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Store
 from tests.support.ask import (
     AGENT,
@@ -33,6 +35,7 @@ from tests.support.ask import (
     reap,
     renew,
     start,
+    target,
     uid,
 )
 from tests.support.stores import Keeper
@@ -68,9 +71,9 @@ async def test_rows_read_back_are_the_rows_that_were_decided(keeper: Keeper) -> 
     assert tuple(task.evolve(number=0) for task in reading.covered) == tuple(
         task.evolve(number=0) for task in answer.covered
     )
-    group = await keeper.store.group(NS, G1)
+    group = await keeper.store.holder(target("group", G1, NS))
     assert group is not None
-    assert group.group == answer.target
+    assert group.holder == answer.target
     assert group.counts == {S.CANCELLING: 1, S.COMPLETED: 1, S.FAILED: 1, S.CANCELLED: 1}
 
 
@@ -131,7 +134,7 @@ async def test_everything_is_kept_over_a_restart(
     record = answer.cancellation.cancellation_id
     before = [
         await keeper.store.task(NS, T1),
-        await keeper.store.group(NS, G1),
+        await keeper.store.holder(target("group", G1, NS)),
         await keeper.store.cancellation(NS, record),
         await keeper.store.keys(),
         await keeper.store.history(NS, T1, 0),
@@ -143,7 +146,7 @@ async def test_everything_is_kept_over_a_restart(
     await keeper.store.open(keeper.now)
     after = [
         await keeper.store.task(NS, T1),
-        await keeper.store.group(NS, G1),
+        await keeper.store.holder(target("group", G1, NS)),
         await keeper.store.cancellation(NS, record),
         await keeper.store.keys(),
         await keeper.store.history(NS, T1, 0),
@@ -248,7 +251,7 @@ async def test_a_batch_of_1000_creates_and_a_cancel_of_10000_are_one_transaction
     assert [task.task_id for task in reading.covered] == many
     assert reading.cancellation.state is CancellationState.IN_PROGRESS
     assert reading.cancellation.live_count == 5_000
-    group = await keeper.store.group(NS, G1)
+    group = await keeper.store.holder(target("group", G1, NS))
     assert group is not None
     assert group.counts == {S.CANCELLED: 5_000, S.CANCELLING: 5_000}
     mark = await keeper.store.bookmark(NS, TaskFilter())

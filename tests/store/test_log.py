@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from countermand.core.records import SECOND, Event, TaskFilter, TaskState
+from countermand.core.log import Event, TaskFilter
+from countermand.core.records import SECOND
+from countermand.core.states import TaskState
 from countermand.store.contract import Bookmark, LogPage
 from tests.support.ask import (
     G1,
@@ -23,13 +25,14 @@ from tests.support.ask import (
     create_group,
     reap,
     start,
+    target,
     uid,
 )
 from tests.support.stores import Keeper
 
 S = TaskState
-ALL, GROUP, AGENT_A = TaskFilter(), TaskFilter(G1), TaskFilter(None, "a")
-BOTH = TaskFilter(G1, "a")
+ALL, GROUP, AGENT_A = TaskFilter(), TaskFilter(G1), TaskFilter(agent_id="a")
+BOTH = TaskFilter(G1, agent_id="a")
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ async def logged(keeper: Keeper) -> list[Event]:
 
 def _gist(event: Event) -> Any:
     task = event.task and event.task.evolve(number=0, fence=0)
-    return event._replace(task=task)
+    return event._replace(task=task, orders=frozenset(), over=frozenset())
 
 
 async def _pages(keeper: Keeper, chosen: TaskFilter, after: int, limit: int) -> list[LogPage]:
@@ -69,14 +72,14 @@ async def _pages(keeper: Keeper, chosen: TaskFilter, after: int, limit: int) -> 
 
 
 def _matching(events: list[Event], chosen: TaskFilter) -> list[Any]:
-    return [_gist(e) for e in events if e.task is not None and chosen.matches(e.task)]
+    return [_gist(e) for e in events if e.chosen_by(chosen)]
 
 
 async def test_the_log_has_every_event_as_it_was_decided_in_commit_order(
     keeper: Keeper, logged: list[Event]
 ) -> None:
     page = await keeper.store.log(NS, ALL, 0, 1000)
-    assert [_gist(event) for event in page.events] == [_gist(event) for event in logged]
+    assert [_gist(event) for event in page.events] == _matching(logged, ALL)
     assert (page.through, page.end, page.over) == (len(logged), len(logged), False)
 
 
@@ -95,13 +98,13 @@ async def test_pages_of_the_log_have_what_matches_once_from_every_place(
         assert pages[-1].over is (chosen.group_id is not None)
 
 
-async def test_a_closing_without_a_tasks_change_is_in_the_log_of_all(
+async def test_a_closing_without_a_tasks_change_only_takes_a_place_in_the_log_of_all(
     keeper: Keeper, logged: list[Event]
 ) -> None:
-    closing = [event for event in logged if event.task is None]
-    assert [(event.group_id, event.ends_group) for event in closing] == [(G1, True)]
-    page = await keeper.store.log(NS, ALL, closing[0].seq - 1, 1)
-    assert page.events == closing
+    (closing,) = [event for event in logged if event.task is None]
+    assert closing.over == {target("group", G1)}
+    page = await keeper.store.log(NS, ALL, closing.seq - 1, 1)
+    assert (page.events, page.through) == ([], closing.seq)
 
 
 async def test_a_closing_without_a_tasks_change_shows_in_the_groups_log_as_over(
@@ -121,7 +124,7 @@ async def test_the_log_of_a_group_goes_on_when_nothing_of_it_matches(keeper: Kee
     await keeper.run(*[create(uid(number)) for number in range(10, 60)])
     page = await keeper.store.log(NS, GROUP, 1, 5)
     assert page == ([], 51, 51, False)
-    pages = await _pages(keeper, TaskFilter(None, "nobody"), 0, 20)
+    pages = await _pages(keeper, TaskFilter(agent_id="nobody"), 0, 20)
     assert [(page.events, page.through) for page in pages] == [([], 20), ([], 40), ([], 51)]
 
 
@@ -139,7 +142,8 @@ async def test_a_bookmark_is_the_end_of_the_log_and_the_newest_task(keeper: Keep
     await keeper.run(start(T1))
     assert await keeper.store.bookmark(NS, ALL) == Bookmark(3, 2, over=False)
     assert await keeper.store.bookmark(NS, GROUP) == Bookmark(3, 2, over=False)
-    assert await keeper.store.bookmark(NS, TaskFilter(G2)) is None
+    missing = Bookmark(3, 2, over=False, missing=target("group", G2))
+    assert await keeper.store.bookmark(NS, TaskFilter(G2)) == missing
 
 
 async def test_a_bookmark_says_whether_the_group_is_over(keeper: Keeper) -> None:
@@ -180,8 +184,12 @@ async def _mark(keeper: Keeper, events: list[Event], seq: int) -> Bookmark:
 
 def _then(events: list[Event], chosen: TaskFilter, seq: int) -> dict[str, Any]:
     """The matching tasks as they were at a place of the log, ended ones too."""
-    then = {e.task.task_id: e.task for e in events if e.task is not None and e.seq <= seq}
-    return {id: task.evolve(fence=0, number=0) for id, task in then.items() if chosen.matches(task)}
+    then = {e.task.task_id: e for e in events if e.task is not None and e.seq <= seq}
+    return {
+        id: event.task.evolve(fence=0, number=0)
+        for id, event in then.items()
+        if event.task and event.chosen_by(chosen)
+    }
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])

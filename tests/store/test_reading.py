@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from countermand.core.records import SECOND, CancellationState, TaskFilter, TaskState
+from countermand.core.log import TaskFilter
+from countermand.core.records import SECOND
+from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
 from countermand.store.sqlite import reading
 from tests.support.ask import (
@@ -25,6 +27,7 @@ from tests.support.ask import (
     create_group,
     failed,
     start,
+    target,
     uid,
 )
 from tests.support.stores import Keeper
@@ -47,13 +50,14 @@ async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> 
     store, chosen = keeper.store, TaskFilter(G1)
     for namespace in (OTHER, 99):
         assert await store.task(namespace, T1) is None
-        assert await store.group(namespace, G1) is None
+        assert await store.holder(target("group", G1, namespace)) is None
         assert await store.cancellation(namespace, record) is None
         assert await store.history(namespace, T1, 0) is None
-        assert await store.bookmark(namespace, chosen) is None
+        nothing = Bookmark(0, 0, over=False, missing=target("group", G1, namespace))
+        assert await store.bookmark(namespace, chosen) == nothing
         assert await store.bookmark(namespace, TaskFilter()) == Bookmark(0, 0, over=False)
         assert await store.stops(namespace, AGENT, 10) == []
-        for each in (TaskFilter(), chosen, TaskFilter(None, AGENT)):
+        for each in (TaskFilter(), chosen, TaskFilter(agent_id=AGENT)):
             assert await store.tasks(namespace, each, (), None, 10) == ([], None)
             mark = Bookmark(10, 10, over=False)
             assert await store.snapshot(namespace, each, mark, 0, 10) == ([], None)
@@ -144,8 +148,9 @@ async def test_a_list_is_of_the_states_group_and_agent_that_were_asked_for(
     await keeper.run(start(IDS[0], "a"), start(IDS[1], "b"), start(IDS[4], "a"), start(IDS[5], "a"))
     await keeper.run(completed(IDS[0]), cancel(IDS[4]))
 
-    async def found(states: Any, *chosen: str | None) -> list[int]:
-        page = await keeper.store.tasks(NS, TaskFilter(*chosen), states, None, 50)
+    async def found(states: Any, group: str | None = None, agent: Any = None) -> list[int]:
+        chosen = TaskFilter(group, agent_id=agent)
+        page = await keeper.store.tasks(NS, chosen, states, None, 50)
         return [IDS.index(task.task_id) for task in page.tasks]
 
     assert await found((S.COMPLETED,)) == [0]
@@ -249,8 +254,15 @@ async def test_a_cancellation_whose_id_ran_ahead_of_its_time_is_found_by_its_tim
 async def test_a_page_of_cancellations_that_looked_at_enough_ends_early(
     keeper: Keeper, cancelled: list[str], window: int
 ) -> None:
-    page = await keeper.store.cancellations(NS, CancellationQuery(reason="x"), None, 10)
+    page = await keeper.store.cancellations(NS, CancellationQuery(state=C.PARTIAL), None, 10)
     assert page == ([], cancelled[12 - window])
+    query = CancellationQuery(reason="timeout", state=C.PARTIAL)
+    page = await keeper.store.cancellations(NS, query, None, 10)
+    assert page == ([], [id for n, id in enumerate(cancelled) if n % 3][8 - window])
+    assert await keeper.store.cancellations(NS, CancellationQuery(reason="x"), None, 10) == (
+        [],
+        None,
+    )
     assert await _cancellations(keeper, state=C.SUCCEEDED) == cancelled[:4][::-1]
 
 
@@ -275,10 +287,10 @@ async def test_stops_are_the_agents_cancelling_tasks_nearest_deadline_first(
 async def test_a_group_is_read_with_its_counts(keeper: Keeper) -> None:
     await keeper.run(create_group(T1, T2, T3))
     await keeper.run(start(T2))
-    found = await keeper.store.group(NS, G1)
+    found = await keeper.store.holder(target("group", G1, NS))
     assert found is not None
     assert found.counts == {S.PENDING: 2, S.RUNNING: 1}
     await keeper.run(create_group(group_id=G2))
-    empty = await keeper.store.group(NS, G2)
+    empty = await keeper.store.holder(target("group", G2, NS))
     assert empty is not None
     assert empty.counts == {}

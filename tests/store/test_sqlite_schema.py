@@ -10,7 +10,7 @@ import pytest
 
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
-from countermand.core.records import TaskFilter
+from countermand.core.log import TaskFilter
 from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.reading import Reader
 from countermand.store.sqlite.statements import statements, with_rows
@@ -20,19 +20,30 @@ from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_g
 WIDTHS = {
     "load_keys": 1,
     "load_positions": 1,
-    "save_groups": 9,
+    "load_members_group": 3,
+    "load_members_checkout": 3,
+    "load_members_order": 3,
+    "load_subgroups": 3,
+    "save_group": 12,
+    "save_checkout": 15,
+    "save_order": 13,
+    "insert_order_checkouts": 4,
+    "save_carts": 6,
     "save_agents": 4,
-    "save_cancellations": 20,
+    "save_cancellations": 23,
     "save_request_ids": 4,
-    "insert_tasks": 19,
-    "update_tasks": 13,
-    "insert_events": 10,
-    "save_positions": 2,
+    "insert_tasks": 24,
+    "update_tasks": 15,
+    "insert_events": 9,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
 """What may be walked from end to end: what the statement itself made, or was given."""
-MAY_SCAN = {"list_cancellations": {"c"}, "keys": {"keys"}}
+MAY_SCAN = {
+    "list_cancellations": {"c"},
+    "list_cancellations_by_reason": {"c"},
+    "keys": {"keys"},
+}
 
 
 @pytest.fixture
@@ -58,6 +69,8 @@ TASK = {
     "fence": 0,
     "failure_message": "",
     "update_time": 0,
+    "charge_state": "NONE",
+    "refund_required": 0,
 }
 RUNNING = TASK | {"state": "RUNNING", "agent_id": "a", "start_time": 0}
 CANCELLING = RUNNING | {"state": "CANCELLING", "deadline_time": 5, "cancellation_id": bytes(16)}
@@ -71,9 +84,55 @@ GROUP = {
     "version": 1,
     "task_count": 2,
     "live_count": 1,
+    "completed_count": 1,
     "create_time": 0,
     "update_time": 0,
 }
+CHECKOUT = {
+    "namespace_no": 1,
+    "checkout_id": "x",
+    "state": "OPEN",
+    "version": 1,
+    "task_count": 2,
+    "live_count": 1,
+    "completed_count": 1,
+    "create_time": 0,
+    "update_time": 0,
+    "snapshot": b"",
+}
+CANCELLED_CHECKOUT = CHECKOUT | {
+    "state": "CANCELLED",
+    "cancellation_id": bytes(16),
+    "cancel_time": 5,
+    "live_count": 0,
+}
+ORDER = {
+    "namespace_no": 1,
+    "order_id": "o",
+    "state": "OPEN",
+    "fulfilled": 0,
+    "version": 1,
+    "task_count": 2,
+    "live_count": 1,
+    "completed_count": 1,
+    "create_time": 0,
+    "update_time": 0,
+    "snapshot": b"",
+}
+CANCELLING_ORDER = ORDER | {
+    "state": "CANCELLING",
+    "cancellation_id": bytes(16),
+    "cancel_time": 5,
+}
+CART = {
+    "namespace_no": 1,
+    "cart_id": "c",
+    "state": "LOCKED",
+    "checkout_id": "x",
+    "version": 1,
+    "line_items": b"",
+}
+LISTED = {"namespace_no": 1, "order_id": "o", "checkout_id": "x", "position": 0}
 CANCELLATION = {
     "namespace_no": 1,
     "cancellation_id": bytes(16),
@@ -90,10 +149,13 @@ CANCELLATION = {
     "accept_seq": 0,
     "state": "IN_PROGRESS",
     "live_count": 1,
-    "stopped_count": 0,
+    "never_started_count": 0,
+    "acknowledged_count": 0,
+    "forced_count": 0,
+    "agent_lost_count": 0,
     "completed_count": 0,
 }
-EVENT = {"namespace_no": 1, "seq": 1, "previous_seq": 0, "time": 0, "ends_group": 0}
+EVENT = {"namespace_no": 1, "seq": 1, "previous_seq": 0, "time": 0}
 
 
 def _insert(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
@@ -111,7 +173,16 @@ def _insert(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None
         ("tasks", CANCELLED),
         ("tasks", NEVER_STARTED),
         ("groups", GROUP),
+        ("checkouts", CHECKOUT),
+        ("checkouts", CHECKOUT | {"state": "COMPLETED"}),
+        ("checkouts", CANCELLED_CHECKOUT),
+        ("orders", ORDER),
+        ("orders", CANCELLING_ORDER),
+        ("carts", CART),
+        ("carts", CART | {"state": "ACTIVE", "checkout_id": None}),
+        ("order_checkouts", LISTED),
         ("cancellations", CANCELLATION),
+        ("cancellations", CANCELLATION | {"target_kind": "ORDER", "target_id": b"o"}),
         ("events", EVENT),
     ],
 )
@@ -146,14 +217,50 @@ def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str,
         ("groups", GROUP, {"task_count": 10_001}),
         ("groups", GROUP, {"closed": 2}),
         ("groups", GROUP, {"cancellation_id": bytes(16)}),
+        ("groups", GROUP, {"completed_count": 2}),
+        ("checkouts", CHECKOUT, {"state": "LOCKED"}),
+        ("checkouts", CHECKOUT, {"state": "CANCELLING"}),
+        ("checkouts", CHECKOUT, {"cancellation_id": bytes(16)}),
+        ("checkouts", CHECKOUT, {"cancel_time": 5}),
+        ("checkouts", CHECKOUT, {"live_count": 2}),
+        ("checkouts", CHECKOUT, {"task_count": 10_001}),
+        ("checkouts", CHECKOUT, {"snapshot": None}),
+        ("checkouts", CHECKOUT, {"snapshot": "text"}),
+        ("checkouts", CHECKOUT, {"version": 0}),
+        ("checkouts", CHECKOUT, {"state": "COMPLETED", "cancellation_id": bytes(16)}),
+        ("checkouts", CANCELLED_CHECKOUT, {"live_count": 1}),
+        ("checkouts", CANCELLED_CHECKOUT, {"cancel_time": None}),
+        ("checkouts", CANCELLED_CHECKOUT, {"cancellation_id": None}),
+        ("checkouts", CANCELLED_CHECKOUT, {"state": "CANCELLING", "cancel_time": None}),
+        ("orders", ORDER, {"state": "COMPLETED"}),
+        ("orders", ORDER, {"fulfilled": 2}),
+        ("orders", ORDER, {"cancel_time": 5}),
+        ("orders", ORDER, {"cancellation_id": bytes(16)}),
+        ("orders", ORDER, {"completed_count": 2}),
+        ("orders", CANCELLING_ORDER, {"live_count": 0}),
+        ("orders", CANCELLING_ORDER, {"cancel_time": None}),
+        ("orders", CANCELLING_ORDER, {"cancellation_id": None}),
+        ("orders", CANCELLING_ORDER, {"state": "CANCELLED"}),
+        ("orders", CANCELLING_ORDER, {"state": "CLOSED"}),
+        ("carts", CART, {"state": "OPEN"}),
+        ("carts", CART, {"state": "ACTIVE"}),
+        ("carts", CART, {"checkout_id": None}),
+        ("carts", CART, {"state": "CLOSED", "checkout_id": None}),
+        ("carts", CART, {"line_items": None}),
+        ("order_checkouts", LISTED, {"position": -1}),
+        ("tasks", TASK, {"charge_state": "GIVEN"}),
+        ("tasks", TASK, {"refund_required": 1}),
+        ("tasks", COMPLETED, {"charge_state": "CAPTURED", "refund_required": 1}),
+        ("tasks", CANCELLED, {"charge_state": "BEGUN"}),
+        ("cancellations", CANCELLATION, {"target_id": b"short"}),
         ("cancellations", CANCELLATION, {"state": "DONE"}),
         ("cancellations", CANCELLATION, {"live_count": 0}),
         ("cancellations", CANCELLATION, {"end_time": 5}),
         ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "end_time": 5}),
         ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "live_count": 0}),
         ("cancellations", CANCELLATION, {"target_kind": "CART"}),
-        ("events", EVENT, {"task_no": 1, "group_id": bytes(16)}),
-        ("events", EVENT, {"ends_group": 2}),
+        ("events", EVENT, {"task_no": 1}),
+        ("events", EVENT, {"version": 1}),
     ],
 )
 def test_an_illegal_row_is_refused(
@@ -165,7 +272,16 @@ def test_an_illegal_row_is_refused(
 
 @pytest.mark.parametrize(
     ("table", "row"),
-    [("tasks", TASK), ("groups", GROUP), ("cancellations", CANCELLATION), ("events", EVENT)],
+    [
+        ("tasks", TASK),
+        ("groups", GROUP),
+        ("checkouts", CHECKOUT),
+        ("orders", ORDER),
+        ("carts", CART),
+        ("order_checkouts", LISTED),
+        ("cancellations", CANCELLATION),
+        ("events", EVENT),
+    ],
 )
 def test_an_id_is_taken_once(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
     _insert(raw, table, row)
@@ -202,17 +318,29 @@ def test_a_statement_walks_through_no_table(raw: sqlite3.Connection, name: str, 
 
 HOT = {
     "load_tasks": "sqlite_autoindex_tasks_1",
-    "load_members": "tasks_by_group",
+    "load_members_group": "tasks_by_group",
+    "load_members_checkout": "tasks_by_checkout",
+    "load_members_order": "tasks_by_order",
+    "load_subgroups": "groups_by_order",
+    "load_checkout": "order_checkouts_by_checkout",
+    "load_expired_tasks": "tasks_by_expiry",
+    "load_expired_checkouts": "checkouts_by_expiry",
     "load_late_tasks": "tasks_by_deadline",
     "load_lost_agents": "agents_by_lease",
     "load_orphans": "tasks_live_by_agent",
-    "list_tasks": "tasks_by_namespace",
-    "list_group_tasks": "tasks_by_group",
+    "list_all": "tasks_by_namespace",
+    "list_group": "tasks_by_group",
+    "list_checkout": "tasks_by_checkout",
+    "list_order": "tasks_by_order",
+    "list_cancellations_by_reason": "cancellations_by_reason",
+    "count_checkout": "tasks_by_checkout",
     "stops": "tasks_live_by_agent",
     "snapshot_live": "tasks_live",
     "snapshot_agent": "tasks_live_by_agent",
     "snapshot_group": "tasks_by_group",
     "log_group": "tasks_by_group",
+    "log_checkout": "tasks_by_checkout",
+    "log_order": "tasks_by_order",
     "update_tasks": "INTEGER PRIMARY KEY",
 }
 

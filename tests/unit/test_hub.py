@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from countermand.core.commands import Command
-from countermand.core.records import Event, TaskFilter
+from countermand.core.log import Event, TaskFilter
 from countermand.engine.hub import ENTRY_BYTES, Hub, Subscription, filter_topic, task_topic
 from tests.support.ask import (
     G1,
@@ -25,7 +25,7 @@ from tests.support.world import World
 
 ALL = filter_topic(NS, TaskFilter())
 GROUP = filter_topic(NS, TaskFilter(G1))
-AGENT = filter_topic(NS, TaskFilter(None, "a"))
+AGENT = filter_topic(NS, TaskFilter(agent_id="a"))
 
 
 def _events(*commands: Command) -> list[Event]:
@@ -58,7 +58,7 @@ STORY = (
         (ALL, [1, 2, 3, 4, 5, 6, 7, 8]),
         (GROUP, [1, 3, 5, 6, 7]),
         (AGENT, [3, 5, 6]),
-        (filter_topic(NS, TaskFilter(G1, "b")), [1, 3, 5, 6, 7]),
+        (filter_topic(NS, TaskFilter(G1, agent_id="b")), [1, 3, 5, 6, 7]),
         (task_topic(NS, T1), [1, 3, 5, 6]),
         (task_topic(OTHER, T1), [1]),
         (filter_topic(OTHER, TaskFilter()), [1]),

@@ -9,7 +9,9 @@ import pytest
 
 from countermand.core.commands import Reap
 from countermand.core.decide import Batch
-from countermand.core.records import SECOND, CancelProof, Event, TaskState
+from countermand.core.log import Event
+from countermand.core.records import SECOND
+from countermand.core.states import CancelProof, CheckoutState, TaskState
 from countermand.engine import reaper
 from countermand.engine.reaper import Reaper
 from countermand.store.contract import StoreFailed
@@ -19,13 +21,16 @@ from tests.support.ask import (
     T1,
     T2,
     T3,
+    X1,
     cancel,
     cancel_group,
     completed,
     create,
+    create_checkout,
     create_group,
     renew,
     start,
+    target,
     uid,
 )
 from tests.support.engine import Engine, HandClock, running
@@ -111,6 +116,22 @@ async def test_a_renewal_that_shortens_the_lease_wakes_it(engine: Engine) -> Non
     await asyncio.wait_for(ended, 10)
 
 
+async def test_an_expiry_wakes_it(engine: Engine) -> None:
+    ended = _end_of(engine, T1)
+    await engine.do(create(T1, expire_time=engine.clock.now() + SECOND // 20))
+    event = await asyncio.wait_for(ended, 10)
+    assert event.task is not None
+    assert (event.task.state, event.task.cancel_reason) == (S.CANCELLED, "timeout")
+
+
+async def test_the_expiry_of_a_checkout_wakes_it(engine: Engine) -> None:
+    ended = engine.when(lambda event: target("checkout", X1) in event.over)
+    await engine.do(create_checkout(expire_time=engine.clock.now() + SECOND // 20))
+    await asyncio.wait_for(ended, 10)
+    found = await engine.store.holder(target("checkout", X1))
+    assert found.holder.state is CheckoutState.CANCELLED
+
+
 async def test_an_agent_that_keeps_its_lease_keeps_its_task(engine: Engine) -> None:
     await engine.do(create(T1), create(T2), start(T1, "a", lease=SECOND // 5))
     lost = _end_of(engine, T2)
@@ -127,10 +148,10 @@ async def test_more_than_one_batch_can_hold_are_all_ended(
     ids = [uid(number) for number in range(1, 12)]
     await engine.do(create_group(*ids))
     await engine.do(*[start(id) for id in ids])
-    over = engine.when(lambda event: event.ends_group and event.group_id == G1)
+    over = engine.when(lambda event: target("group", G1) in event.over)
     await engine.do(cancel_group(grace=0))
     await asyncio.wait_for(over, 10)
-    group = await engine.store.group(NS, G1)
+    group = await engine.store.holder(target("group", G1, NS))
     assert group.counts == {S.CANCELLED: 11}
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, CancellationState, CancelProof, TaskState
+from countermand.core.records import SECOND
 from countermand.core.rules.reaping import LOST_MESSAGE
+from countermand.core.states import CancellationState, CancelProof, TaskState
 from tests.support.ask import (
     AGENT,
     NS,

@@ -4,14 +4,8 @@ import pytest
 
 from countermand.core.commands import Command
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import (
-    SECOND,
-    Cancellation,
-    CancellationState,
-    Disposition,
-    TargetKind,
-    TaskState,
-)
+from countermand.core.records import SECOND, Cancellation
+from countermand.core.states import CancellationState, Disposition, TaskState
 from tests.support.ask import (
     G1,
     G2,
@@ -30,6 +24,7 @@ from tests.support.ask import (
     failed,
     reap,
     start,
+    target,
 )
 from tests.support.world import World
 
@@ -44,7 +39,7 @@ def _world(*commands: Command, closed: bool = False) -> World:
 
 
 def _results(world: World, record: Cancellation) -> list[Disposition]:
-    return [record.disposition(task) for task in world.members((1, G1))]
+    return [record.disposition(task) for task in world.members(target("group", G1))]
 
 
 def _refusal(world: World, command: Command) -> Reason:
@@ -65,14 +60,14 @@ def test_the_answer_has_one_result_per_task_in_the_order_of_creation() -> None:
     assert [task.state for task in answer.covered] == [S.CANCELLED, S.CANCELLING, S.COMPLETED]
     assert _results(world, answer.cancellation) == [D.STOPPED, D.STOPPING, D.SKIPPED]
     record = answer.cancellation
-    assert (record.target_kind, record.target_id) == (TargetKind.GROUP, G1)
+    assert record.target == target("group", G1)
     assert record.deadline_time == world.now + 30 * SECOND
 
 
 def test_every_task_it_stops_names_it_and_its_reason() -> None:
     world = _world(start(T1))
     record = world.do(cancel_group(reason="fraud", message="look")).cancellation
-    for task in world.members((1, G1)):
+    for task in world.members(target("group", G1)):
         assert task.cancellation_id == record.cancellation_id
         assert (task.cancel_reason, task.cancel_message) == ("fraud", "look")
 
@@ -237,7 +232,7 @@ def test_a_repeat_answers_with_every_task_as_it_is_now() -> None:
     before = world.copy().rows()
     again = world.do(cancel_group(request_id=R1))
     assert (again.replayed, again.cancellation.state) == (True, C.PARTIAL)
-    assert again.covered == tuple(world.members((1, G1)))
+    assert again.covered == tuple(world.members(target("group", G1)))
     assert world.rows() == before
 
 
@@ -323,7 +318,7 @@ def _ends(world: World) -> list[tuple[str | None, bool]]:
     return [
         (event.task.task_id if event.task else None, place == last)
         for place, event in enumerate(world.events)
-        if event.ends_group
+        if target("group", G1) in event.over
     ]
 
 
@@ -343,7 +338,7 @@ def test_closing_a_group_whose_tasks_had_ended_ends_it_without_a_tasks_change() 
     world = _world(cancel(T1), cancel(T2), cancel(T3))
     world.do(cancel_group())
     assert _ends(world) == [(None, True)]
-    assert world.events[-1].group_id == G1
+    assert world.events[-1].over == {target("group", G1)}
 
 
 def test_a_cancel_that_stops_the_last_pending_task_ends_the_group_with_that_task() -> None:

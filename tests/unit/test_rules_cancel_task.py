@@ -3,7 +3,8 @@
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, CancellationState, Disposition, TargetKind, TaskState
+from countermand.core.records import SECOND
+from countermand.core.states import CancellationState, Disposition, TaskState
 from countermand.core.trace import TraceContext
 from tests.support.ask import (
     NS,
@@ -22,6 +23,7 @@ from tests.support.ask import (
     create_group,
     failed,
     start,
+    target,
 )
 from tests.support.world import World
 
@@ -51,7 +53,7 @@ def test_the_record_says_who_why_and_what(running: World) -> None:
     record = running.do(
         cancel(request_id=R1, on_behalf_of="buyer 7", grace=5 * SECOND)
     ).cancellation
-    assert (record.target_kind, record.target_id) == (TargetKind.TASK, T1)
+    assert (record.target) == (target("task", T1))
     assert (record.reason, record.message) == ("customer_requested", "please stop")
     assert (record.requested_by, record.on_behalf_of) == ("key-1", "buyer 7")
     assert (record.request_id, record.trace) == (R1, TRACE)

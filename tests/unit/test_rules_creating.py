@@ -4,7 +4,8 @@ import pytest
 
 from countermand.core.commands import CreateKey, RevokeKey
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import MAX_TASKS_PER_TARGET, SECOND, TaskFilter, as_of
+from countermand.core.log import TaskFilter, as_of
+from countermand.core.records import MAX_TASKS_PER_TARGET, SECOND
 from tests.support.ask import (
     G1,
     G2,
@@ -15,6 +16,8 @@ from tests.support.ask import (
     T3,
     acknowledged,
     cancel,
+    charge,
+    charged,
     completed,
     create,
     create_group,
@@ -139,7 +142,9 @@ def test_a_task_can_be_told_as_it_was_at_each_version(world: World) -> None:
     world.do(create_group(T1, T2, T3))
     for step in (
         start(T1),
+        charge(T1),
         cancel(T1, grace=60 * SECOND, reason="slow"),
+        charged(T1),
         cancel(T1, grace=9 * SECOND),
         acknowledged(T1),
         start(T2),
@@ -159,6 +164,7 @@ def test_a_task_can_be_told_as_it_was_at_each_version(world: World) -> None:
             now,
             version=then.version,
             state=then.state,
+            charge_state=then.charge_state,
             deadline_time=then.deadline_time,
             time=then.update_time,
             seq=event.seq,
@@ -181,9 +187,9 @@ def test_events_chain_each_version_to_the_one_before(world: World) -> None:
 
 def test_a_filter_ands_what_is_set(world: World) -> None:
     world.do_all(create_group(T1, T2), start(T1, "a"))
-    task = world.task(T1)
-    assert TaskFilter().matches(task)
-    assert TaskFilter(G1, "a").matches(task)
-    assert not TaskFilter(G1, "b").matches(task)
-    assert not TaskFilter(G2, "a").matches(task)
-    assert not TaskFilter(None, "a").matches(world.task(T2))
+    _, second, first = world.events
+    assert first.chosen_by(TaskFilter())
+    assert first.chosen_by(TaskFilter(G1, agent_id="a"))
+    assert not first.chosen_by(TaskFilter(G1, agent_id="b"))
+    assert not first.chosen_by(TaskFilter(G2, agent_id="a"))
+    assert not second.chosen_by(TaskFilter(agent_id="a"))

@@ -7,8 +7,8 @@ import pytest
 
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker, is_name, parse_uuid, uuid_at
-from countermand.core.records import rfc3339
-from tests.support.ask import cancel, cancel_group
+from tests.support.ask import cancel, cancel_group, completed, create, start
+from tests.support.world import World
 
 NOW = 1_700_000_000_123_456
 
@@ -123,12 +123,17 @@ def test_equal_requests_have_equal_fingerprints_and_others_do_not() -> None:
     assert again.fingerprint() == cancel().fingerprint()
 
 
-def test_a_time_is_told_in_utc_to_the_microsecond() -> None:
-    assert rfc3339(NOW) == "2023-11-14T22:13:20.123456Z"
-    assert rfc3339(0) == "1970-01-01T00:00:00.000000Z"
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [(NOW, "2023-11-14T22:13:20.123456Z"), (0, "1970-01-01T00:00:00.000000Z")],
+)
+def test_a_time_is_told_in_utc_to_the_microsecond(world: World, now: int, text: str) -> None:
+    world.now = now
+    *_, refusal = world.run(create(), start(), completed(), cancel())
+    assert refusal.metadata["end_time"] == text
 
 
-def test_a_refusal_keeps_no_rows_alive(world) -> None:
+def test_a_refusal_keeps_no_rows_alive(world: World) -> None:
     (refusal,) = world.run(cancel())
     assert isinstance(refusal, Refused)
     assert refusal.__traceback__ is None

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from countermand.core.commands import Cancelled, Command
+from countermand.core.answers import Cancelled
+from countermand.core.commands import Command
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, CancelProof, Task, TaskState
+from countermand.core.records import SECOND, Task
+from countermand.core.states import CancelProof, TaskState
 from tests.support.ask import (
     G1,
     T1,

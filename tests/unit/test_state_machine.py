@@ -4,84 +4,99 @@ It tries the same sequences every time. COUNTERMAND_EXAMPLES=5000 tries that man
 """
 
 import os
-from collections import Counter, defaultdict
+from collections.abc import Callable
+from itertools import takewhile
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from countermand.core import commands as c
 from countermand.core.errors import Refused
-from countermand.core.records import SECOND, Cancellation, CancellationState, Task, TaskState
-from tests.support import ask
-from tests.support.ask import NS, OTHER, uid
-from tests.support.model import Model
+from countermand.core.records import SECOND, Checkout, Group, Order, Task
+from countermand.core.states import (
+    ChargeState,
+    TargetKind,
+    TaskState,
+)
+from countermand.engine.writer import LARGE
+from tests.support import ask, strategies
+from tests.support.invariants import Invariants
+from tests.support.model_sales import Model
 from tests.support.world import World
 
 S = TaskState
 EXAMPLES = int(os.environ.get("COUNTERMAND_EXAMPLES", "0"))
-
-task_ids = st.sampled_from([uid(number) for number in range(1, 7)])
-group_ids = st.sampled_from([uid(0xA1), uid(0xA2)])
-agents = st.sampled_from(["agent-1", "agent-2"])
-leases = st.sampled_from([SECOND, 5 * SECOND, 3600 * SECOND])
-spaces = st.sampled_from([NS, NS, NS, OTHER])
-cancel_fields = st.fixed_dictionaries(
-    {
-        "ns": spaces,
-        "grace": st.sampled_from([0, 5 * SECOND, 30 * SECOND]),
-        "request_id": st.sampled_from([None, None, uid(0xB1), uid(0xB2), uid(0xB3)]),
-        "reason": st.sampled_from(["fraud", "timeout"]),
-        "expected_version": st.sampled_from([None, None, None, None, 1, 2, 3]),
-        "validate_only": st.sampled_from([False, False, False, True]),
-    }
-)
+OUTCOMES = [S.COMPLETED, S.COMPLETED, S.FAILED, S.CANCELLED]
+CANCELS: dict[TargetKind, Callable[..., c.Command]] = {
+    TargetKind.GROUP: ask.cancel_group,
+    TargetKind.CHECKOUT: ask.cancel_checkout,
+    TargetKind.ORDER: ask.cancel_order,
+}
 
 
-def _group(ids: list[str], group_id: str, closed: bool, ns: int) -> c.CreateGroup:
-    return ask.create_group(*ids, group_id=group_id, closed=closed, ns=ns)
-
-
-commands = st.one_of(
-    st.builds(ask.create, task_ids, st.none() | group_ids, ns=spaces),
-    st.builds(
-        _group, st.lists(task_ids, unique=True, max_size=4), group_ids, st.booleans(), spaces
-    ),
-    st.builds(ask.start, task_ids, agents, lease=leases, ns=spaces),
-    st.builds(ask.renew, agents, lease=leases, ns=spaces),
-    st.builds(
-        ask.finish,
-        task_ids,
-        st.sampled_from([S.COMPLETED, S.FAILED, S.CANCELLED]),
-        fence=st.sampled_from([1, 1, 1, 2, 3]),
-        ns=spaces,
-    ),
-    st.builds(lambda id, fields: ask.cancel(id, **fields), task_ids, cancel_fields),
-    st.builds(lambda id, fields: ask.cancel_group(id, **fields), group_ids, cancel_fields),
-)
-
-
-class Countermand(RuleBasedStateMachine):
+class Countermand(Invariants):
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
         self.model = Model()
-        self.ended: dict[object, Task] = {}
-        self.fences: dict[object, int] = {}
 
-    @rule(group_id=group_ids, ids=st.lists(task_ids, unique=True, max_size=4), agent=agents)
+    @rule(
+        group_id=strategies.group_ids,
+        ids=st.lists(strategies.task_ids, unique=True, max_size=4),
+        agent=strategies.agents,
+    )
     def begin_a_group(self, group_id: str, ids: list[str], agent: str) -> None:
         self._run([ask.create_group(*ids, group_id=group_id)])
         self._run([ask.start(id, agent) for id in ids[:2]])
 
-    @rule(command=commands)
+    @rule(
+        ids=st.lists(strategies.task_ids, unique=True, max_size=4),
+        checkout_id=strategies.checkout_ids,
+        cart_id=st.none() | strategies.cart_ids,
+        listed=st.lists(strategies.order_ids, unique=True, max_size=2),
+        started=st.integers(0, 4),
+        finished=st.booleans(),
+        superseded=st.booleans(),
+    )
+    def begin_a_sale(
+        self,
+        ids: list[str],
+        checkout_id: str,
+        cart_id: str | None,
+        listed: list[str],
+        started: int,
+        finished: bool,
+        superseded: bool,
+    ) -> None:
+        """A checkout, some of whose tasks run, and orders that list it."""
+        half = ids[: len(ids) // 2 + 1]
+        create = ask.create_checkout(*half, checkout_id=checkout_id, cart_id=cart_id)
+        self._run([create])
+        for order_id in listed:
+            rest = ids[len(half) :] if order_id == listed[0] else []
+            order = ask.create_order(*rest, order_id=order_id, checkout_ids=(checkout_id,))
+            self._run([order])
+        self._run([ask.start(id) for id in ids[:started]])
+        if finished:
+            self._run([ask.completed(id) for id in ids[:1]])
+        if superseded and cart_id is not None:
+            fields = {"checkout_id": f"after_{checkout_id}", "cart_id": cart_id}
+            self._run([ask.create_checkout(supersede=True, **fields)])
+
+    @rule(command=strategies.commands)
     def do_one(self, command: c.Command) -> None:
         self._run([command])
 
-    @rule(batch=st.lists(commands, min_size=2, max_size=8), reaps=st.booleans())
-    def do_a_batch(self, batch: list[c.Command], reaps: bool) -> None:
-        self._run([*([ask.reap()] if reaps else []), *_together(batch)])
+    @rule(batch=strategies.batches, reaps=st.integers(0, 16))
+    def do_a_batch(self, batch: list[c.Command], reaps: int) -> None:
+        if reaps <= len(batch):
+            # What a batch itself makes due is left to the next one.
+            clean = [*takewhile(lambda x: not _is_due_at_once(x, self.world.now), batch)]
+            batch.insert(min(reaps, len(clean)), ask.reap())
+        assert not any(isinstance(command, LARGE) for command in batch)
+        self._run(batch)
 
     @precondition(lambda self: self.world.tasks)
     @rule(seconds=st.sampled_from([0, 1, 5, 30, 4000]))
@@ -89,8 +104,79 @@ class Countermand(RuleBasedStateMachine):
         self.world.now += seconds * SECOND
         self._run([ask.reap()])
 
+    @precondition(lambda self: self.world.tasks)
+    @rule(data=st.data())
+    def bring_it_on(self, data: Any) -> None:
+        """Something that is possible now, so that sequences come far."""
+        task = data.draw(st.sampled_from(list(self.world.tasks.values())))
+        fields = {"fence": task.fence, "ns": task.namespace}
+        if task.state is S.PENDING:
+            self._run([ask.start(task.task_id, ns=task.namespace)])
+            return
+        way = data.draw(st.integers(0, 2))
+        if way == 0:
+            self._run([ask.charge(task.task_id, **fields)])
+        elif way == 1:
+            state = data.draw(st.sampled_from(list(ChargeState)[2:]))
+            self._run([ask.charged(task.task_id, state, **fields)])
+        else:
+            self._run([_finish(task, data.draw(st.sampled_from(OUTCOMES)))])
+
+    @precondition(lambda self: self.world.tasks)
+    @rule(outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=4))
+    def bring_some_to_their_end(self, outcomes: list[TaskState]) -> None:
+        live = [task for task in self.world.tasks.values() if not task.ended]
+        running = [task for task in live if task.state is not S.PENDING]
+        self._run([_finish(task, x) for task, x in zip(running, outcomes, strict=False)])
+
+    @precondition(lambda self: self.world.holders)
+    @rule(data=st.data(), fields=strategies.cancel_fields)
+    def cancel_what_is_there(self, data: Any, fields: dict[str, Any]) -> None:
+        found = data.draw(st.sampled_from(list(self.world.holders)))
+        cancel = CANCELS[found.kind]
+        rare = {"expected_version": None, "request_id": None}
+        self._run([cancel(found.id, **fields | rare | {"ns": found.namespace})])
+
+    @precondition(lambda self: self.world.holders)
+    @rule(data=st.data(), task_id=strategies.task_ids, starts=st.booleans())
+    def join_what_is_there(self, data: Any, task_id: str, starts: bool) -> None:
+        found = data.draw(st.sampled_from(list(self.world.holders)))
+        also = data.draw(st.none() | st.sampled_from(list(self.world.holders)))
+        named = {f"{also.kind.lower()}_id": also.id} if also is not None else {}
+        named[f"{found.kind.lower()}_id"] = found.id
+        create = ask.create(task_id, **named, ns=found.namespace)
+        self._run([create, *[ask.start(task_id, ns=found.namespace)] * starts])
+
+    @precondition(lambda self: _of(self.world, Checkout))
+    @rule(data=st.data(), way=st.sampled_from([0, 1, 2, 2]), ids=strategies.few_tasks)
+    def go_on_with_a_checkout(self, data: Any, way: int, ids: list[str]) -> None:
+        every = _of(self.world, Checkout)
+        running = [x for x in every if x.live_count and not x.over]
+        found = data.draw(st.sampled_from(running or every))
+        ns, cart_id = found.namespace, found.cart_id
+        if way == 0 or cart_id is None:
+            self._run([ask.complete(found.checkout_id, ns=ns)])
+        elif way == 1:
+            self._run([ask.change_cart(cart_id, ns=ns)])
+        else:
+            made = f"checkout_{len(self.world.holders)}"
+            group = ask.uid(0xD00 + len(self.world.holders))
+            fields = {"checkout_id": made, "cart_id": cart_id, "group_id": group, "ns": ns}
+            self._run([ask.create_checkout(*ids, supersede=True, **fields)])
+
+    @precondition(lambda self: _of(self.world, Order))
+    @rule(data=st.data(), close=st.sampled_from([False, False, False, True]))
+    def go_on_with_an_order(self, data: Any, close: bool) -> None:
+        found = data.draw(st.sampled_from(_of(self.world, Order)))
+        ids = [x.checkout_id for x in _of(self.world, Checkout) if x.namespace == found.namespace]
+        subset = st.lists(st.sampled_from(ids), unique=True).map(tuple) if ids else st.just(())
+        listed = data.draw(st.none() | subset)
+        fields = {"checkout_ids": listed, "close": close, "ns": found.namespace}
+        self._run([ask.update_order(found.order_id, **fields)])
+
     def _run(self, batch: list[c.Command]) -> None:
         """Runs a batch, and the same one by one, and both as the model says."""
+        before = self.world.copy()
         alone = self.world.copy()
         answers = self.world.run(*batch)
         assert [_gist(answer) for answer in answers] == [
@@ -101,23 +187,70 @@ class Countermand(RuleBasedStateMachine):
             expected = self.model.do(command, self.world.now)
             got = answer.reason if isinstance(answer, Refused) else None
             assert got is expected, command
+        self._charges_come_before_cancels(before)
+
+    def _charges_come_before_cancels(self, before: World) -> None:
+        """No charge begins on a task that is CANCELLING or has ended."""
+        for event in self.world.events[len(before.events) :]:
+            task = event.task
+            if task is not None and task.state is S.CANCELLING:
+                began = task.charge_state is ChargeState.BEGUN
+                earlier = [
+                    e.task.charge_state
+                    for e in self.world.events
+                    if e.task is not None and e.seq == event.previous_seq
+                    if e.namespace == event.namespace
+                ]
+                assert not began or earlier == [ChargeState.BEGUN]
 
     @invariant()
-    def rows_are_as_the_model_has_them(self) -> None:
-        model = self.model
+    def tasks_are_as_the_model_has_them(self) -> None:
         assert {
-            key: (t.state, t.version, t.fence, t.agent_id, t.deadline_time, t.cancel_proof)
+            key: (t.group_id, t.checkout_id, t.order_id, t.state, t.version, t.fence, t.agent_id)
             for key, t in self.world.tasks.items()
         } == {
-            key: (t.state, t.version, t.fence, t.agent, t.deadline, t.proof)
-            for key, t in model.tasks.items()
+            key: (t.group, t.checkout, t.order, t.state, t.version, t.fence, t.agent)
+            for key, t in self.model.tasks.items()
         }
-        assert {key: (g.closed, g.version) for key, g in self.world.groups.items()} == {
-            key: (g.closed, g.version) for key, g in model.groups.items()
+        assert {
+            key: (t.deadline_time, t.cancel_proof, t.charge_state, t.refund_required)
+            for key, t in self.world.tasks.items()
+        } == {key: (t.deadline, t.proof, t.charge, t.refund) for key, t in self.model.tasks.items()}
+        leases = {key: agent.lease_expire_time for key, agent in self.world.agents.items()}
+        assert leases == self.model.leases
+
+    @invariant()
+    def holders_and_carts_are_as_the_model_has_them(self) -> None:
+        ids = [key for _, key in self.world.cancellations]
+        assert {
+            key: (_state(h), h.version, h.cancellation_id) for key, h in self.world.holders.items()
+        } == {
+            key: (h.state, h.version, None if h.cancel is None else ids[h.cancel])
+            for key, h in self.model.holders.items()
         }
-        assert {key: a.lease_expire_time for key, a in self.world.agents.items()} == model.leases
-        assert [(str(x.state), x.reason) for x in self.world.cancellations.values()] == [
-            (x.state(model.tasks), x.reason) for x in model.cancels
+        assert {
+            key: (cart.state, cart.checkout_id, cart.line_items, cart.version)
+            for key, cart in self.world.carts.items()
+        } == {
+            key: (cart.state, cart.checkout, cart.lines, cart.version)
+            for key, cart in self.model.carts.items()
+        }
+
+    @invariant()
+    def cancellations_are_as_the_model_has_them(self) -> None:
+        model = self.model
+        assert [
+            (x.target, str(x.state), x.reason, x.stopped_count, x.completed_count)
+            for x in self.world.cancellations.values()
+        ] == [
+            (
+                x.target,
+                x.state(model.tasks),
+                x.reason,
+                x.stopped(model.tasks),
+                x.completed(model.tasks),
+            )
+            for x in model.cancels
         ]
         ids = [key for _, key in self.world.cancellations]
         for key, task in model.tasks.items():
@@ -127,84 +260,25 @@ class Countermand(RuleBasedStateMachine):
             key: ids[number] for key, (_, number) in model.requests.items()
         }
 
-    @invariant()
-    def an_end_never_changes(self) -> None:
-        for key, task in self.world.tasks.items():
-            if key in self.ended:
-                assert task == self.ended[key]
-            elif task.ended:
-                self.ended[key] = task
 
-    @invariant()
-    def a_fence_only_grows(self) -> None:
-        for key, task in self.world.tasks.items():
-            assert task.fence >= self.fences.get(key, 0)
-            self.fences[key] = task.fence
-
-    @invariant()
-    def events_are_gap_free_per_namespace_and_per_task(self) -> None:
-        places, versions, last = defaultdict(list), defaultdict(list), {}
-        for event in self.world.events:
-            places[event.namespace].append(event.seq)
-            if event.task is not None:
-                key = (event.namespace, event.task.task_id)
-                versions[key].append(event.task.version)
-                assert event.previous_seq == last.get(key, 0)
-                last[key] = event.seq
-        for namespace, found in places.items():
-            assert found == list(range(1, len(found) + 1))
-            assert self.world.positions[namespace] == len(found)
-        for key, task in self.world.tasks.items():
-            assert versions[key] == list(range(1, task.version + 1))
-            assert last[key] == task.seq
-
-    @invariant()
-    def a_cancelling_task_has_a_deadline_and_a_cancellation(self) -> None:
-        for (namespace, _), task in self.world.tasks.items():
-            if task.state is S.CANCELLING:
-                assert task.deadline_time is not None
-                assert (namespace, task.cancellation_id) in self.world.cancellations
-
-    @invariant()
-    def the_counts_of_a_group_equal_a_recount(self) -> None:
-        for key, group in self.world.groups.items():
-            members = self.world.members(key)
-            assert group.task_count == len(members)
-            assert group.live_count == sum(not task.ended for task in members)
-
-    @invariant()
-    def the_counts_and_state_of_a_cancellation_equal_a_recount(self) -> None:
-        for record in self.world.cancellations.values():
-            covered = self._covered(record)
-            states = Counter(task.state for task in covered)
-            stopped = sum(t.state is S.CANCELLED and t.seq > record.seq for t in covered)
-            assert record.live_count == sum(not task.ended for task in covered)
-            assert record.stopped_count == stopped
-            assert record.completed_count == states[S.COMPLETED]
-            assert (record.state is CancellationState.IN_PROGRESS) == (record.live_count > 0)
-            assert (record.end_time is None) == (record.live_count > 0)
-
-    @invariant()
-    def a_group_ends_in_the_log_exactly_when_it_is_over(self) -> None:
-        ends = Counter((e.namespace, e.group_id) for e in self.world.events if e.ends_group)
-        for key, group in self.world.groups.items():
-            born_over = group.over and group.task_count == 0 and ends[key] == 0
-            assert ends[key] == group.over or born_over
-
-    def _covered(self, record: Cancellation) -> list[Task]:
-        if record.target_kind == "TASK":
-            return [self.world.tasks[record.namespace, record.target_id]]
-        return self.world.members((record.namespace, record.target_id))
+def _finish(task: Task, outcome: TaskState) -> c.Command:
+    return ask.finish(task.task_id, outcome, fence=task.fence, ns=task.namespace)
 
 
-def _together(batch: list[c.Command]) -> list[c.Command]:
-    """Leaves out cancels of groups that the same batch creates: large commands commit alone."""
-    made = {(x.namespace, x.group_id) for x in batch if isinstance(x, c.CreateGroup)}
-    return [
-        x
-        for x in batch
-        if not isinstance(x, c.CancelGroup) or (x.namespace, x.target_id) not in made
-    ]
+def _is_due_at_once(command: c.Command, now: int) -> bool:
+    if isinstance(command, c.CreateTask):
+        return command.task.expire_time is not None and command.task.expire_time <= now
+    return isinstance(command, c.CancelTask) and command.grace_period == 0
+
+
+def _of(world: World, kind: type[Any]) -> list[Any]:
+    return [holder for holder in world.holders.values() if isinstance(holder, kind)]
+
+
+def _state(holder: Any) -> str:
+    if isinstance(holder, Group):
+        return "CLOSED" if holder.closed else "OPEN"
+    return str(holder.state)
 
 
 def _gist(answer: object) -> object:
@@ -215,7 +289,7 @@ def _gist(answer: object) -> object:
 # Finding the shortest failing sequence, and longer runs, may take their time.
 TestCountermand = pytest.mark.timeout(900)(Countermand.TestCase)
 TestCountermand.settings = settings(
-    max_examples=EXAMPLES or 150,
+    max_examples=EXAMPLES or 250,
     stateful_step_count=50 if EXAMPLES else 40,
     derandomize=not EXAMPLES,
     database=None,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, TaskState
+from countermand.core.records import SECOND
+from countermand.core.states import TaskState
 from countermand.engine.hub import ENTRY_BYTES
 from countermand.engine.watch import Kind, Message
 from countermand.engine.watchers import Watchers

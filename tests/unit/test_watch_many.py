@@ -1,12 +1,14 @@
 """WatchTasks: snapshots, changes in commit order, resuming from every place, ends of groups."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import TaskFilter, TaskState
+from countermand.core.log import TaskFilter
+from countermand.core.states import TaskState
 from countermand.engine import watch
 from countermand.engine.hub import ENTRY_BYTES
 from countermand.engine.watch import Message, Place
@@ -96,7 +98,7 @@ async def test_an_unknown_group_is_not_found_before_any_message(engine: Engine) 
 
 
 async def test_an_agent_that_was_never_seen_has_no_tasks_and_is_synced(engine: Engine) -> None:
-    assert _told(await _taken(engine, TaskFilter(None, "nobody"), "SYNCED")) == ["SYNCED"]
+    assert _told(await _taken(engine, TaskFilter(agent_id="nobody"), "SYNCED")) == ["SYNCED"]
 
 
 # Following.
@@ -123,7 +125,7 @@ async def test_a_task_that_comes_to_match_begins_with_the_change_that_made_it_ma
     engine: Engine,
 ) -> None:
     await engine.do(create_group(T1))
-    of_agent, of_group = engine.tasks(TaskFilter(None, "a")), engine.tasks(GROUP)
+    of_agent, of_group = engine.tasks(TaskFilter(agent_id="a")), engine.tasks(GROUP)
     await of_agent.take(1)
     await of_group.take(2)
     await engine.do(create(T2, G1), start(T2, "a"), create(T3), start(T3, "b"), start(T1, "a"))
@@ -135,7 +137,7 @@ async def test_a_task_that_comes_to_match_begins_with_the_change_that_made_it_ma
 
 async def test_an_agent_hears_of_a_cancel_at_once(engine: Engine) -> None:
     await engine.do(create(T1), start(T1, "a"))
-    following = engine.tasks(TaskFilter(None, "a"))
+    following = engine.tasks(TaskFilter(agent_id="a"))
     assert _told(await following.take(2)) == ["SNAPSHOT 1 v2", "SYNCED"]
     await engine.do(cancel(T1))
     (message,) = await following.take(1)
@@ -308,7 +310,7 @@ async def test_closing_can_end_the_stream_without_a_tasks_change(
 ) -> None:
     await engine.do(create_group(T1, T2))
     await engine.do(start(T1, "a"), completed(T1), cancel(T2))
-    following = engine.tasks(TaskFilter(G1, agent))
+    following = engine.tasks(TaskFilter(G1, agent_id=agent))
     while _told(await following.take(1)) != ["SYNCED"]:
         pass
     await engine.do(cancel_group())
@@ -318,10 +320,23 @@ async def test_closing_can_end_the_stream_without_a_tasks_change(
 async def test_a_watch_of_a_group_and_an_agent_ends_with_the_group(engine: Engine) -> None:
     await engine.do(create_group(T1, T2, closed=True))
     await engine.do(start(T1, "a"), start(T2, "b"))
-    following = engine.tasks(TaskFilter(G1, "a"))
+    following = engine.tasks(TaskFilter(G1, agent_id="a"))
+    assert _told(await following.take(2)) == ["SNAPSHOT 1 v2", "SYNCED"]
+    rest = asyncio.create_task(following.rest())
+    await following.watcher.idle.wait()
+    await engine.do(completed(T1), completed(T2))
+    assert _told(await rest) == ["CHANGE 1 v3", "HEARTBEAT."]
+
+
+async def test_a_watch_of_a_group_and_an_agent_that_lags_ends_with_the_groups_last_change(
+    engine: Engine,
+) -> None:
+    await engine.do(create_group(T1, T2, closed=True))
+    await engine.do(start(T1, "a"), start(T2, "b"))
+    following = engine.tasks(TaskFilter(G1, agent_id="a"))
     assert _told(await following.take(2)) == ["SNAPSHOT 1 v2", "SYNCED"]
     await engine.do(completed(T1), completed(T2))
-    assert _told(await following.rest()) == ["CHANGE 1 v3", "HEARTBEAT."]
+    assert _told(await following.rest()) == ["CHANGE 1 v3."]
 
 
 async def test_who_resumes_after_a_closing_that_it_missed_is_told_the_end(engine: Engine) -> None:

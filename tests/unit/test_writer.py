@@ -9,6 +9,7 @@ import pytest
 from countermand.core.commands import CreateGroup
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.records import SECOND
 from countermand.engine.writer import MOST_COMMANDS, Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
@@ -22,10 +23,11 @@ from tests.support.ask import (
     cancel_group,
     create,
     create_group,
+    reap,
     start,
     uid,
 )
-from tests.support.engine import Engine, running
+from tests.support.engine import Engine, HandClock, running
 from tests.support.stores import Keeper
 
 
@@ -206,6 +208,26 @@ async def test_a_full_disk_refuses_the_batch_with_store_full_and_the_writer_goes
     assert await _reasons(*answers) == ["STORE_FULL", "STORE_FULL"]
     assert _sizes(engine) == [2]
     await engine.do(create(T1), create(T2))
+
+
+async def test_after_a_failed_commit_every_live_lease_is_renewed_before_anything_else(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(create(T1), start(T1, lease=10 * SECOND))
+        clock.time += 20 * SECOND
+
+        def full(batch: Batch) -> None:
+            engine.store.before = lambda batch: None
+            raise StoreFailed("disk full", full=True)
+
+        engine.store.before = full
+        assert await _reasons(engine.submit(create(T2))) == ["STORE_FULL"]
+        (first,) = await engine.do(reap())
+        clock.time += 10 * SECOND
+        (second,) = await engine.do(reap())
+        assert (first.ended, second.ended) == (0, 1)
 
 
 async def test_a_commit_of_which_nobody_can_say_is_unavailable_and_a_repeat_finds_it_done(

@@ -1,0 +1,99 @@
+"""Random commands leave the same rows in SQLite as in the dictionaries that the rules are tried on."""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from countermand.core import commands as c
+from countermand.core.decide import Batch
+from countermand.core.errors import Refused
+from countermand.core.log import TaskFilter
+from countermand.core.records import SECOND
+from countermand.core.states import SummaryKey
+from countermand.store.sqlite.connection import migrate
+from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.writing import Writer
+from tests.support import ask, strategies
+from tests.support.ask import C1, NS, O1, O2, OTHER, X1, X2, uid
+from tests.support.world import Counter, World
+
+BEGINNINGS: Any = st.permutations(
+    [
+        ask.create_checkout(uid(1), uid(2), cart_id=C1),
+        ask.create_order(uid(3), uid(4), checkout_ids=(X1,)),
+        ask.create_order(uid(5), order_id=O2, checkout_ids=(X1, X2)),
+        ask.create_group(uid(6), uid(7), order_id=O1),
+        ask.create_checkout(uid(8), checkout_id=X2),
+    ]
+)
+starts = st.lists(strategies.task_ids, unique=True).map(lambda ids: [ask.start(id) for id in ids])
+later = st.sampled_from([0, 1, 5, 30, 4000]).map(lambda seconds: seconds * SECOND)
+turns = st.lists(
+    st.tuples(later, st.one_of(strategies.commands.map(lambda x: [x]), strategies.batches)),
+    max_size=25,
+)
+
+
+def _same(reader: Reader, world: World) -> None:
+    for key, task in world.tasks.items():
+        found = reader.task(*key)
+        assert found is not None
+        assert found.evolve(number=0) == task
+    for key, holder in world.holders.items():
+        reading = reader.holder(key)
+        assert reading is not None
+        assert reading.holder == holder
+        assert sum(reading.counts.values()) == holder.task_count
+    for key, cart in world.carts.items():
+        assert reader.cart(*key) == cart
+    for (ns, id), cancellation in world.cancellations.items():
+        found_too = reader.cancellation(ns, id)
+        assert found_too is not None
+        assert found_too.cancellation == cancellation
+        covered = [task.evolve(number=0) for task in found_too.covered]
+        assert covered == world.members(cancellation.target)
+    for ns in (NS, OTHER):
+        logged = [e for e in world.events if e.namespace == ns]
+        page = reader.log(ns, TaskFilter(), 0, 100_000)
+        assert page.end == len(logged)
+        assert [(e.seq, e.previous_seq, e.task and e.task.version) for e in page.events] == [
+            (e.seq, e.previous_seq, e.task.version) for e in logged if e.task
+        ]
+        stopped = sum(x.stopped_count for x in world.cancellations.values() if x.namespace == ns)
+        assert sum(reader.summary(ns, 0, None, SummaryKey.PROOF).values()) == stopped
+
+
+@pytest.mark.timeout(300)
+@settings(
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(beginning=BEGINNINGS, started=starts, turns=turns)
+def test_the_store_keeps_what_the_rules_decide(
+    beginning: list[c.Command], started: list[c.Command], turns: list[tuple[int, list[c.Command]]]
+) -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        migrate(raw)
+        raw.execute("INSERT INTO namespaces VALUES (1, 'a', 'sandbox', 0), (2, 'b', 'sandbox', 0)")
+        world, writer, ids = World(), Writer(raw), Counter()
+        first = [(0, [command]) for command in beginning]
+        for seconds, commands in [*first, (0, started), *turns]:
+            world.now += seconds
+            batch = Batch([*commands, ask.reap()][-9:], world.now, ids)
+            writer.commit(batch)
+            answers = world.run(*batch.commands)
+            assert [_reason(answer) for answer in batch.answers] == [
+                _reason(answer) for answer in answers
+            ]
+        _same(Reader(raw), world)
+
+
+def _reason(answer: object) -> object:
+    return (answer.args, answer.metadata) if isinstance(answer, Refused) else type(answer)
