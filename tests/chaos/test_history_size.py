@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module"), pytes
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 COUNT = 1_000_000 if FULL else 20_000
-PAGE_SECONDS, SUMMARY_SECONDS = 0.1, 1.0
+# The short round shares its cores with other tests, so there the bounds only catch a scan.
+PAGE_SECONDS, SUMMARY_SECONDS = (0.1, 1.0) if FULL else (0.5, 1.0)
 STEP = 2_000_000
 """Microseconds between two accepts: a million make 23 days."""
 FIRST = 1_700_000_000_000_000
