@@ -1,4 +1,4 @@
-"""Random commands leave the same rows in SQLite as in the dictionaries of the rule tests."""
+"""Random commands leave the same rows in SQLite as in the dictionaries of the rules' tests."""
 
 import sqlite3
 from contextlib import closing

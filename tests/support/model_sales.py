@@ -88,8 +88,10 @@ class Model(TaskModel):
         if not ids:
             return None
         holders = self.holders_of(ids[0][0], task)
+        kinds = [CHECKOUT, ORDER, GROUP]
         rest = sorted(
-            holders - set(first), key=lambda target: [CHECKOUT, ORDER, GROUP].index(target.kind)
+            holders - set(first),
+            key=lambda x: len(kinds) if self._only_lists(x, task) else kinds.index(x.kind),
         )
         for target in [*first, *rest]:
             refused = self._closed(target)
@@ -99,6 +101,9 @@ class Model(TaskModel):
         for id in ids:
             self.tasks[id] = ModelTask(task.group, task.checkout, task.order, task.expire)
         return None
+
+    def _only_lists(self, target: Target, task: ModelTask) -> bool:
+        return target.kind is ORDER and target.id != task.order
 
     def _closed(self, target: Target) -> Reason | None:
         return CLOSED[target.kind].get(self.holders[target].state)
