@@ -289,7 +289,7 @@ def _gist(answer: object) -> object:
 # Finding the shortest failing sequence, and longer runs, may take their time.
 TestCountermand = pytest.mark.timeout(900)(Countermand.TestCase)
 TestCountermand.settings = settings(
-    max_examples=EXAMPLES or 250,
+    max_examples=EXAMPLES or 150,
     stateful_step_count=50 if EXAMPLES else 40,
     derandomize=not EXAMPLES,
     database=None,

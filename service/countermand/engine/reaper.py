@@ -68,8 +68,9 @@ class Reaper:
     def _hear(self, committed: Committed) -> None:
         """Wakes up for a deadline, expiry or lease that ends before the present sleep does."""
         saves = committed.batch.saves
-        times = [task.deadline_time for task in saves.tasks.values() if not task.ended]
-        times += [task.expire_time for task in saves.tasks.values() if not task.ended]
+        live = [task for task in saves.tasks.values() if not task.ended]
+        # What is CANCELLING ends at its deadline, and does not expire.
+        times = [task.deadline_time or task.expire_time for task in live]
         holders = saves.holders.values()
         times += [one.expire_time for one in holders if isinstance(one, Checkout) and one.open]
         times += [agent.lease_expire_time for agent in saves.agents.values()]
