@@ -56,7 +56,7 @@ check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos
 	trap 'rm -rf "$$scratch"' EXIT
 	mkdir "$$scratch/old" "$$scratch/new"
 
-	step ruff check
+	step ruff check --no-cache
 	step ruff format --check
 	step mypy
 	step buf lint protos

@@ -5,6 +5,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from benchmarks.generator import FULL, Generator, Run, Shape
+from benchmarks.machine import RunFailedError
+from benchmarks.servers import Server
 from countermand.v1 import (
     agent_service_pb2,
     cancellation_service_pb2,
@@ -12,11 +17,6 @@ from countermand.v1 import (
     task_service_pb2,
     task_service_pb2_grpc,
 )
-from google.protobuf.duration_pb2 import Duration
-
-from benchmarks.generator import FULL, Generator, Run, Shape
-from benchmarks.machine import RunFailedError
-from benchmarks.servers import Server
 
 START_TASK = "/countermand.v1.AgentService/StartTask"
 CANCEL_TASK = "/countermand.v1.CancellationService/CancelTask"
