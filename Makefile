@@ -91,7 +91,7 @@ proto: $(INSTALLED) ## generate service/countermand/v1 from protos/
 	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
 
-chaos: $(INSTALLED) ## the full round of the chaos tests: kills in every gap, a long history
+chaos: $(INSTALLED) ## the full round of the chaos tests: kills in every gap, races, a long history
 	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
 
 bench: $(INSTALLED) ## measure against the goals

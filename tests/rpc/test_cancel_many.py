@@ -126,6 +126,7 @@ async def race_all(caller: Caller, held: list[Held]) -> list[list]:
     return outcomes
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("round", range(10 if FULL else 1))
 async def test_1000_races_between_finishing_and_cancelling_have_one_end_each(
     caller, shared, admin, round

@@ -233,6 +233,7 @@ async def attempt(call):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.chaos
 async def test_completing_raced_against_cancelling_has_one_winner_and_the_cart_agrees(caller):
     wins = {"COMPLETED": 0, "CANCELLED": 0, "CANCELLING": 0}
     limit = asyncio.Semaphore(4)  # more would only queue cancels, which go one by one

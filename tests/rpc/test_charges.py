@@ -191,6 +191,7 @@ async def attempt(call):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.chaos
 async def test_begin_raced_against_a_cancel_either_comes_first_or_is_refused(caller):
     tally = {True: 0, False: 0}
     limit = asyncio.Semaphore(16)
