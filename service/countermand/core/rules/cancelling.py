@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from countermand.core.answers import Cancelled
 from countermand.core.commands import Cancel, CancelTask
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import (
+    DEFAULT_GRACE,
     SECOND,
     Cancellation,
     Holder,
@@ -18,6 +20,9 @@ from countermand.core.records import (
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle, wants_task, wants_to_end
 from countermand.core.states import ENDED_STATES, CancelProof, TargetKind, TaskState
+from countermand.core.trace import TraceContext
+
+OwnCancel = TypeVar("OwnCancel", bound=Cancel)
 
 
 def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
@@ -108,6 +113,25 @@ def _rfc3339(time: int) -> str:
     seconds, microseconds = divmod(time, SECOND)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def own_cancel(
+    kind: type[OwnCancel], target: Target, reason: str, requested_by: str, trace: TraceContext
+) -> OwnCancel:
+    """Returns a cancel that follows from something else than a call for it, with all defaults."""
+    return kind(
+        namespace=target.namespace,
+        target_id=target.id,
+        reason=reason,
+        message="",
+        request_id=None,
+        grace_period=DEFAULT_GRACE,
+        expected_version=None,
+        validate_only=False,
+        on_behalf_of="",
+        requested_by=requested_by,
+        trace=trace,
+    )
 
 
 def expect_version(command: Cancel, kind: str, version: int) -> None:

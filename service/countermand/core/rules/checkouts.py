@@ -4,8 +4,9 @@ from countermand.core.answers import Cancelled, CartChanged, CheckoutCreated
 from countermand.core.commands import CancelCheckout, ChangeCart, CompleteCheckout, CreateCheckout
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, not_found
-from countermand.core.records import DEFAULT_GRACE, Cart, Checkout, Group, Target
+from countermand.core.records import Cart, Checkout, Group, Target
 from countermand.core.rows import Rows, Wanted
+from countermand.core.rules.cancelling import own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.creating import create_tasks_under
 from countermand.core.rules.holders import (
@@ -121,19 +122,8 @@ def _cancel_its_checkout(
     cart: Cart, reason: str, requested_by: str, trace: TraceContext, draft: Draft
 ) -> Cancelled:
     """Cancels the checkout that locks a cart, or joins its running cancel."""
-    cancel = CancelCheckout(
-        namespace=cart.namespace,
-        target_id=cart.checkout_id or "",
-        reason=reason,
-        message="",
-        request_id=None,
-        grace_period=DEFAULT_GRACE,
-        expected_version=None,
-        validate_only=False,
-        on_behalf_of="",
-        requested_by=requested_by,
-        trace=trace,
-    )
+    checkout = Target(TargetKind.CHECKOUT, cart.namespace, cart.checkout_id or "")
+    cancel = own_cancel(CancelCheckout, checkout, reason, requested_by, trace)
     return cancel_checkout(cancel, draft)
 
 

@@ -5,9 +5,9 @@ from typing import TypeVar
 from countermand.core.answers import Reaped
 from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
-from countermand.core.records import DEFAULT_GRACE, Agent, Target, Task
+from countermand.core.records import Agent, Target, Task
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.cancelling import cancel_task
+from countermand.core.rules.cancelling import cancel_task, own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.ending import end_task, wants_to_end
 from countermand.core.states import CancelProof, TargetKind, TaskState
@@ -98,19 +98,8 @@ def _expire_checkout(namespace: int, checkout_id: str, draft: Draft) -> bool:
 def _expiry(kind: type[Expiry], target: Target, draft: Draft) -> Expiry:
     """Returns the cancel of what has expired, in a trace of its own."""
     trace_id = draft.new_uuid().replace("-", "")
-    return kind(
-        namespace=target.namespace,
-        target_id=target.id,
-        reason=EXPIRY_REASON,
-        message="",
-        request_id=None,
-        grace_period=DEFAULT_GRACE,
-        expected_version=None,
-        validate_only=False,
-        on_behalf_of="",
-        requested_by=EXPIRY,
-        trace=TraceContext(trace_id, trace_id[16:], sampled=False),
-    )
+    trace = TraceContext(trace_id, trace_id[16:], sampled=False)
+    return own_cancel(kind, target, EXPIRY_REASON, EXPIRY, trace)
 
 
 def _lost(agent: Agent, now: int) -> bool:
