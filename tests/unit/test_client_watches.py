@@ -77,7 +77,9 @@ class Scripted(pb_grpc.CancellationServiceServicer, tasks_grpc.TaskServiceServic
                     self.played.set()
                     await asyncio.Event().wait()
                 else:
-                    yield item
+                    # Not yielded: a generator that is left while its message is being sent is
+                    # never told so, and the test would wait for ever.
+                    await context.write(item)
         except asyncio.CancelledError:
             self.left.set()
             raise
