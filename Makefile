@@ -15,7 +15,7 @@ PYTHON = $(shell for python in python3.11 python3; do \
 # Named after the folder: a venv does not survive being copied or moved with its tree.
 INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 
-# More flags for the command behind run, demo, test, chaos or bench: make test ARGS="-k watch"
+# More flags for the command behind run, demo, test, smoke, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
 # Generates the code of all protos into the folder $(1), and the manual: the protos with their
@@ -24,7 +24,7 @@ generate = mkdir -p $(1)/countermand/v1; python -m grpc_tools.protoc -Iprotos \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --include_source_info \
 	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$(find protos/countermand -name '*.proto' | sort)
 
-.PHONY: help install run demo test check fix proto chaos bench clean
+.PHONY: help install run demo test check fix proto smoke chaos bench clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,8 @@ run: $(INSTALLED) ## start the server on 127.0.0.1:50051
 demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a server of its own
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
 
-test: $(INSTALLED) ## run all tests, chaos in its short round
-	@python -m pytest -n auto --dist loadfile $(ARGS)
+test: $(INSTALLED) ## run the tests of rules, stores and the running server
+	@python -m pytest -m 'not chaos' -n auto --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
 	@step() { echo "==> $$*"; "$$@"; }
@@ -90,6 +90,9 @@ proto: $(INSTALLED) ## generate service/countermand/v1 from protos/
 	mkdir -p service/countermand/v1
 	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
+
+smoke: $(INSTALLED) ## a short round of every chaos test, as CI runs it
+	@python -m pytest -m chaos -n auto --dist loadfile $(ARGS)
 
 chaos: $(INSTALLED) ## the full round of the chaos tests: kills in every gap, races, a long history
 	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
