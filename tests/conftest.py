@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.chaos_table import rows_of, table
 from tests.support.server import Server, Stubs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what the chaos tests reported. It stands here because the process that hands tests to
+    workers reads no conftest below this one."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    if rows := rows_of(reports):
+        terminalreporter.section("chaos")
+        for line in table(rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture
