@@ -13,8 +13,8 @@ from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
-    cancelling,
     cancelling_holders,
+    cancelling_tasks,
     charging,
     checkouts,
     creating,
@@ -43,7 +43,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.BeginCharge: Rule(charging.wants_to_charge, charging.begin_charge),
     c.ReportCharge: Rule(charging.wants_to_charge, charging.report_charge),
     c.FinishTask: Rule(running.wants_to_finish, running.finish_task),
-    c.CancelTask: Rule(cancelling.wants_to_cancel_task, cancelling.cancel_task),
+    c.CancelTask: Rule(cancelling_tasks.wants_to_cancel_task, cancelling_tasks.cancel_task),
     c.CancelGroup: Rule(cancelling_holders.wants_to_cancel_group, cancelling_holders.cancel_group),
     c.CancelCheckout: Rule(
         cancelling_holders.wants_to_cancel_checkout, cancelling_holders.cancel_checkout

@@ -7,8 +7,9 @@ from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
 from countermand.core.records import Agent, Target, Task
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.cancelling import cancel_task, own_cancel
+from countermand.core.rules.cancelling import own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
+from countermand.core.rules.cancelling_tasks import cancel_task
 from countermand.core.rules.ending import end_task, wants_to_end
 from countermand.core.states import CancelProof, TargetKind, TaskState
 from countermand.core.trace import TraceContext

@@ -1,0 +1,79 @@
+"""The cancel of one task."""
+
+from datetime import UTC, datetime
+
+from countermand.core.answers import Cancelled
+from countermand.core.commands import CancelTask
+from countermand.core.draft import Draft
+from countermand.core.errors import Reason, Refused, not_found
+from countermand.core.records import SECOND, Task
+from countermand.core.rows import Rows, Wanted
+from countermand.core.rules.cancelling import (
+    accept,
+    expect_version,
+    join_running_cancel,
+    open_cancellation,
+    replay,
+    stop,
+    wants_to_cancel,
+)
+from countermand.core.rules.ending import wants_task, wants_to_end
+from countermand.core.states import TaskState
+
+
+def wants_to_cancel_task(command: CancelTask, rows: Rows, wanted: Wanted) -> None:
+    """A task's cancel needs the task; a PENDING one ends at once, a CANCELLING one is joined."""
+    wants_to_cancel(command, rows, wanted)
+    key = (command.namespace, command.target_id)
+    task = wants_task(key, rows, wanted)
+    if task is None:
+        return
+    if task.state is TaskState.PENDING:
+        wants_to_end(key, rows, wanted)
+    elif task.cancellation_id is not None:
+        wanted.cancellations.add((task.namespace, task.cancellation_id))
+
+
+def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
+    """Accepts the cancel of one task, joins one, repeats one, or refuses."""
+    replayed = replay(command, draft)
+    task = draft.task(command.namespace, command.target_id)
+    if task is None:
+        raise not_found("task", command.target_id)
+    if replayed is not None:
+        return Cancelled(task, replayed, (task,), replayed=True)
+    if task.ended:
+        raise already_ended(task)
+    expect_version(command, "task", task.version)
+    if task.state is TaskState.CANCELLING:
+        return _join_task(command, task, draft)
+    cancellation = open_cancellation(command, task.target, (task,), draft)
+    task = stop(task, cancellation, command, draft)
+    return accept(command, task, cancellation.cancellation_id, (task,), draft)
+
+
+def _join_task(command: CancelTask, task: Task, draft: Draft) -> Cancelled:
+    """Joins the cancel that runs: its reason and caller stay, its deadline may come nearer."""
+    task = join_running_cancel(task, command, draft)
+    return accept(command, task, task.cancellation_id or "", (task,), draft)
+
+
+def already_ended(task: Task) -> Refused:
+    """Returns the refusal of a cancel that came after the task's end."""
+    return Refused(
+        Reason(f"TASK_ALREADY_{task.state}"),
+        f"task {task.task_id} has already ended {task.state}",
+        metadata={
+            "task_id": task.task_id,
+            "state": task.state,
+            "end_time": _rfc3339(task.end_time or 0),
+            "cancellation_id": task.cancellation_id or "",
+        },
+    )
+
+
+def _rfc3339(time: int) -> str:
+    """Returns a time as text, for the metadata of errors."""
+    seconds, microseconds = divmod(time, SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
