@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.records import (
-    Cancellation,
     Cart,
     Checkout,
     Group,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event, TaskFilter
-from countermand.core.records import SECOND, Cancellation
+from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
 from countermand.store.sqlite import reading

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from countermand.core.records import Cancellation, Checkout, Group, Order, Task
+from countermand.core.cancellations import Cancellation
+from countermand.core.records import Checkout, Group, Order, Task
 from countermand.core.states import (
     CancellationState,
     CartState,

@@ -7,19 +7,18 @@ import copy
 from typing import Any
 
 from countermand.core import commands as c
+from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
-    Cancellation,
     Cart,
     Checkout,
     Group,
     Holder,
     Key,
     Order,
-    RequestId,
     Target,
     Task,
 )

@@ -2,9 +2,10 @@
 
 import pytest
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.commands import Command
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import SECOND, Cancellation
+from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, Disposition, TaskState
 from tests.support.ask import (
     G1,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from countermand.core.records import Cancellation, Cart, Checkout, Group, Holder, Order, Task
+from countermand.core.cancellations import Cancellation
+from countermand.core.records import Cart, Checkout, Group, Holder, Order, Task
 
 
 @dataclass(frozen=True, slots=True)

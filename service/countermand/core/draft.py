@@ -1,9 +1,9 @@
 """The rows as one command sees them while it changes them."""
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
-    Cancellation,
     Cart,
     Checkout,
     Group,

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from countermand.core.states import (
-    CancellationState,
     CancelProof,
     CartState,
     ChargeState,
     CheckoutState,
-    Disposition,
     OrderState,
     TargetKind,
     TaskState,
 )
-from countermand.core.trace import TraceContext
 
 MAX_TASKS_PER_TARGET = 10_000
 """How many tasks one target may hold."""
@@ -222,58 +219,6 @@ class Agent(Record):
     lease_duration: int
     lease_expire_time: int | None
     """None once the agent was found lost."""
-
-
-@dataclass(frozen=True)
-class Cancellation(Record):
-    """One accepted cancel."""
-
-    namespace: int
-    cancellation_id: str
-    target: Target
-    reason: str
-    message: str
-    requested_by: str
-    on_behalf_of: str
-    request_id: str | None
-    create_time: int
-    trace: TraceContext
-    """The span of the call that was accepted."""
-    seq: int
-    """The last commit position before the accept: what ended later, ended after it."""
-    state: CancellationState = CancellationState.IN_PROGRESS
-    deadline_time: int | None = None
-    end_time: int | None = None
-    live_count: int = 0
-    """How many covered tasks have not ended."""
-    proofs: tuple[int, ...] = (0,) * len(CancelProof)
-    """How many covered tasks ended CANCELLED after the accept, by their proof."""
-    completed_count: int = 0
-    """How many covered tasks are COMPLETED; of an order only those after the accept."""
-
-    @property
-    def stopped_count(self) -> int:
-        """How many covered tasks ended CANCELLED after the accept."""
-        return sum(self.proofs)
-
-    def disposition(self, task: Task) -> Disposition:
-        """What this cancel did to a task that it covers."""
-        if not task.ended:
-            return Disposition.STOPPING
-        if task.state is TaskState.CANCELLED and task.seq > self.seq:
-            return Disposition.STOPPED
-        return Disposition.SKIPPED
-
-
-@dataclass(frozen=True)
-class RequestId(Record):
-    """Remembers which cancellation answered a request id."""
-
-    namespace: int
-    request_id: str
-    cancellation_id: str
-    fingerprint: bytes
-    """Tells one request from another: equal requests have equal fingerprints."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.ids import UuidMaker
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
-    Cancellation,
     Cart,
     Group,
     Holder,
     Key,
-    RequestId,
     Target,
     Task,
 )

@@ -2,7 +2,8 @@
 
 from collections import Counter, defaultdict
 
-from countermand.core.records import Cancellation, Task
+from countermand.core.cancellations import Cancellation
+from countermand.core.records import Task
 from countermand.engine.writer import Committed
 from countermand.telemetry.tracing import Tracing
 

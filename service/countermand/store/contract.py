@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
 from countermand.core.log import Event, TaskFilter
-from countermand.core.records import Cancellation, Cart, Holder, Key, Target, Task
+from countermand.core.records import Cart, Holder, Key, Target, Task
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 
 

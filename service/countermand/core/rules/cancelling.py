@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from countermand.core.answers import Cancelled
+from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.commands import Cancel
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import (
     DEFAULT_GRACE,
-    Cancellation,
     Holder,
-    RequestId,
     Target,
     Task,
 )

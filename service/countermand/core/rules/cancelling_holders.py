@@ -3,10 +3,11 @@
 from typing import TypeVar
 
 from countermand.core.answers import Cancelled
+from countermand.core.cancellations import Cancellation
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import Cancellation, Checkout, Group, Holder, Order, Target
+from countermand.core.records import Checkout, Group, Holder, Order, Target
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
     accept,

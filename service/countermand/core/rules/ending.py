@@ -1,7 +1,8 @@
 """How a task ends, and what ends with it."""
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.draft import Draft
-from countermand.core.records import Cancellation, Checkout, Order, Target, Task
+from countermand.core.records import Checkout, Order, Target, Task
 from countermand.core.rows import Id, Rows, Wanted
 from countermand.core.rules.holders import direct_targets, holders_of, leave, wants_holders
 from countermand.core.states import (

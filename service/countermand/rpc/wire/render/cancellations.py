@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from countermand.core.records import Cancellation, Task
+from countermand.core.cancellations import Cancellation
+from countermand.core.records import Task
 from countermand.rpc.wire.enums import CANCELLATION_STATES, DISPOSITIONS, TASK_STATES
 from countermand.rpc.wire.render.tasks import render_proof
 from countermand.rpc.wire.render.times import set_time

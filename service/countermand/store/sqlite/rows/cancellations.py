@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from countermand.core.records import Cancellation, RequestId
+from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
 from countermand.store.sqlite.rows.ids import (
