@@ -11,7 +11,7 @@ from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
-from countermand.store.sqlite import reading
+from countermand.store.sqlite.queries import Queries
 from tests.support.ask import (
     G1,
     NS,
@@ -283,7 +283,7 @@ async def test_pages_by_reason_make_up_the_whole_newest_first(
     window: int,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(reading, "WINDOW", window)
+    monkeypatch.setattr(Queries, "window", window)
     queries: list[dict[str, Any]] = [{}, {"start_time": cancelled[2].create_time}]
     queries += [{"state": state} for state in CancellationState]
     for reason, more in product(("fraud", "timeout", "ćwiek 🛒", "none"), queries):

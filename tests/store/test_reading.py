@@ -9,7 +9,7 @@ from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
-from countermand.store.sqlite import reading
+from countermand.store.sqlite.queries import Queries
 from tests.support.ask import (
     AGENT,
     G1,
@@ -39,7 +39,7 @@ IDS = [uid(number) for number in range(1, 31)]
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch) -> int:
     """Lets pages look at few rows, so that a test needs few."""
-    monkeypatch.setattr(reading, "WINDOW", 4)
+    monkeypatch.setattr(Queries, "window", 4)
     return 4
 
 

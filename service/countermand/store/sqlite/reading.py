@@ -1,18 +1,14 @@
 """The readings. Each is one function that runs on a reader's thread, in one snapshot."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from countermand.core.ids import uuid_at
 from countermand.core.log import TaskFilter
-from countermand.core.records import SECOND, Cart, Key, Target, Task
-from countermand.core.states import SummaryKey, TargetKind, TaskState
+from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.states import TargetKind, TaskState
 from countermand.store.contract import (
     Bookmark,
-    CancellationPage,
-    CancellationQuery,
     CancellationReading,
     History,
     HolderReading,
@@ -20,32 +16,15 @@ from countermand.store.contract import (
     TaskPage,
 )
 from countermand.store.sqlite import rows
-from countermand.store.sqlite.statements import statements, with_rows
+from countermand.store.sqlite.queries import NO_NUMBER
+from countermand.store.sqlite.reading_cancellations import CancellationReader
 
-WINDOW = 10_000
-"""How many rows one page looks at, at most."""
-AHEAD = 60 * SECOND
-"""How far the time in a cancellation's id may be ahead of its own: others make ids meanwhile."""
-LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-FIRST_UUID = "00000000-0000-0000-0000-000000000000"
-NO_NUMBER = (1 << 63) - 1
 HOLDER_KINDS = tuple(rows.HOLDER_ROWS)
 """In the order in which the statement `position` tells of them."""
 
 
-class Reader:
+class Reader(CancellationReader):
     """Reads from one connection that cannot write."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def snapshot_begin(self) -> None:
-        """Begins a reading: everything until the end is one moment of the store."""
-        self._connection.execute("BEGIN")
-
-    def snapshot_end(self) -> None:
-        """Ends a reading. A reader that stays in one keeps the log from being recycled."""
-        self._connection.execute("ROLLBACK")
 
     def task(self, namespace: int, task_id: str) -> Task | None:
         row = self._one("task", (namespace, rows.uuid_bytes(task_id)))
@@ -77,7 +56,7 @@ class Reader:
             | {
                 "states": json.dumps(states) if states else None,
                 "before": NO_NUMBER if before is None else before,
-                "window": WINDOW,
+                "window": self.window,
                 "limit": limit,
             },
         )
@@ -102,62 +81,6 @@ class Reader:
             _parameters(target.namespace, _under(target))
             | {"after": 0, "last_number": NO_NUMBER, "limit": -1},
         )
-
-    def cancellations(
-        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
-    ) -> CancellationPage:
-        if query.ids is not None:
-            return self._chosen_cancellations(namespace, query, before, limit)
-        span = _id_range(query.start_time, query.end_time)
-        if before is not None:
-            span["before"] = min(span["before"], rows.uuid_bytes(before) or b"")
-        looked_at, last, found = self._all(
-            "list_cancellations" if query.reason is None else "list_cancellations_by_reason",
-            span
-            | {
-                "namespace_no": namespace,
-                "window": WINDOW,
-                "limit": limit,
-                "reason": query.reason,
-                "state": query.state,
-                "start_time": query.start_time,
-                "end_time": query.end_time,
-            },
-        )
-        cancellations = [rows.read_cancellation(row) for row in found]
-        cancellations.sort(key=lambda cancellation: cancellation.cancellation_id, reverse=True)
-        if len(cancellations) == limit:
-            return CancellationPage(cancellations, cancellations[-1].cancellation_id)
-        return CancellationPage(
-            cancellations, rows.uuid_text(last) if looked_at == WINDOW else None
-        )
-
-    def summary(
-        self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
-    ) -> dict[str, int]:
-        found = self._all(
-            f"summarize_{group_by.lower()}",
-            _id_range(start_time, end_time)
-            | {
-                "namespace_no": namespace,
-                "start_time": start_time or 0,
-                "end_time": NO_NUMBER if end_time is None else end_time,
-            },
-        )
-        return {key: tally for key, tally in found if tally}
-
-    def _chosen_cancellations(
-        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
-    ) -> CancellationPage:
-        found = []
-        for id in sorted(query.ids or (), reverse=True):
-            if before is not None and id >= before:
-                continue
-            row = self._one("cancellation", (namespace, rows.uuid_bytes(id)))
-            if row is not None and query.matches(rows.read_cancellation(row)):
-                found.append(rows.read_cancellation(row))
-        more = len(found) > limit
-        return CancellationPage(found[:limit], found[limit - 1].cancellation_id if more else None)
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         tasks = self._tasks("stops", (namespace, agent_id, limit))
@@ -242,19 +165,6 @@ class Reader:
     def _tasks(self, name: str, parameters: Any) -> list[Task]:
         return [rows.read_task(row) for row in self._all(name, parameters)]
 
-    def _one(self, name: str, parameters: Any) -> list[Any] | None:
-        found = self._connection.execute(statements()[name], parameters).fetchone()
-        return None if found is None else json.loads(found[0])
-
-    def _loaded(self, name: str, *key: Any) -> list[Any] | None:
-        """Returns the one row that a commit's own statement finds."""
-        found = self._connection.execute(with_rows(name, 1, len(key)), key).fetchone()
-        return next(iter(json.loads(found[0])), None)
-
-    def _all(self, name: str, parameters: Any) -> list[Any]:
-        found = self._one(name, parameters)
-        return [] if found is None else found
-
 
 def _under(target: Target) -> TaskFilter:
     """Returns the filter that chooses a holder's tasks."""
@@ -283,13 +193,6 @@ def _ran_by(task: Task, chosen: TaskFilter) -> bool:
     That is all of a filter that can differ between versions.
     """
     return chosen.agent_id in (None, task.agent_id)
-
-
-def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:
-    """Returns the bounds of the ids that we made in a time; they hold milliseconds."""
-    lowest = FIRST_UUID if start_time is None else uuid_at(start_time)
-    highest = LAST_UUID if end_time is None else uuid_at(end_time + AHEAD)
-    return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}
 
 
 def _seq(row: list[Any]) -> int:

@@ -1,0 +1,41 @@
+"""What the readings have in common: statements that answer one JSON value, in one snapshot."""
+
+import json
+import sqlite3
+from typing import Any
+
+from countermand.store.sqlite.statements import statements, with_rows
+
+NO_NUMBER = (1 << 63) - 1
+"""Above the number of any row, and of any time."""
+
+
+class Queries:
+    """Runs statements on one connection that cannot write."""
+
+    window = 10_000
+    """How many rows one page looks at, at most."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def snapshot_begin(self) -> None:
+        """Begins a reading: everything until the end is one moment of the store."""
+        self._connection.execute("BEGIN")
+
+    def snapshot_end(self) -> None:
+        """Ends a reading. A reader that stays in one keeps the log from being recycled."""
+        self._connection.execute("ROLLBACK")
+
+    def _one(self, name: str, parameters: Any) -> list[Any] | None:
+        found = self._connection.execute(statements()[name], parameters).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def _loaded(self, name: str, *key: Any) -> list[Any] | None:
+        """Returns the one row that a commit's own statement finds."""
+        found = self._connection.execute(with_rows(name, 1, len(key)), key).fetchone()
+        return next(iter(json.loads(found[0])), None)
+
+    def _all(self, name: str, parameters: Any) -> list[Any]:
+        found = self._one(name, parameters)
+        return [] if found is None else found

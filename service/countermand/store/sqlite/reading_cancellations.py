@@ -1,0 +1,80 @@
+"""The readings that look for cancellations, and count them."""
+
+from countermand.core.ids import uuid_at
+from countermand.core.records import SECOND
+from countermand.core.states import SummaryKey
+from countermand.store.contract import CancellationPage, CancellationQuery
+from countermand.store.sqlite import rows
+from countermand.store.sqlite.queries import NO_NUMBER, Queries
+
+AHEAD = 60 * SECOND
+"""How far the time in a cancellation's id may be ahead of its own: others make ids meanwhile."""
+LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+FIRST_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+class CancellationReader(Queries):
+    """Looks for cancellations, and counts them."""
+
+    def cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
+        if query.ids is not None:
+            return self._chosen_cancellations(namespace, query, before, limit)
+        span = _id_range(query.start_time, query.end_time)
+        if before is not None:
+            span["before"] = min(span["before"], rows.uuid_bytes(before) or b"")
+        looked_at, last, found = self._all(
+            "list_cancellations" if query.reason is None else "list_cancellations_by_reason",
+            span
+            | {
+                "namespace_no": namespace,
+                "window": self.window,
+                "limit": limit,
+                "reason": query.reason,
+                "state": query.state,
+                "start_time": query.start_time,
+                "end_time": query.end_time,
+            },
+        )
+        cancellations = [rows.read_cancellation(row) for row in found]
+        cancellations.sort(key=lambda cancellation: cancellation.cancellation_id, reverse=True)
+        if len(cancellations) == limit:
+            return CancellationPage(cancellations, cancellations[-1].cancellation_id)
+        return CancellationPage(
+            cancellations, rows.uuid_text(last) if looked_at == self.window else None
+        )
+
+    def summary(
+        self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
+    ) -> dict[str, int]:
+        found = self._all(
+            f"summarize_{group_by.lower()}",
+            _id_range(start_time, end_time)
+            | {
+                "namespace_no": namespace,
+                "start_time": start_time or 0,
+                "end_time": NO_NUMBER if end_time is None else end_time,
+            },
+        )
+        return {key: tally for key, tally in found if tally}
+
+    def _chosen_cancellations(
+        self, namespace: int, query: CancellationQuery, before: str | None, limit: int
+    ) -> CancellationPage:
+        found = []
+        for id in sorted(query.ids or (), reverse=True):
+            if before is not None and id >= before:
+                continue
+            row = self._one("cancellation", (namespace, rows.uuid_bytes(id)))
+            if row is not None and query.matches(rows.read_cancellation(row)):
+                found.append(rows.read_cancellation(row))
+        more = len(found) > limit
+        return CancellationPage(found[:limit], found[limit - 1].cancellation_id if more else None)
+
+
+def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:
+    """Returns the bounds of the ids that we made in a time; they hold milliseconds."""
+    lowest = FIRST_UUID if start_time is None else uuid_at(start_time)
+    highest = LAST_UUID if end_time is None else uuid_at(end_time + AHEAD)
+    return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}
