@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from countermand.core.commands import Cancel
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND, Cart, Checkout, Holder, Order
@@ -33,7 +34,9 @@ from tests.support.ask import (
     X2,
     XG1,
     acknowledged,
+    cancel,
     cancel_checkout,
+    cancel_group,
     cancel_order,
     change_cart,
     charge,
@@ -237,6 +240,30 @@ async def test_a_refused_command_leaves_no_cart_no_list_and_no_checkout(keeper: 
 
 
 # Counts.
+
+
+CANCELS = (
+    cancel(request_id=R1),
+    cancel_group(XG1, request_id=R1),
+    cancel_checkout(request_id=R1),
+    cancel_checkout(C1, by_cart=True, request_id=R1),
+    cancel_order(request_id=R1),
+)
+
+
+@pytest.mark.parametrize("first", CANCELS, ids=lambda cancel: type(cancel).__name__)
+async def test_a_request_id_of_one_cancel_is_a_conflict_in_every_other(
+    keeper: Keeper, first: Cancel
+) -> None:
+    await keeper.run(create_checkout(T1, cart_id=C1), create_order(checkout_ids=(X1,)), start(T1))
+    await keeper.run(first)
+    for other in CANCELS:
+        if other is first:
+            assert (await keeper.do(other)).replayed
+            continue
+        with pytest.raises(Refused) as caught:
+            await keeper.run(other)
+        assert caught.value.reason is Reason.REQUEST_ID_CONFLICT
 
 
 async def test_a_holder_is_read_with_the_counts_of_its_tasks(keeper: Keeper) -> None:

@@ -16,6 +16,7 @@ from countermand.core.states import (
 from tests.support.ask import (
     C1,
     G1,
+    O2,
     R1,
     R2,
     T1,
@@ -29,11 +30,13 @@ from tests.support.ask import (
     cancel,
     cancel_checkout,
     cancel_group,
+    cancel_order,
     complete,
     completed,
     create,
     create_checkout,
     create_group,
+    create_order,
     failed,
     reap,
     start,
@@ -270,6 +273,25 @@ def test_a_repeat_by_cart_finds_the_checkout_of_then() -> None:
     assert (again.replayed, again.target.checkout_id) == (True, X1)
     assert again.cancellation.cancellation_id == first.cancellation.cancellation_id
     assert world.checkout(X2).state is X.OPEN
+
+
+@pytest.mark.parametrize("named", [(X1, {}), (C1, {"by_cart": True})])
+def test_a_repeat_finds_the_checkout_whose_orders_cancel_was_joined(named: Any) -> None:
+    world = _world(start(T1))
+    world.do_all(
+        create_checkout(T3, checkout_id=X2),
+        create_order(checkout_ids=(X2, X1)),
+        create_order(order_id=O2, checkout_ids=(X1,)),
+    )
+    of_order = world.do(cancel_order()).cancellation
+    id, fields = named
+    command = cancel_checkout(id, request_id=R1, **fields)
+    assert world.do(command).cancellation.target == of_order.target
+    world.do(acknowledged(T1))
+    again = world.do(command)
+    assert (again.replayed, again.target) == (True, world.checkout(X1))
+    assert again.cancellation.cancellation_id == of_order.cancellation_id
+    assert [task.task_id for task in again.covered] == [T1, T2]
 
 
 def test_by_id_and_by_cart_are_different_requests() -> None:

@@ -1,5 +1,6 @@
 """The cancels of groups, checkouts and orders."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from countermand.core.answers import Cancelled
@@ -46,9 +47,9 @@ def wants_to_cancel_group(command: CancelGroup, rows: Rows, wanted: Wanted) -> N
 def wants_to_cancel_checkout(command: CancelCheckout, rows: Rows, wanted: Wanted) -> None:
     """A checkout's cancel needs the checkout, or the cart that it locks, and all beneath."""
     wants_to_cancel(command, rows, wanted)
-    _wants_replayed(command, rows, wanted)
     checkout_id: str | None = command.target_id
     if command.by_cart:
+        _wants_repeated(command, rows, wanted)
         key = (command.namespace, command.target_id)
         wanted.carts.add(key)
         cart = rows.carts.get(key)
@@ -57,14 +58,36 @@ def wants_to_cancel_checkout(command: CancelCheckout, rows: Rows, wanted: Wanted
         wants_tree(Target(TargetKind.CHECKOUT, command.namespace, checkout_id), rows, wanted)
 
 
-def _wants_replayed(command: Cancel, rows: Rows, wanted: Wanted) -> None:
+def _wants_repeated(command: CancelCheckout, rows: Rows, wanted: Wanted) -> None:
     """A repeat by cart needs the checkout of then, which the cart may not name any more."""
     seen = rows.request_ids.get((command.namespace, command.request_id or ""))
     if seen is None:
         return
     cancellation = rows.cancellations.get((command.namespace, seen.cancellation_id))
-    if cancellation is not None:
+    if cancellation is None:
+        return
+    if cancellation.target.kind is TargetKind.ORDER:
         wants_tree(cancellation.target, rows, wanted)
+    then = _checkout_of_then(command, cancellation, rows.holders.get)
+    if then is not None:
+        wants_tree(then, rows, wanted)
+
+
+def _checkout_of_then(
+    command: CancelCheckout, cancellation: Cancellation, find: Callable[[Target], Holder | None]
+) -> Target | None:
+    """Returns the checkout that a cancel named when it was accepted, or joined its order's."""
+    if not command.by_cart:
+        return Target(TargetKind.CHECKOUT, command.namespace, command.target_id)
+    if cancellation.target.kind is TargetKind.CHECKOUT:
+        return cancellation.target
+    order = find(cancellation.target) if cancellation.target.kind is TargetKind.ORDER else None
+    then = (command.target_id, cancellation.cancellation_id)
+    for checkout_id in order.checkout_ids if isinstance(order, Order) else ():
+        found = find(Target(TargetKind.CHECKOUT, command.namespace, checkout_id))
+        if isinstance(found, Checkout) and (found.cart_id, found.cancellation_id) == then:
+            return found.target
+    return None
 
 
 def wants_to_cancel_order(command: CancelOrder, rows: Rows, wanted: Wanted) -> None:
@@ -115,9 +138,8 @@ def cancel_checkout(command: CancelCheckout, draft: Draft) -> Cancelled:
     """Accepts the cancel of a checkout, joins one, repeats one, or refuses."""
     replayed = replay(command, draft)
     if replayed is not None:
-        then = draft.checkout(command.namespace, replayed.target.id)
-        if then is None and not command.by_cart:
-            then = draft.checkout(command.namespace, command.target_id)
+        target = _checkout_of_then(command, replayed, draft.holder)
+        then = None if target is None else draft.holder(target)
         if then is not None:
             return _repeated(then, replayed, draft)
     checkout = _named_checkout(command, draft)
