@@ -3,11 +3,10 @@
 import asyncio
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from countermand.core.decide import Batch
 from countermand.core.log import TaskFilter
@@ -24,13 +23,10 @@ from countermand.store.contract import (
     StoreFailed,
     TaskPage,
 )
-from countermand.store.sqlite.connection import connect_reader, connect_writer, lock
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.connection import connect_writer, lock
+from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.writing import Writer
 
-Result = TypeVar("Result")
-
-READERS = 2
 FULL_CODES = {sqlite3.SQLITE_FULL}
 BROKEN_CODES = {
     sqlite3.SQLITE_IOERR,
@@ -57,9 +53,10 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         self._writing = ThreadPoolExecutor(1, "store-writer")
-        self._reading = ThreadPoolExecutor(READERS, "store-reader")
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._quick = Readers(path, threads=1, most_readings=64)
+        """For readings that find a few rows by their key, which nothing long shall keep waiting."""
+        self._long = Readers(path, threads=2, most_readings=4)
+        """For readings whose rows are many, or may be."""
 
     async def open(self, now: int) -> None:
         """See the contract."""
@@ -73,11 +70,9 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See the contract."""
-        self._reading.shutdown(wait=True)
+        self._quick.close()
+        self._long.close()
         self._writing.shutdown(wait=True)
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -99,36 +94,17 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise _failure(error) from error
 
-    async def _read(self, read: Callable[[Reader], Result]) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reading, self._read_now, read)
-
-    def _read_now(self, read: Callable[[Reader], Result]) -> Result:
-        reader: Reader | None = getattr(self._local, "reader", None)
-        try:
-            if reader is None:
-                connection = connect_reader(self._path)
-                self._readers.append(connection)
-                reader = self._local.reader = Reader(connection)
-            reader.snapshot_begin()
-            try:
-                return read(reader)
-            finally:
-                reader.snapshot_end()
-        except sqlite3.Error as error:
-            raise StoreFailed(f"cannot read: {error}") from error
-
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.task(namespace, task_id))
+        return await self._quick.read(lambda reader: reader.task(namespace, task_id))
 
     async def holder(self, target: Target) -> HolderReading | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.holder(target))
+        return await self._long.read(lambda reader: reader.holder(target))
 
     async def cart(self, namespace: int, cart_id: str) -> Cart | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.cart(namespace, cart_id))
+        return await self._quick.read(lambda reader: reader.cart(namespace, cart_id))
 
     async def tasks(
         self,
@@ -139,7 +115,7 @@ class SqliteStore:
         limit: int,
     ) -> TaskPage:
         """See the contract."""
-        return await self._read(
+        return await self._long.read(
             lambda reader: reader.tasks(namespace, chosen, states, before, limit)
         )
 
@@ -147,13 +123,13 @@ class SqliteStore:
         self, namespace: int, cancellation_id: str
     ) -> CancellationReading | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.cancellation(namespace, cancellation_id))
+        return await self._long.read(lambda reader: reader.cancellation(namespace, cancellation_id))
 
     async def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
         """See the contract."""
-        return await self._read(
+        return await self._long.read(
             lambda reader: reader.cancellations(namespace, query, before, limit)
         )
 
@@ -161,41 +137,43 @@ class SqliteStore:
         self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
     ) -> dict[str, int]:
         """See the contract."""
-        return await self._read(
+        return await self._long.read(
             lambda reader: reader.summary(namespace, start_time, end_time, group_by)
         )
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """See the contract."""
-        return await self._read(lambda reader: reader.stops(namespace, agent_id, limit))
+        return await self._long.read(lambda reader: reader.stops(namespace, agent_id, limit))
 
     async def next_due(self) -> int | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.next_due())
+        return await self._quick.read(lambda reader: reader.next_due())
 
     async def keys(self) -> list[Key]:
         """See the contract."""
-        return await self._read(lambda reader: reader.keys())
+        return await self._quick.read(lambda reader: reader.keys())
 
     async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
         """See the contract."""
-        return await self._read(lambda reader: reader.history(namespace, task_id, after_version))
+        return await self._quick.read(
+            lambda reader: reader.history(namespace, task_id, after_version)
+        )
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
         """See the contract."""
-        return await self._read(lambda reader: reader.bookmark(namespace, chosen))
+        return await self._quick.read(lambda reader: reader.bookmark(namespace, chosen))
 
     async def snapshot(
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
     ) -> TaskPage:
         """See the contract."""
-        return await self._read(
+        return await self._long.read(
             lambda reader: reader.snapshot(namespace, chosen, mark, after, limit)
         )
 
     async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
         """See the contract."""
-        return await self._read(lambda reader: reader.log(namespace, chosen, after, limit))
+        return await self._long.read(lambda reader: reader.log(namespace, chosen, after, limit))
 
 
 def _failure(error: sqlite3.Error) -> Any:

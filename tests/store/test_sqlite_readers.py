@@ -1,0 +1,126 @@
+"""The threads that read: what is read together, and what a reading does to its neighbours."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from countermand.store.contract import StoreFailed
+from countermand.store.sqlite.readers import Readers
+from countermand.store.sqlite.reading import Reader
+
+
+class Gate:
+    """A reading that holds its thread until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, reader: Reader) -> str:
+        self.entered.set()
+        self.open.wait(30)
+        return "through"
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> Path:
+    path = tmp_path / "some.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE seen (number)")
+        db.execute("INSERT INTO seen VALUES (1)")
+        db.commit()
+    return path
+
+
+@pytest.fixture
+async def readers(file: Path) -> AsyncIterator[Readers]:
+    readers = Readers(file, threads=1, most_readings=64)
+    yield readers
+    readers.close()
+
+
+def count(reader: Reader) -> int:
+    return reader._connection.execute("SELECT count(*) FROM seen").fetchone()[0]
+
+
+def fail(reader: Reader) -> None:
+    reader._connection.execute("SELECT * FROM nowhere")
+
+
+def fault(reader: Reader) -> None:
+    raise LookupError("not there")
+
+
+async def queued(readers: Readers, *readings: Callable[[Reader], object]) -> list[object]:
+    """Queues readings behind one that holds the only thread. Returns their answers."""
+    gate = Gate()
+    first = asyncio.create_task(readers.read(gate))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    waiting = [asyncio.create_task(readers.read(reading)) for reading in readings]
+    await asyncio.sleep(0)
+    gate.open.set()
+    assert await first == "through"
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_queued_is_read_together_in_one_snapshot(readers: Readers, file: Path) -> None:
+    def count_and_add(reader: Reader) -> int:
+        seen = count(reader)
+        with closing(sqlite3.connect(file)) as db:
+            db.execute("INSERT INTO seen VALUES (2)")
+            db.commit()
+        return seen
+
+    assert await queued(readers, count_and_add, count, count) == [1, 1, 1]
+    assert await readers.read(count) == 2
+
+
+async def test_a_reading_that_fails_leaves_its_neighbours_be(readers: Readers) -> None:
+    before, failed, faulty, after = await queued(readers, count, fail, fault, count)
+    assert (before, after) == (1, 1)
+    assert isinstance(failed, StoreFailed)
+    assert not failed.fatal
+    assert isinstance(faulty, LookupError)
+
+
+async def test_a_reading_that_nobody_waits_for_is_left_out(readers: Readers) -> None:
+    gate, ran = Gate(), []
+    first = asyncio.create_task(readers.read(gate))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    given_up = asyncio.create_task(readers.read(ran.append))
+    last = asyncio.create_task(readers.read(count))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    gate.open.set()
+    assert await last == 1
+    assert await first == "through"
+    assert ran == []
+
+
+async def test_a_store_that_cannot_be_opened_fails_every_reading(tmp_path: Path) -> None:
+    readers = Readers(tmp_path / "missing.db", threads=1, most_readings=64)
+    for _ in range(2):
+        with pytest.raises(StoreFailed):
+            await readers.read(count)
+    readers.close()
+
+
+async def test_a_closed_one_refuses_what_waits_and_what_comes(readers: Readers) -> None:
+    gate = Gate()
+    first = asyncio.create_task(readers.read(gate))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    waiting = asyncio.create_task(readers.read(count))
+    await asyncio.sleep(0)
+    gate.open.set()
+    readers.close()
+    with pytest.raises(StoreFailed):
+        await waiting
+    with pytest.raises(StoreFailed):
+        await readers.read(count)
+    assert await first == "through"  # it was under way
