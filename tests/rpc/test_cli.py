@@ -261,6 +261,8 @@ async def test_keys_over_a_server(server: Server, command: Command):
     made = await command(
         *("keys", "create", "--tenant", "shop", "--environment", "production"),
         *("--scope", "keys:admin", "--scope", "tasks:read", "--expire-in", "90d"),
+        *("--writes-per-second", "10", "--reads-per-second", "20"),
+        *("--watches-per-second", "30", "--open-watches", "40"),
     )
     assert (made.status, made.err) == (0, "")
     secret = made.out.removesuffix("\n")
@@ -273,10 +275,17 @@ async def test_keys_over_a_server(server: Server, command: Command):
     assert newest["environment"] == "production"
     assert newest["scopes"] == ["keys:admin", "tasks:read"]
     assert "expire_time" in newest
+    assert newest["limits"] == {
+        "writes_per_second": 10,
+        "reads_per_second": 20,
+        "watches_per_second": 30,
+        "open_watches": 40,
+    }
     assert "expire_time" not in first
     assert "secret" not in listed.out
 
     plain = (await command("keys", "list")).out.splitlines()
+    assert " writes_per_second=10 " in plain[0]
     assert [line.split()[0] for line in plain] == [newest["key_id"], first["key_id"]]
 
     for _ in range(2):

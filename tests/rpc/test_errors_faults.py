@@ -8,15 +8,8 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from countermand.core.cancellations import Cancellation
-from countermand.core.records import (
-    Cart,
-    Checkout,
-    Group,
-    Key,
-    Order,
-    Target,
-    Task,
-)
+from countermand.core.keys import Key, KeyLimits
+from countermand.core.records import Cart, Checkout, Group, Order, Target, Task
 from countermand.core.states import (
     CancellationState,
     CancelProof,
@@ -256,7 +249,9 @@ def test_every_field_of_an_order_is_rendered():
 
 
 def test_every_field_of_a_key_and_of_a_stop_is_rendered():
-    assert empty_fields(render_key(full(Key))) == set()
+    key = render_key(full(Key, limits=KeyLimits(1, 2, 3, 4)))
+    assert empty_fields(key) == set()
+    assert empty_fields(key.limits) == set()
     assert empty_fields(render_stop(full(Task))) == set()
 
 

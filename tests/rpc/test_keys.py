@@ -124,6 +124,23 @@ async def test_an_expiry_is_kept_and_may_not_be_in_the_past(admin):
     assert list(refusal.fields) == ["expire_time"]
 
 
+async def test_limits_are_kept_and_by_default_there_are_none(admin):
+    limits = k.KeyLimits(writes_per_second=1, watches_per_second=1_000_000, open_watches=3)
+    made = await create(admin, limits=limits)
+    plain = await create(admin, limits=k.KeyLimits(reads_per_second=0))
+    assert made.key.limits == limits
+    assert not plain.key.HasField("limits")
+    assert (await all_keys(admin))[:2] == [plain.key, made.key]
+
+
+@pytest.mark.parametrize("limit", k.KeyLimits.DESCRIPTOR.fields_by_name)
+@pytest.mark.parametrize("number", [-1, 1_000_001, 2**31 - 1])
+async def test_a_limit_that_cannot_be_is_refused(admin, limit, number):
+    call = create(admin, limits=k.KeyLimits(**{limit: number}))
+    refusal = await refused(call, "INVALID_REQUEST")
+    assert refusal.fields == {f"limits.{limit}": "must be 0 to 1000000"}
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [

@@ -8,6 +8,7 @@ import pytest
 from countermand.core.commands import CreateKey, RevokeKey
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.keys import KeyLimits
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND, Task
 from countermand.core.rows import Wanted
@@ -226,7 +227,9 @@ async def test_the_reaper_comes_to_an_end_however_many_agents_were_lost(keeper: 
 
 
 async def test_keys_come_newest_first_with_revoked_ones(keeper: Keeper) -> None:
-    made = key("third", environment="production").evolve(expire_time=5, scopes=("a", "b"))
+    made = key("third", environment="production").evolve(
+        expire_time=5, scopes=("a", "b"), limits=KeyLimits(1, 2, 3, 4)
+    )
     await keeper.run(CreateKey(0, made), RevokeKey(0, "first"))
     found = await keeper.store.keys()
     assert [each.key_id for each in found] == ["third", "second", "first"]

@@ -35,6 +35,7 @@ WIDTHS = {
     "insert_tasks": 24,
     "update_tasks": 15,
     "insert_events": 9,
+    "save_keys": 12,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
@@ -77,6 +78,17 @@ CANCELLING = RUNNING | {"state": "CANCELLING", "deadline_time": 5, "cancellation
 COMPLETED = RUNNING | {"state": "COMPLETED", "end_time": 5}
 CANCELLED = CANCELLING | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "FORCED"}
 NEVER_STARTED = TASK | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "NEVER_STARTED"}
+KEY = {
+    "key_id": "k",
+    "namespace_no": 1,
+    "scopes": "[]",
+    "secret_hash": bytes(32),
+    "create_time": 0,
+    "writes_per_second": 0,
+    "reads_per_second": 1,
+    "watches_per_second": 1_000_000,
+    "open_watches": 7,
+}
 GROUP = {
     "namespace_no": 1,
     "group_id": bytes(16),
@@ -212,6 +224,13 @@ def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str,
         ("tasks", CANCELLED, {"cancel_proof": "HOPED"}),
         ("tasks", CANCELLED, {"agent_id": None}),
         ("tasks", NEVER_STARTED, {"agent_id": "a"}),
+        ("keys", KEY, {"namespace_no": 7}),
+        ("keys", KEY, {"secret_hash": bytes(31)}),
+        ("keys", KEY, {"secret_hash": "0" * 32}),
+        ("keys", KEY, {"writes_per_second": -1}),
+        ("keys", KEY, {"reads_per_second": 1_000_001}),
+        ("keys", KEY, {"watches_per_second": None}),
+        ("keys", KEY, {"open_watches": 0.5}),
         ("groups", GROUP, {"live_count": 3}),
         ("groups", GROUP, {"live_count": -1}),
         ("groups", GROUP, {"task_count": 10_001}),
@@ -274,6 +293,7 @@ def test_an_illegal_row_is_refused(
     ("table", "row"),
     [
         ("tasks", TASK),
+        ("keys", KEY),
         ("groups", GROUP),
         ("checkouts", CHECKOUT),
         ("orders", ORDER),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from countermand.core import commands as c
-from countermand.core.records import SECOND, Key, Target
+from countermand.core.keys import Key
+from countermand.core.records import SECOND, Target
 from countermand.core.states import ChargeState, TargetKind, TaskState
 from countermand.core.trace import TraceContext
 

@@ -10,6 +10,7 @@ from countermand.core import commands as c
 from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
+from countermand.core.keys import Key
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
@@ -17,7 +18,6 @@ from countermand.core.records import (
     Checkout,
     Group,
     Holder,
-    Key,
     Order,
     Target,
     Task,

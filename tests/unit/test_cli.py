@@ -129,6 +129,7 @@ def test_wrong_usage_is_told_in_plain_words(arguments, text, capsys):
         ["keys", "create", "--scope", "tasks:read"],
         ["keys", "create", "--tenant", "t"],
         ["keys", "create", "--tenant", "t", "--scope", "tasks:read", "--expire-in", "9999999d"],
+        ["keys", "create", "--tenant", "t", "--scope", "tasks:read", "--open-watches", "-1"],
         ["keys", "list", "--server", "127.0.0.1:1", "--store", "sqlite:///x.db"],
     ],
     ids=" ".join,

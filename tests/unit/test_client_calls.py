@@ -360,10 +360,20 @@ CALLS = [
         orders.UpdateOrderResponse(order=ORDER),
     ),
     (
-        lambda client: client.create_key("t", "sandbox", ["tasks:read"], expire_time=WHEN),
+        lambda client: client.create_key(
+            "t",
+            "sandbox",
+            ["tasks:read"],
+            expire_time=WHEN,
+            limits=keys.KeyLimits(open_watches=7),
+        ),
         "KeyService/CreateKey",
         keys.CreateKeyRequest(
-            tenant="t", environment="sandbox", scopes=["tasks:read"], expire_time=WHEN
+            tenant="t",
+            environment="sandbox",
+            scopes=["tasks:read"],
+            expire_time=WHEN,
+            limits=keys.KeyLimits(open_watches=7),
         ),
         keys.CreateKeyResponse(secret="cmd_x"),
     ),

@@ -7,6 +7,7 @@ from countermand.client.connection import Connection
 from countermand.v1.key_service_pb2 import (
     CreateKeyRequest,
     CreateKeyResponse,
+    KeyLimits,
     ListKeysRequest,
     ListKeysResponse,
     RevokeKeyRequest,
@@ -25,6 +26,7 @@ class KeyMethods(Connection):
         scopes: Iterable[str],
         *,
         expire_time: datetime | None = None,
+        limits: KeyLimits | None = None,
     ) -> CreateKeyResponse:
         """Creates a key; the answer shows its secret, the only time that it is shown.
 
@@ -32,7 +34,11 @@ class KeyMethods(Connection):
         a key whose secret nobody saw. Raises CountermandError.
         """
         request = CreateKeyRequest(
-            tenant=tenant, environment=environment, scopes=scopes, expire_time=expire_time
+            tenant=tenant,
+            environment=environment,
+            scopes=scopes,
+            expire_time=expire_time,
+            limits=limits,
         )
         return await self._call(KeyServiceStub, request, CreateKeyResponse, repeatable=False)
 

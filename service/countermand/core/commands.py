@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from countermand.core.records import (
-    Key,
-)
+from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.core.states import ChargeState, TaskState
 from countermand.core.trace import TraceContext
 
@@ -227,6 +225,17 @@ class Reap(Command):
 @dataclass(frozen=True, slots=True)
 class RenewAllLeases(Command):
     """Renews every live lease to its full duration, after a time when no agent could. No answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """Describes a key to create."""
+
+    tenant: str
+    environment: str
+    scopes: tuple[str, ...]
+    expire_time: int | None = None
+    limits: KeyLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

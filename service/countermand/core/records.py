@@ -219,23 +219,3 @@ class Agent(Record):
     lease_duration: int
     lease_expire_time: int | None
     """None once the agent was found lost."""
-
-
-@dataclass(frozen=True)
-class Key(Record):
-    """One API key. The store keeps the hash of its secret, never the secret."""
-
-    key_id: str
-    tenant: str
-    environment: str
-    scopes: tuple[str, ...]
-    secret_hash: bytes
-    create_time: int
-    expire_time: int | None = None
-    revoke_time: int | None = None
-    namespace: int = 0
-    """The number that stands for tenant and environment in every row."""
-
-    def live(self, now: int) -> bool:
-        """Whether the key is accepted at this time."""
-        return self.revoke_time is None and (self.expire_time is None or now < self.expire_time)

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.ids import UuidMaker
+from countermand.core.keys import Key
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
     Cart,
     Group,
     Holder,
-    Key,
     Target,
     Task,
 )

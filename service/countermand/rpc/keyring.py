@@ -1,15 +1,16 @@
 """API keys: how they look, how they are made, and who may call with them."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 
-from countermand.core.commands import CreateKey, RevokeKey
+from countermand.core.commands import CreateKey, NewKey, RevokeKey
 from countermand.core.errors import Reason, Refused
 from countermand.core.ids import SCOPES
-from countermand.core.records import Key
+from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store
@@ -26,6 +27,7 @@ class Principal:
     key_id: str
     namespace: int
     scopes: frozenset[str]
+    limits: KeyLimits = NO_LIMITS
 
     def require(self, any_of: Sequence[str]) -> None:
         """Raises Refused unless the key has one of these scopes."""
@@ -46,14 +48,18 @@ class Keyring:
         self._clock = clock
         self._keys: dict[str, Key] = {}
         self._principals: dict[str, Principal] = {}
+        self._loading = asyncio.Lock()
 
     async def load(self) -> None:
-        """Reads all keys from the store."""
-        keys = await self._store.keys()
-        self._keys = {key.key_id: key for key in keys}
-        self._principals = {
-            key.key_id: Principal(key.key_id, key.namespace, frozenset(key.scopes)) for key in keys
-        }
+        """Reads all keys from the store, one reading after the other: a late answer to an early
+        one would bring a revoked key back."""
+        async with self._loading:
+            keys = await self._store.keys()
+            self._keys = {key.key_id: key for key in keys}
+            self._principals = {
+                key.key_id: Principal(key.key_id, key.namespace, frozenset(key.scopes), key.limits)
+                for key in keys
+            }
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -82,23 +88,22 @@ class Keyring:
         key = self._keys.get(key_id)
         return key is not None and key.live(self._clock.now())
 
-    async def create(
-        self, *, tenant: str, environment: str, scopes: Sequence[str], expire_time: int | None
-    ) -> tuple[Key, str]:
+    async def create(self, new: NewKey) -> tuple[Key, str]:
         """Makes a key and stores its hash. Returns the key and its secret.
 
         The secret has 256 random bits, so one fast hash keeps it safe; slow ones are for passwords.
         """
         key_id = secrets.token_hex(8)
-        secret = f"{PREFIX}_{environment}_{key_id}_{secrets.token_hex(32)}"
+        secret = f"{PREFIX}_{new.environment}_{key_id}_{secrets.token_hex(32)}"
         key = Key(
             key_id=key_id,
-            tenant=tenant,
-            environment=environment,
-            scopes=tuple(scopes),
+            tenant=new.tenant,
+            environment=new.environment,
+            scopes=new.scopes,
             secret_hash=sha256(secret.encode()).digest(),
             create_time=self._clock.now(),
-            expire_time=expire_time,
+            expire_time=new.expire_time,
+            limits=new.limits,
         )
         await self._writer.submit(CreateKey(0, key))
         await self.load()
@@ -106,9 +111,7 @@ class Keyring:
 
     async def create_first(self) -> str:
         """Makes a key with all scopes for tenant `default` in `sandbox`. Returns its secret."""
-        _, secret = await self.create(
-            tenant="default", environment="sandbox", scopes=SCOPES, expire_time=None
-        )
+        _, secret = await self.create(NewKey("default", "sandbox", SCOPES))
         return secret
 
     async def revoke(self, key_id: str) -> Key:

@@ -1,40 +1,36 @@
-"""Keys of a store that no server has open."""
+"""The keys of a store that no server has open."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from countermand.core.records import Key
+from google.protobuf.message import Message
+
+from countermand.core.ids import SCOPES
+from countermand.core.trace import TraceContext
 from countermand.rpc.app import running
-from countermand.rpc.keyring import Keyring
-from countermand.rpc.wire.parse.keys import check_key
+from countermand.rpc.keyring import Principal
+from countermand.rpc.method import Call, Unary
+from countermand.rpc.servicers.key import KeyService
+
+OPERATOR = Call(Principal("", 0, frozenset(SCOPES)), TraceContext("0" * 32, "0" * 16, False))
+"""Whoever may open the file: there may be no key yet to show."""
 
 
 class LocalKeys:
-    """Works on the keys of an opened store, with the same rules as KeyService."""
+    """Answers the requests of KeyService, without a network."""
 
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
+    def __init__(self, service: KeyService) -> None:
+        self._methods = {
+            method.request: method for method in service.methods() if isinstance(method, Unary)
+        }
 
-    async def create(
-        self, *, tenant: str, environment: str, scopes: Sequence[str], expire_time: int | None
-    ) -> tuple[Key, str]:
-        """Makes a key. Returns it with its secret. Raises Refused: INVALID_REQUEST."""
-        check_key(tenant, environment, scopes)
-        return await self._keyring.create(
-            tenant=tenant, environment=environment, scopes=scopes, expire_time=expire_time
-        )
-
-    async def list(self) -> list[Key]:
-        """Returns all keys, newest first."""
-        return self._keyring.list()
-
-    async def revoke(self, key_id: str) -> Key:
-        """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
-        return await self._keyring.revoke(key_id)
+    async def answer(self, request: Message) -> Message:
+        """Returns the answer to a request of KeyService. Raises Refused."""
+        return await self._methods[type(request)].handle(OPERATOR, request)
 
 
 @asynccontextmanager
 async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
     """Opens a store for its keys. Raises StoreRefused if a server has it open."""
     async with running(store) as (app, _):
-        yield LocalKeys(app.keyring)
+        yield LocalKeys(KeyService(app.keyring, app.clock))

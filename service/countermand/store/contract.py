@@ -5,8 +5,9 @@ from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
+from countermand.core.keys import Key
 from countermand.core.log import Event, TaskFilter
-from countermand.core.records import Cart, Holder, Key, Target, Task
+from countermand.core.records import Cart, Holder, Target, Task
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 
 

@@ -3,7 +3,7 @@
 from countermand.core.commands import CreateKey, RevokeKey
 from countermand.core.draft import Draft
 from countermand.core.errors import not_found
-from countermand.core.records import Key
+from countermand.core.keys import Key
 from countermand.core.rows import Rows, Wanted
 
 

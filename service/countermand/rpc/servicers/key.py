@@ -6,7 +6,7 @@ from countermand.rpc.keyring import Keyring
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.parse import keys as parse
+from countermand.rpc.wire.parse.keys import parse_create_key
 from countermand.rpc.wire.render.keys import render_key
 from countermand.v1 import key_service_pb2 as pb
 
@@ -30,12 +30,8 @@ class KeyService:
         ]
 
     async def create(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
-        tenant, environment, scopes, expire_time = parse.parse_create_key(
-            request, self._clock.now()
-        )
-        key, secret = await self._keyring.create(
-            tenant=tenant, environment=environment, scopes=scopes, expire_time=expire_time
-        )
+        new = parse_create_key(request, self._clock.now())
+        key, secret = await self._keyring.create(new)
         return pb.CreateKeyResponse(key=render_key(key), secret=secret)
 
     async def list(self, call: Call, request: pb.ListKeysRequest) -> pb.ListKeysResponse:

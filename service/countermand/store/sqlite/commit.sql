@@ -225,12 +225,11 @@ CROSS JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 INSERT INTO namespaces (tenant, environment) VALUES (?, ?)
 ON CONFLICT (tenant, environment) DO NOTHING
 
--- name: save_key
-INSERT INTO keys (
-    key_id, namespace_no, scopes, secret_hash, create_time, expire_time, revoke_time
-)
-SELECT ?1, namespace_no, ?4, ?5, ?6, ?7, ?8
-FROM namespaces WHERE tenant = ?2 AND environment = ?3
+-- name: save_keys
+WITH r (tenant, environment, {key_columns}) AS (VALUES {rows})
+INSERT INTO keys (namespace_no, {key_columns})
+SELECT namespace_no, {key_columns} FROM r CROSS JOIN namespaces USING (tenant, environment)
+WHERE tenant IS NOT NULL
 ON CONFLICT (key_id) DO UPDATE SET revoke_time = excluded.revoke_time
 
 -- name: renew_leases

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
-from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.records import Cart, Target, Task
 from countermand.core.states import TargetKind, TaskState
 from countermand.store.contract import (
     Bookmark,

@@ -26,6 +26,10 @@ CANCELLATION_COLUMNS = (
     "deadline_time, end_time, live_count, never_started_count, acknowledged_count, forced_count, "
     "agent_lost_count, completed_count"
 )
+KEY_COLUMNS = (
+    "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, writes_per_second, "
+    "reads_per_second, watches_per_second, open_watches"
+)
 EVENT_COLUMNS = "seq, previous_seq, version, state, charge_state, deadline_time, time"
 BLOBS = {
     "task_id",
@@ -37,6 +41,7 @@ BLOBS = {
     "span_id",
     "snapshot",
     "line_items",
+    "secret_hash",
 }
 
 
@@ -56,16 +61,14 @@ FRAGMENTS = {
     "cart": _read("k", CART_COLUMNS),
     "cancellation": _read("c", CANCELLATION_COLUMNS),
     "event": _read("e", EVENT_COLUMNS),
-    "key": (
-        "k.key_id, n.tenant, n.environment, k.scopes, hex(k.secret_hash), k.create_time, "
-        "k.expire_time, k.revoke_time, n.namespace_no"
-    ),
+    "key": "n.namespace_no, n.tenant, n.environment, " + _read("k", KEY_COLUMNS),
     "task_columns": TASK_COLUMNS,
     "group_columns": GROUP_COLUMNS,
     "checkout_columns": CHECKOUT_COLUMNS,
     "order_columns": ORDER_COLUMNS,
     "cart_columns": CART_COLUMNS,
     "cancellation_columns": CANCELLATION_COLUMNS,
+    "key_columns": KEY_COLUMNS,
 }
 FILTERS = {
     "checkout": "(:checkout_id IS NULL OR t.checkout_id = :checkout_id)",

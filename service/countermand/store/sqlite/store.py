@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from countermand.core.decide import Batch
+from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
-from countermand.core.records import Cart, Key, Target, Task
+from countermand.core.records import Cart, Target, Task
 from countermand.core.states import SummaryKey, TaskState
 from countermand.store.contract import (
     Bookmark,

@@ -133,11 +133,9 @@ class Writer:
         return found
 
     def _save(self, saves: Saves, now: int) -> None:
-        for key in saves.keys.values():
-            self._connection.execute(
-                statements()["insert_namespace"], (key.tenant, key.environment)
-            )
-            self._connection.execute(statements()["save_key"], rows.write_key(key))
+        for namespace in {(key.tenant, key.environment) for key in saves.keys.values()}:
+            self._connection.execute(statements()["insert_namespace"], namespace)
+        self._write("save_keys", map(rows.write_key, saves.keys.values()))
         if saves.renews_leases:
             self.renew_leases(now)
         self._save_holders(saves.holders)

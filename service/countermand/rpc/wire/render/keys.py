@@ -1,6 +1,6 @@
 """Keys."""
 
-from countermand.core.records import Key
+from countermand.core.keys import Key
 from countermand.rpc.wire.render.times import set_time
 from countermand.v1 import key_service_pb2
 
@@ -13,4 +13,6 @@ def render_key(key: Key) -> key_service_pb2.Key:
     set_time(message.create_time, key.create_time)
     set_time(message.expire_time, key.expire_time)
     set_time(message.revoke_time, key.revoke_time)
+    if any(key.limits):
+        message.limits.CopyFrom(key_service_pb2.KeyLimits(**key.limits._asdict()))
     return message

@@ -19,7 +19,12 @@ CREATE TABLE keys (
     secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32),
     create_time INTEGER NOT NULL,
     expire_time INTEGER,
-    revoke_time INTEGER
+    revoke_time INTEGER,
+    -- Limits; 0 means that there is none.
+    writes_per_second INTEGER NOT NULL CHECK (writes_per_second BETWEEN 0 AND 1000000),
+    reads_per_second INTEGER NOT NULL CHECK (reads_per_second BETWEEN 0 AND 1000000),
+    watches_per_second INTEGER NOT NULL CHECK (watches_per_second BETWEEN 0 AND 1000000),
+    open_watches INTEGER NOT NULL CHECK (open_watches BETWEEN 0 AND 1000000)
 ) STRICT;
 
 CREATE TABLE groups (

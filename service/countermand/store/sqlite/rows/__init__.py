@@ -1,6 +1,11 @@
 """Rows as SQLite keeps them, and records as the rules know them."""
 
-from countermand.store.sqlite.rows.callers import read_agent, read_key, write_agent, write_key
+from countermand.store.sqlite.rows.callers import (
+    read_agent,
+    read_key,
+    write_agent,
+    write_key,
+)
 from countermand.store.sqlite.rows.cancellations import (
     read_cancellation,
     read_request_id,

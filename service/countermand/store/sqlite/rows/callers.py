@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from countermand.core.records import Agent, Key
+from countermand.core.keys import Key, KeyLimits
+from countermand.core.records import Agent
 
 
 def read_agent(row: list[Any]) -> Agent:
@@ -18,29 +19,32 @@ def write_agent(agent: Agent) -> tuple[Any, ...]:
 
 def read_key(row: list[Any]) -> Key:
     """Returns the key of a `{key}` row."""
-    key_id, tenant, environment, scopes, secret_hash, created, expires, revoked, namespace = row
+    namespace, tenant, environment, key_id, scopes, secret_hash, *times = row[:9]
+    create_time, expire_time, revoke_time = times
     return Key(
         key_id=key_id,
         tenant=tenant,
         environment=environment,
         scopes=tuple(json.loads(scopes)),
         secret_hash=bytes.fromhex(secret_hash),
-        create_time=created,
-        expire_time=expires,
-        revoke_time=revoked,
+        create_time=create_time,
+        expire_time=expire_time,
+        revoke_time=revoke_time,
+        limits=KeyLimits(*row[9:]),
         namespace=namespace,
     )
 
 
 def write_key(key: Key) -> tuple[Any, ...]:
-    """Returns the parameters that save a key."""
+    """Returns the row of a key."""
     return (
-        key.key_id,
         key.tenant,
         key.environment,
+        key.key_id,
         json.dumps(key.scopes),
         key.secret_hash,
         key.create_time,
         key.expire_time,
         key.revoke_time,
+        *key.limits,
     )
