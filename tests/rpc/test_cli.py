@@ -284,12 +284,27 @@ async def test_keys_over_a_server(server: Server, command: Command):
     assert "expire_time" not in first
     assert "secret" not in listed.out
 
-    plain = (await command("keys", "list")).out.splitlines()
-    assert " writes_per_second=10 " in plain[0]
+    header, *plain = (await command("keys", "list")).out.splitlines()
+    columns = ["KEY", "STATE", "TENANT", "ENVIRONMENT", "CREATED", "ENDS"]
+    assert header.split() == [*columns, "LAST", "USE", "LIMITS", "SCOPES"]
     assert [line.split()[0] for line in plain] == [newest["key_id"], first["key_id"]]
+    assert plain[0][header.index("LIMITS") :].split() == [
+        "writes/s=10,reads/s=20,watches/s=30,open_watches=40",
+        "keys:admin,tasks:read",
+    ]
+    assert plain[1][header.index("ENDS")] == "-"
+    assert "Z" in plain[1][header.index("LAST USE") : header.index("LIMITS")]
+
+    rotated = await command("keys", "rotate", newest["key_id"], "--overlap", "1h")
+    assert (rotated.status, rotated.err) == (0, "")
+    successor = rotated.out.removesuffix("\n")
+    assert successor.split() == [successor]
 
     for _ in range(2):
-        assert (await command("keys", "revoke", newest["key_id"])).status == 0
+        revoked = await command("keys", "revoke", newest["key_id"], COUNTERMAND_API_KEY=successor)
+        assert (revoked.status, revoked.err) == (0, "")
+        assert "state        REVOKED\n" in revoked.out
+        assert f"successor    {successor.split('_')[2]}\n" in revoked.out
     refused = await command("keys", "list", COUNTERMAND_API_KEY=secret)
     assert refused.status == 1
     assert "API_KEY_INVALID" in refused.err

@@ -164,6 +164,8 @@ FULL = {
     "deadline_time": TIME + 4,
     "expire_time": TIME + 5,
     "revoke_time": TIME + 6,
+    "last_use_time": TIME + 7,
+    "limits": KeyLimits(1, 2, 3, 4),
     "labels": {"a": "b"},
     "scopes": ("tasks:read",),
     "secret_hash": b"x" * 32,
@@ -249,7 +251,7 @@ def test_every_field_of_an_order_is_rendered():
 
 
 def test_every_field_of_a_key_and_of_a_stop_is_rendered():
-    key = render_key(full(Key, limits=KeyLimits(1, 2, 3, 4)))
+    key = render_key(full(Key))
     assert empty_fields(key) == set()
     assert empty_fields(key.limits) == set()
     assert empty_fields(render_stop(full(Task))) == set()

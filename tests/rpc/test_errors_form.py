@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from countermand.store.sqlite.statements import KEY_COLUMNS
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import checkout_service_pb2 as s
@@ -215,6 +216,7 @@ def _cases_of_tasks():
         yield "agent_id", a.StartTaskRequest(task_id=ID, agent_id=bad)
         yield "agent_id", a.HeartbeatRequest(agent_id=bad)
         yield "key_id", k.RevokeKeyRequest(key_id=bad)
+        yield "key_id", k.RotateKeyRequest(key_id=bad)
         yield (
             "tenant",
             k.CreateKeyRequest(tenant=bad, environment="sandbox", scopes=["tasks:read"]),
@@ -265,6 +267,8 @@ def _cases_of_tasks():
         {"x": "\0"},
     ):
         yield "labels", t.CreateTaskRequest(labels=labels)
+    for bad in spans(0, 30 * 86_400):
+        yield "overlap", k.RotateKeyRequest(key_id="k", overlap=bad)
     for bad in BAD_TIMES:
         yield "start_time", c.ListCancellationsRequest(start_time=bad)
         yield "end_time", c.ListCancellationsRequest(end_time=bad)
@@ -296,7 +300,9 @@ def stored(shared, tenant: str) -> str:
         for table in TABLES:
             rows = db.execute(f"SELECT * FROM {table} WHERE namespace_no IN {chosen}", (tenant,))
             digest.update(repr(rows.fetchall()).encode())
-        digest.update(repr(db.execute("SELECT * FROM keys").fetchall()).encode())
+        # When keys were last used is noted at any time.
+        columns = KEY_COLUMNS.replace("last_use_time, ", "")
+        digest.update(repr(db.execute(f"SELECT {columns} FROM keys").fetchall()).encode())
     return digest.hexdigest()
 
 

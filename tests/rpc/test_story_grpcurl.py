@@ -41,7 +41,7 @@ METHODS = {
         "GetCart",
         "GetCheckout",
     ],
-    "countermand.v1.KeyService": ["CreateKey", "ListKeys", "RevokeKey"],
+    "countermand.v1.KeyService": ["CreateKey", "ListKeys", "RevokeKey", "RotateKey"],
     "countermand.v1.OrderService": ["CreateOrder", "GetOrder", "UpdateOrder"],
     "countermand.v1.TaskService": [
         "CreateGroup",

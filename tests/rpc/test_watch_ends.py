@@ -1,11 +1,9 @@
 """How a watch is ended from outside: a slow reader, a key that is not live any more, a drain."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.rpc.guard import draining
 from countermand.v1 import key_service_pb2, task_service_pb2
@@ -17,6 +15,7 @@ from tests.support.caller import (
     everything,
     first_caller,
     new_caller,
+    span,
     take,
 )
 from tests.support.inside import inside
@@ -148,11 +147,11 @@ async def test_a_revoked_key_ends_its_watches_and_no_other(caller, shared, admin
 
 
 async def test_an_expired_key_ends_its_watches(caller, shared, admin):
-    expire_time = Timestamp()
-    expire_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
-    async with new_caller(shared, admin, expire_time=expire_time) as leaving:
+    async with new_caller(shared, admin) as leaving:
         watches = await open_watches(leaving)
-        async with asyncio.timeout(6):
+        request = key_service_pb2.RotateKeyRequest(key_id=leaving.key_id, overlap=span(0.5))
+        await admin.keys.RotateKey(request)
+        async with asyncio.timeout(5.5):
             ends = await asyncio.gather(*map(end_of, watches))
     assert {refusal_of(end).reason for end in ends} == {"API_KEY_INVALID"}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from countermand.core.commands import CreateKey, RevokeKey
+from countermand.core.commands import CreateKey, NoteKeyUses, RevokeKey, RotateKey
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.keys import KeyLimits
@@ -228,7 +228,7 @@ async def test_the_reaper_comes_to_an_end_however_many_agents_were_lost(keeper: 
 
 async def test_keys_come_newest_first_with_revoked_ones(keeper: Keeper) -> None:
     made = key("third", environment="production").evolve(
-        expire_time=5, scopes=("a", "b"), limits=KeyLimits(1, 2, 3, 4)
+        expire_time=keeper.now + 5, scopes=("a", "b"), limits=KeyLimits(1, 2, 3, 4)
     )
     await keeper.run(CreateKey(0, made), RevokeKey(0, "first"))
     found = await keeper.store.keys()
@@ -236,6 +236,24 @@ async def test_keys_come_newest_first_with_revoked_ones(keeper: Keeper) -> None:
     assert found[0] == made.evolve(create_time=keeper.now, namespace=3)
     assert (found[2].revoke_time, found[2].tenant) == (keeper.now, "acme")
     assert found[1].revoke_time is None
+
+
+async def test_what_rotations_and_uses_change_of_keys_is_kept(keeper: Keeper) -> None:
+    third = key("third", environment="production").evolve(limits=KeyLimits(1, 2, 3, 4))
+    await keeper.run(CreateKey(0, third))
+    new = await keeper.do(RotateKey(0, "third", 7, "fourth", bytes(range(32))))
+    await keeper.do(NoteKeyUses(0, {"first": 11, "third": 13, "nobody": 17}))
+    found = {each.key_id: each for each in await keeper.store.keys()}
+    assert list(found) == ["fourth", "third", "second", "first"]
+    assert found["fourth"] == new.evolve(namespace=3)
+    assert found["third"] == third.evolve(
+        create_time=keeper.now,
+        expire_time=keeper.now + 7,
+        last_use_time=13,
+        successor_key_id="fourth",
+        namespace=3,
+    )
+    assert [found[id].last_use_time for id in ("first", "second")] == [11, None]
 
 
 async def test_a_batch_of_1000_creates_and_a_cancel_of_10000_are_one_transaction_each(

@@ -35,7 +35,7 @@ WIDTHS = {
     "insert_tasks": 24,
     "update_tasks": 15,
     "insert_events": 9,
-    "save_keys": 12,
+    "save_keys": 14,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
@@ -231,6 +231,7 @@ def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str,
         ("keys", KEY, {"reads_per_second": 1_000_001}),
         ("keys", KEY, {"watches_per_second": None}),
         ("keys", KEY, {"open_watches": 0.5}),
+        ("keys", KEY, {"successor_key_id": "x"}),
         ("groups", GROUP, {"live_count": 3}),
         ("groups", GROUP, {"live_count": -1}),
         ("groups", GROUP, {"task_count": 10_001}),

@@ -91,5 +91,6 @@ RPCS = {
         ),
         _rpc(_KEY, k.ListKeysRequest(), "keys:admin"),
         _rpc(_KEY, k.RevokeKeyRequest(key_id=ID), "keys:admin"),
+        _rpc(_KEY, k.RotateKeyRequest(key_id=ID), "keys:admin"),
     )
 }

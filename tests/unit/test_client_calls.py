@@ -389,6 +389,12 @@ CALLS = [
         keys.RevokeKeyRequest(key_id="k"),
         keys.RevokeKeyResponse(key=keys.Key(key_id="k")),
     ),
+    (
+        lambda client: client.rotate_key("k", overlap=timedelta(hours=1)),
+        "KeyService/RotateKey",
+        keys.RotateKeyRequest(key_id="k", overlap=timedelta(hours=1)),
+        keys.RotateKeyResponse(secret="cmd_x"),
+    ),
 ]
 NAMES = [method for _, method, _, _ in CALLS]
 
@@ -410,7 +416,7 @@ async def test_unavailable_is_tried_again_unless_a_repeat_would_do_harm(
 ):
     script = Scripted(DRAINING, DRAINING, answer)
     async with connected(script) as client:
-        if method == "KeyService/CreateKey":
+        if method in ("KeyService/CreateKey", "KeyService/RotateKey"):
             with pytest.raises(CountermandError, match="DRAINING"):
                 await call(client)
             assert len(script.seen) == 1

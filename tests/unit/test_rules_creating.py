@@ -1,8 +1,7 @@
-"""Creating tasks and groups; API keys; and what a version looked like."""
+"""Creating tasks and groups; and what a version looked like."""
 
 import pytest
 
-from countermand.core.commands import CreateKey, RevokeKey
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter, as_of
 from countermand.core.records import MAX_TASKS_PER_TARGET, SECOND
@@ -22,7 +21,6 @@ from tests.support.ask import (
     create,
     create_group,
     failed,
-    key,
     reap,
     start,
     uid,
@@ -106,33 +104,6 @@ def test_a_group_holds_at_most_10000_tasks(world: World) -> None:
     assert refusal.reason is Reason.TOO_MANY_TASKS
     assert [violation.field for violation in refusal.violations] == ["group_id"]
     assert world.do(create(uid(MAX_TASKS_PER_TARGET + 1), None)).version == 1
-
-
-# Keys.
-
-
-def test_a_key_is_kept_with_the_time_of_its_creation(world: World) -> None:
-    assert world.do(CreateKey(0, key())).create_time == world.now
-
-
-def test_revoking_a_revoked_key_changes_nothing(world: World) -> None:
-    world.do(CreateKey(0, key()))
-    first = world.do(RevokeKey(0, "key-1"))
-    assert first.revoke_time == world.now
-    world.now += SECOND
-    assert world.do(RevokeKey(0, "key-1")) == first
-
-
-def test_an_unknown_key_is_not_found(world: World) -> None:
-    assert _refused(world, RevokeKey(0, "nobody")).reason is Reason.KEY_NOT_FOUND
-
-
-def test_a_key_lives_until_it_expires_or_is_revoked() -> None:
-    made = key().evolve(expire_time=10)
-    assert made.live(9)
-    assert not made.live(10)
-    assert not made.evolve(revoke_time=5).live(9)
-    assert key().live(10**18)
 
 
 # A task as it was.

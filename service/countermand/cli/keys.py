@@ -1,6 +1,7 @@
 """`countermand keys`: over a server, or on a store that no server has open."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from countermand.cli.key_account import account, is_admin
 from countermand.cli.options import (
     SERVER,
     ApiKeyOption,
@@ -16,17 +18,23 @@ from countermand.cli.options import (
     connect,
     parse_span,
 )
-from countermand.cli.output import moment, show, to_json
+from countermand.cli.output import show, show_columns, show_facts, to_json
 from countermand.cli.store_keys import open_store
 from countermand.cli.usage import PlainCommand, PlainGroup
 from countermand.client.keys import KeyMethods
-from countermand.v1.key_service_pb2 import CreateKeyResponse, Key, KeyLimits
+from countermand.v1.key_service_pb2 import (
+    CreateKeyResponse,
+    Key,
+    KeyLimits,
+    RevokeKeyResponse,
+    RotateKeyResponse,
+)
 
 Found = TypeVar("Found")
 
 app = typer.Typer(
     cls=PlainGroup,
-    help="Create, list and revoke API keys: over a server, with a key that has the scope"
+    help="Create, list, revoke and rotate API keys: over a server, with a key that has the scope"
     " keys:admin, or with --store on a store that no server has open, to make the first key.",
     no_args_is_help=True,
 )
@@ -41,6 +49,15 @@ StoreOption = Annotated[
         " than a server that the environment names, and the other way round.",
     ),
 ]
+
+KeyIdArgument = Annotated[
+    str, typer.Argument(metavar="KEY_ID", help="The key's id.", show_default=False)
+]
+
+LOCKED_OUT = (
+    "no key with the scope keys:admin is left; while no server has the store open,"
+    " `countermand keys create --store` makes one"
+)
 
 
 def _limit(what: str) -> Any:
@@ -70,6 +87,7 @@ def create(
     reads_per_second: Annotated[int, _limit("How many calls per second may read")] = 0,
     watches_per_second: Annotated[int, _limit("How many watches per second may be opened")] = 0,
     open_watches: Annotated[int, _limit("How many watches may be open at once")] = 0,
+    as_json: JsonOption = False,
     server: ServerOption = SERVER,
     store: StoreOption = None,
     api_key: ApiKeyOption = "",
@@ -95,7 +113,7 @@ def create(
             tenant, environment, scope, expire_time=expire_time, limits=limits
         )
 
-    show(_do(_source(context, server, store, api_key), make).secret)
+    _show_secret(_do(_source(context, server, store, api_key), make), as_json)
 
 
 @app.command("list", cls=PlainCommand)
@@ -106,28 +124,68 @@ def list_(
     store: StoreOption = None,
     api_key: ApiKeyOption = "",
 ) -> None:
-    """List all keys, newest first, revoked and expired ones too; with --json as one array."""
+    """List all keys, newest first: LIVE ones, ROTATED ones that still live, EXPIRED and REVOKED
+    ones. With --json as one array."""
     found = _do(_source(context, server, store, api_key), _all)
     if as_json:
         show("[" + ",\n ".join(to_json(key) for key in found) + "]")
-        return
-    for key in found:
-        show(_line(key))
+    else:
+        show_columns([dict(account(key)) for key in found])
 
 
 @app.command(cls=PlainCommand)
 def revoke(
     context: typer.Context,
-    key_id: Annotated[
-        str, typer.Argument(metavar="KEY_ID", help="The key's id.", show_default=False)
-    ],
+    key_id: KeyIdArgument,
+    as_json: JsonOption = False,
     server: ServerOption = SERVER,
     store: StoreOption = None,
     api_key: ApiKeyOption = "",
 ) -> None:
     """Revoke a key: it is refused from now on, and its watches end. A repeat is fine."""
+
+    async def end(keys: KeyMethods) -> tuple[RevokeKeyResponse, bool]:
+        others = [key for key in await _all(keys) if key.key_id != key_id]
+        return await keys.revoke_key(key_id), any(is_admin(key) for key in others)
+
+    answer, administered = _do(_source(context, server, store, api_key), end)
+    if as_json:
+        show(to_json(answer, indent=2))
+    else:
+        show_facts(account(answer.key))
+    if not administered:
+        print(f"countermand: {LOCKED_OUT}", file=sys.stderr)
+
+
+@app.command(cls=PlainCommand)
+def rotate(
+    context: typer.Context,
+    key_id: KeyIdArgument,
+    overlap: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=parse_span,
+            metavar="SPAN",
+            help="How long the old key is still accepted: 0 to 30d.  [default: 24h]",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    server: ServerOption = SERVER,
+    store: StoreOption = None,
+    api_key: ApiKeyOption = "",
+) -> None:
+    """Replace a key by a new one with the same tenant, environment, scopes and limits, and print
+    that, alone; it cannot be read again.
+
+    If the old key was made to expire, the new one expires after the same span. A key is rotated
+    once; after that, rotate its successor.
+    """
     source = _source(context, server, store, api_key)
-    show(_line(_do(source, lambda keys: keys.revoke_key(key_id)).key))
+    _show_secret(_do(source, lambda keys: keys.rotate_key(key_id, overlap=overlap)), as_json)
+
+
+def _show_secret(answer: CreateKeyResponse | RotateKeyResponse, as_json: bool) -> None:
+    show(to_json(answer, indent=2) if as_json else answer.secret)
 
 
 async def _all(keys: KeyMethods) -> list[Key]:
@@ -167,18 +225,3 @@ def _do(
             return await action(keys)
 
     return asyncio.run(run())
-
-
-def _line(key: Key) -> str:
-    times = (
-        f"{name}={moment(time)}"
-        for name, time in (
-            ("created", key.create_time),
-            ("expires", key.expire_time),
-            ("revoked", key.revoke_time),
-        )
-    )
-    limits = (f"{field.name}={limit}" for field, limit in key.limits.ListFields())
-    scopes = ",".join(key.scopes)
-    facts = "  ".join((f"scopes={scopes}", *times, *limits))
-    return f"{key.key_id}  {key.tenant}  {key.environment}  {facts}"

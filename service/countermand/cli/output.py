@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import typer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -22,6 +22,9 @@ STYLES = {
     "PARTIALLY_CANCELLED": "red",
     "COMPLETED": "green",
     "FAILED": "magenta",
+    "ROTATED": "yellow",
+    "EXPIRED": "dim",
+    "REVOKED": "dim",
 }
 """The colour of a state, wherever it is shown."""
 
@@ -69,6 +72,19 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
         show(Text.assemble((f"{name:<{width}}", "dim"), (value or NONE, STYLES.get(value, ""))))
+
+
+def show_columns(rows: Sequence[Mapping[str, str]]) -> None:
+    """Prints rows below the names of their columns; a column that says nothing is left out."""
+    names = [name for name in (rows or [{}])[0] if any(row[name] != NONE for row in rows)]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
+    if names:
+        show(Text("  ".join(name.upper().ljust(widths[name]) for name in names).rstrip(), "dim"))
+    for row in rows:
+        cells = [Text(row[name].ljust(widths[name]), STYLES.get(row[name], "")) for name in names]
+        line = Text("  ").join(cells)
+        line.rstrip()
+        show(line)
 
 
 class _Output(Console):

@@ -1,7 +1,7 @@
 """The methods of KeyService."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from countermand.client.connection import Connection
 from countermand.v1.key_service_pb2 import (
@@ -12,6 +12,8 @@ from countermand.v1.key_service_pb2 import (
     ListKeysResponse,
     RevokeKeyRequest,
     RevokeKeyResponse,
+    RotateKeyRequest,
+    RotateKeyResponse,
 )
 from countermand.v1.key_service_pb2_grpc import KeyServiceStub
 
@@ -54,3 +56,15 @@ class KeyMethods(Connection):
     async def revoke_key(self, key_id: str) -> RevokeKeyResponse:
         """Revokes a key and ends its watches; a repeat is OK. Raises CountermandError."""
         return await self._call(KeyServiceStub, RevokeKeyRequest(key_id=key_id), RevokeKeyResponse)
+
+    async def rotate_key(
+        self, key_id: str, *, overlap: timedelta | None = None
+    ) -> RotateKeyResponse:
+        """Replaces a key by a new one like it; the answer shows its secret, the only time that it
+        is shown.
+
+        The old key is accepted for another day, or for the `overlap`, 0 to 30 days. It is never
+        repeated by itself, since the repeat would find the key rotated. Raises CountermandError.
+        """
+        request = RotateKeyRequest(key_id=key_id, overlap=overlap)
+        return await self._call(KeyServiceStub, request, RotateKeyResponse, repeatable=False)

@@ -1,7 +1,7 @@
 """What can be asked of the rules: one command for each thing that changes the store."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -250,3 +250,22 @@ class RevokeKey(Command):
     """Revokes a key; a revoked one stays as it is. Answers the key."""
 
     key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey(Command):
+    """Stores a key that replaces another. Answers the new key."""
+
+    key_id: str
+    overlap: int
+    """How long the old key is still accepted."""
+    new_key_id: str
+    secret_hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteKeyUses(Command):
+    """Writes down when keys were last used. No answer."""
+
+    times: dict[str, int]
+    """The last use of each key, by its id."""

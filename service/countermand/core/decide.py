@@ -56,7 +56,9 @@ RULES: dict[type[c.Command], Rule] = {
     c.UpdateOrder: Rule(orders.wants_to_update_order, orders.update_order),
     c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
     c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
-    c.RevokeKey: Rule(keys.wants_to_revoke_key, keys.revoke_key),
+    c.RevokeKey: Rule(keys.wants_key, keys.revoke_key),
+    c.RotateKey: Rule(keys.wants_key, keys.rotate_key),
+    c.NoteKeyUses: Rule(keys.wants_to_note_key_uses, keys.note_key_uses),
 }
 
 Plan = Generator[Wanted, Loaded, Saves]

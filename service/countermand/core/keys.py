@@ -1,9 +1,20 @@
 """API keys, and how much may be asked for with one."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from countermand.core.records import Record
+
+
+class KeyState(StrEnum):
+    """How a key stands."""
+
+    LIVE = "LIVE"
+    ROTATED = "ROTATED"
+    """It is still accepted, and has a successor."""
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
 
 
 class KeyLimits(NamedTuple):
@@ -32,6 +43,9 @@ class Key(Record):
     create_time: int
     expire_time: int | None = None
     revoke_time: int | None = None
+    last_use_time: int | None = None
+    successor_key_id: str | None = None
+    """The key that replaces this one."""
     limits: KeyLimits = NO_LIMITS
     namespace: int = 0
     """The number that stands for tenant and environment in every row."""
@@ -39,3 +53,11 @@ class Key(Record):
     def live(self, now: int) -> bool:
         """Whether the key is accepted at this time."""
         return self.revoke_time is None and (self.expire_time is None or now < self.expire_time)
+
+    def state(self, now: int) -> KeyState:
+        """How the key stands at this time."""
+        if self.revoke_time is not None:
+            return KeyState.REVOKED
+        if not self.live(now):
+            return KeyState.EXPIRED
+        return KeyState.LIVE if self.successor_key_id is None else KeyState.ROTATED

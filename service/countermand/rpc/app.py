@@ -60,6 +60,7 @@ async def running(url: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
         helpers = [
             asyncio.create_task(app.reaper.run(), name="reaper"),
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
+            asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
         try:
@@ -67,6 +68,7 @@ async def running(url: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
         finally:
             for task in (failing, *helpers):
                 task.cancel()
+            await app.keyring.note_uses()
             app.writer.close()
             with suppress(Exception):
                 await writing

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 
-from countermand.core.commands import CreateKey, NewKey, RevokeKey
-from countermand.core.errors import Reason, Refused
+from countermand.core.commands import CreateKey, NewKey, NoteKeyUses, RevokeKey, RotateKey
+from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.ids import SCOPES
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.store.contract import Store
+from countermand.store.contract import Store, StoreFailed
 
 PREFIX = "cmd"
 """With which every secret begins, so that a scanner knows a leaked one."""
+NOTE_INTERVAL = 60.0
+"""Seconds between two notes of when keys were used."""
 _NOBODY = b"\0" * 32
 
 
@@ -49,6 +51,8 @@ class Keyring:
         self._keys: dict[str, Key] = {}
         self._principals: dict[str, Principal] = {}
         self._loading = asyncio.Lock()
+        self._uses: dict[str, int] = {}
+        """The last use of each key, until that is written down."""
 
     async def load(self) -> None:
         """Reads all keys from the store, one reading after the other: a late answer to an early
@@ -76,11 +80,11 @@ class Keyring:
         key_id, _, _ = presented.removeprefix(f"{PREFIX}_").rpartition("_")
         key_id = key_id.rpartition("_")[2]
         key = self._keys.get(key_id)
-        right = compare_digest(
-            sha256(presented.encode()).digest(), _NOBODY if key is None else key.secret_hash
-        )
-        if key is None or not right or not key.live(self._clock.now()):
+        right = compare_digest(_hash(presented), _NOBODY if key is None else key.secret_hash)
+        now = self._clock.now()
+        if key is None or not right or not key.live(now):
             raise Refused(Reason.API_KEY_INVALID, "the API key is not valid")
+        self._uses[key_id] = now
         return self._principals[key_id]
 
     def is_live(self, key_id: str) -> bool:
@@ -93,14 +97,13 @@ class Keyring:
 
         The secret has 256 random bits, so one fast hash keeps it safe; slow ones are for passwords.
         """
-        key_id = secrets.token_hex(8)
-        secret = f"{PREFIX}_{new.environment}_{key_id}_{secrets.token_hex(32)}"
+        key_id, secret = _make_secret(new.environment)
         key = Key(
             key_id=key_id,
             tenant=new.tenant,
             environment=new.environment,
             scopes=new.scopes,
-            secret_hash=sha256(secret.encode()).digest(),
+            secret_hash=_hash(secret),
             create_time=self._clock.now(),
             expire_time=new.expire_time,
             limits=new.limits,
@@ -118,8 +121,54 @@ class Keyring:
         """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
         await self._writer.submit(RevokeKey(0, key_id))
         await self.load()
-        return self._keys[key_id]
+        return self._with_use(self._keys[key_id])
+
+    async def rotate(self, key_id: str, overlap: int) -> tuple[Key, str]:
+        """Replaces a key by one like it, and lets it live on for the overlap, in microseconds.
+
+        Returns the new key and its secret. Raises Refused: KEY_NOT_FOUND.
+        """
+        old = self._keys.get(key_id)
+        if old is None:
+            raise not_found("key", key_id)
+        new_id, secret = _make_secret(old.environment)
+        await self._writer.submit(RotateKey(0, key_id, overlap, new_id, _hash(secret)))
+        await self.load()
+        return self._keys[new_id], secret
 
     def list(self) -> list[Key]:
         """Returns all keys, newest first."""
-        return list(self._keys.values())
+        return [self._with_use(key) for key in self._keys.values()]
+
+    def _with_use(self, key: Key) -> Key:
+        return key.evolve(last_use_time=self._uses.get(key.key_id, key.last_use_time))
+
+    async def run(self) -> None:
+        """Writes down for ever, once a minute, when keys were used: never for each call."""
+        while True:
+            await asyncio.sleep(NOTE_INTERVAL)
+            await self.note_uses()
+
+    async def note_uses(self) -> None:
+        """Writes down the uses since the last time. If the store refuses, the next time does it."""
+        noted = dict(self._uses)
+        if not noted:
+            return
+        try:
+            await self._writer.submit(NoteKeyUses(0, noted))
+            await self.load()
+        except (Refused, StoreFailed):
+            return
+        for key_id, time in noted.items():
+            if self._uses.get(key_id) == time:
+                del self._uses[key_id]
+
+
+def _make_secret(environment: str) -> tuple[str, str]:
+    """Returns the id of a new key, and its secret with 256 random bits."""
+    key_id = secrets.token_hex(8)
+    return key_id, f"{PREFIX}_{environment}_{key_id}_{secrets.token_hex(32)}"
+
+
+def _hash(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()

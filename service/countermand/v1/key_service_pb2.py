@@ -22,32 +22,37 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n countermand/v1/key_service.proto\x12\x0e\x63ountermand.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x02\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\t \x01(\x0b\x32\x19.countermand.v1.KeyLimits\"r\n\tKeyLimits\x12\x19\n\x11writes_per_second\x18\x01 \x01(\x05\x12\x18\n\x10reads_per_second\x18\x02 \x01(\x05\x12\x1a\n\x12watches_per_second\x18\x03 \x01(\x05\x12\x14\n\x0copen_watches\x18\x04 \x01(\x05\"\xa3\x01\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.countermand.v1.KeyLimits\"E\n\x11\x43reateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.countermand.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"5\n\x11RevokeKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key2\xff\x01\n\nKeyService\x12P\n\tCreateKey\x12 .countermand.v1.CreateKeyRequest\x1a!.countermand.v1.CreateKeyResponse\x12M\n\x08ListKeys\x12\x1f.countermand.v1.ListKeysRequest\x1a .countermand.v1.ListKeysResponse\x12P\n\tRevokeKey\x12 .countermand.v1.RevokeKeyRequest\x1a!.countermand.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n countermand/v1/key_service.proto\x12\x0e\x63ountermand.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x02\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\t \x01(\x0b\x32\x19.countermand.v1.KeyLimits\x12\x18\n\x10successor_key_id\x18\n \x01(\t\"r\n\tKeyLimits\x12\x19\n\x11writes_per_second\x18\x01 \x01(\x05\x12\x18\n\x10reads_per_second\x18\x02 \x01(\x05\x12\x1a\n\x12watches_per_second\x18\x03 \x01(\x05\x12\x14\n\x0copen_watches\x18\x04 \x01(\x05\"\xa3\x01\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.countermand.v1.KeyLimits\"E\n\x11\x43reateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.countermand.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"5\n\x11RevokeKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\"N\n\x10RotateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11RotateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t2\xd1\x02\n\nKeyService\x12P\n\tCreateKey\x12 .countermand.v1.CreateKeyRequest\x1a!.countermand.v1.CreateKeyResponse\x12M\n\x08ListKeys\x12\x1f.countermand.v1.ListKeysRequest\x1a .countermand.v1.ListKeysResponse\x12P\n\tRevokeKey\x12 .countermand.v1.RevokeKeyRequest\x1a!.countermand.v1.RevokeKeyResponse\x12P\n\tRotateKey\x12 .countermand.v1.RotateKeyRequest\x1a!.countermand.v1.RotateKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.key_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEY']._serialized_start=86
-  _globals['_KEY']._serialized_end=350
-  _globals['_KEYLIMITS']._serialized_start=352
-  _globals['_KEYLIMITS']._serialized_end=466
-  _globals['_CREATEKEYREQUEST']._serialized_start=469
-  _globals['_CREATEKEYREQUEST']._serialized_end=632
-  _globals['_CREATEKEYRESPONSE']._serialized_start=634
-  _globals['_CREATEKEYRESPONSE']._serialized_end=703
-  _globals['_LISTKEYSREQUEST']._serialized_start=705
-  _globals['_LISTKEYSREQUEST']._serialized_end=761
-  _globals['_LISTKEYSRESPONSE']._serialized_start=763
-  _globals['_LISTKEYSRESPONSE']._serialized_end=841
-  _globals['_REVOKEKEYREQUEST']._serialized_start=843
-  _globals['_REVOKEKEYREQUEST']._serialized_end=877
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=879
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=932
-  _globals['_KEYSERVICE']._serialized_start=935
-  _globals['_KEYSERVICE']._serialized_end=1190
+  _globals['_KEY']._serialized_start=118
+  _globals['_KEY']._serialized_end=459
+  _globals['_KEYLIMITS']._serialized_start=461
+  _globals['_KEYLIMITS']._serialized_end=575
+  _globals['_CREATEKEYREQUEST']._serialized_start=578
+  _globals['_CREATEKEYREQUEST']._serialized_end=741
+  _globals['_CREATEKEYRESPONSE']._serialized_start=743
+  _globals['_CREATEKEYRESPONSE']._serialized_end=812
+  _globals['_LISTKEYSREQUEST']._serialized_start=814
+  _globals['_LISTKEYSREQUEST']._serialized_end=870
+  _globals['_LISTKEYSRESPONSE']._serialized_start=872
+  _globals['_LISTKEYSRESPONSE']._serialized_end=950
+  _globals['_REVOKEKEYREQUEST']._serialized_start=952
+  _globals['_REVOKEKEYREQUEST']._serialized_end=986
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=988
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1041
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1043
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1121
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1123
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1192
+  _globals['_KEYSERVICE']._serialized_start=1195
+  _globals['_KEYSERVICE']._serialized_end=1532
 # @@protoc_insertion_point(module_scope)

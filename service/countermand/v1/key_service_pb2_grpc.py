@@ -59,6 +59,11 @@ class KeyServiceStub:
                 request_serializer=countermand_dot_v1_dot_key__service__pb2.RevokeKeyRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_key__service__pb2.RevokeKeyResponse.FromString,
                 _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/countermand.v1.KeyService/RotateKey',
+                request_serializer=countermand_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
 
 
 class KeyServiceServicer:
@@ -77,6 +82,9 @@ class KeyServiceServicer:
     def CreateKey(self, request, context):
         """Creates a key, and shows its secret: the only time that it is shown. The
         store keeps its hash alone.
+
+        A repeat makes another key: look for one that was never used, and revoke it,
+        if an answer was lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,11 +101,31 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """Revokes a key: from now on it is UNAUTHENTICATED `API_KEY_INVALID`, and the
-        watches that it opened end.
+        """Revokes a key: from now on it is UNAUTHENTICATED `API_KEY_INVALID`, and
+        within 5 seconds the watches that it opened end with the same.
 
         Revoking a revoked key is OK and changes nothing. An unknown key is
-        NOT_FOUND `KEY_NOT_FOUND`.
+        NOT_FOUND `KEY_NOT_FOUND`. The last key with `keys:admin` may be revoked,
+        too: after that a new one can be made only on the store, while no server has
+        it open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Replaces a key: makes a new one with the same tenant, environment, scopes
+        and limits, and shows its secret, the only time that it is shown. The old
+        key is accepted for as long as `overlap` says, and not longer than before.
+
+        If the old key was made to expire, the new one expires after the same span
+        of time.
+
+        A key is rotated once, and has one successor. One that was rotated before,
+        was revoked or has expired is NOT_FOUND `KEY_NOT_FOUND`, as an unknown one
+        is; the metadata has its `state` (ROTATED, REVOKED, EXPIRED) and, if it was
+        rotated, its `successor_key_id`. So a repeat makes no third key. If the
+        answer was lost, rotate the successor, with an `overlap` of 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +148,11 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.RevokeKey,
                     request_deserializer=countermand_dot_v1_dot_key__service__pb2.RevokeKeyRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_key__service__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=countermand_dot_v1_dot_key__service__pb2.RotateKeyRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_key__service__pb2.RotateKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -213,6 +246,33 @@ class KeyService:
             '/countermand.v1.KeyService/RevokeKey',
             countermand_dot_v1_dot_key__service__pb2.RevokeKeyRequest.SerializeToString,
             countermand_dot_v1_dot_key__service__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.KeyService/RotateKey',
+            countermand_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
+            countermand_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,9 +1,9 @@
 """Keeping API keys."""
 
-from countermand.core.commands import CreateKey, RevokeKey
+from countermand.core.commands import CreateKey, NoteKeyUses, RevokeKey, RotateKey
 from countermand.core.draft import Draft
-from countermand.core.errors import not_found
-from countermand.core.keys import Key
+from countermand.core.errors import Reason, Refused, Resource, not_found
+from countermand.core.keys import Key, KeyState
 from countermand.core.rows import Rows, Wanted
 
 
@@ -18,8 +18,8 @@ def create_key(command: CreateKey, draft: Draft) -> Key:
     return key
 
 
-def wants_to_revoke_key(command: RevokeKey, rows: Rows, wanted: Wanted) -> None:
-    """A revocation needs the key."""
+def wants_key(command: RevokeKey | RotateKey, rows: Rows, wanted: Wanted) -> None:
+    """A revocation and a rotation need the key."""
     wanted.keys.add(command.key_id)
 
 
@@ -32,3 +32,56 @@ def revoke_key(command: RevokeKey, draft: Draft) -> Key:
         key = key.evolve(revoke_time=draft.now)
         draft.keys[key.key_id] = key
     return key
+
+
+def rotate_key(command: RotateKey, draft: Draft) -> Key:
+    """Keeps a key that replaces a live one, which expires after the overlap or as before."""
+    old = draft.rows.keys[command.key_id]
+    if old is None:
+        raise not_found("key", command.key_id)
+    if old.state(draft.now) is not KeyState.LIVE:
+        raise _not_live(old, draft.now)
+    ends, lifetime = draft.now + command.overlap, None
+    if old.expire_time is not None:
+        ends, lifetime = min(ends, old.expire_time), old.expire_time - old.create_time
+    new = Key(
+        key_id=command.new_key_id,
+        tenant=old.tenant,
+        environment=old.environment,
+        scopes=old.scopes,
+        secret_hash=command.secret_hash,
+        create_time=draft.now,
+        expire_time=None if lifetime is None else draft.now + lifetime,
+        limits=old.limits,
+    )
+    draft.keys[new.key_id] = new
+    draft.keys[old.key_id] = old.evolve(expire_time=ends, successor_key_id=new.key_id)
+    return new
+
+
+def _not_live(key: Key, now: int) -> Refused:
+    state = key.state(now)
+    metadata = {"key_id": key.key_id, "state": state.value}
+    why = f"it is {state}"
+    if key.successor_key_id is not None:
+        metadata["successor_key_id"] = key.successor_key_id
+        why += f", and its successor is {key.successor_key_id}"
+    return Refused(
+        Reason.KEY_NOT_FOUND,
+        f"there is no key {key.key_id} to rotate: {why}",
+        metadata=metadata,
+        resource=Resource("key", key.key_id),
+    )
+
+
+def wants_to_note_key_uses(command: NoteKeyUses, rows: Rows, wanted: Wanted) -> None:
+    """A note of uses needs the keys."""
+    wanted.keys.update(command.times)
+
+
+def note_key_uses(command: NoteKeyUses, draft: Draft) -> None:
+    """Keeps the last use of each key, unless a later one is kept already."""
+    for key_id, time in command.times.items():
+        key = draft.rows.keys[key_id]
+        if key is not None and (key.last_use_time is None or key.last_use_time < time):
+            draft.keys[key_id] = key.evolve(last_use_time=time)

@@ -6,7 +6,7 @@ from countermand.rpc.keyring import Keyring
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.parse.keys import parse_create_key
+from countermand.rpc.wire.parse.keys import parse_create_key, parse_rotate_key
 from countermand.rpc.wire.render.keys import render_key
 from countermand.v1 import key_service_pb2 as pb
 
@@ -27,6 +27,7 @@ class KeyService:
             Unary(f"{SERVICE}/CreateKey", pb.CreateKeyRequest, ADMIN, self.create),
             Unary(f"{SERVICE}/ListKeys", pb.ListKeysRequest, ADMIN, self.list),
             Unary(f"{SERVICE}/RevokeKey", pb.RevokeKeyRequest, ADMIN, self.revoke),
+            Unary(f"{SERVICE}/RotateKey", pb.RotateKeyRequest, ADMIN, self.rotate),
         ]
 
     async def create(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
@@ -57,3 +58,8 @@ class KeyService:
         key_id = form.name("key_id", request.key_id)
         form.check()
         return pb.RevokeKeyResponse(key=render_key(await self._keyring.revoke(key_id)))
+
+    async def rotate(self, call: Call, request: pb.RotateKeyRequest) -> pb.RotateKeyResponse:
+        key_id, overlap = parse_rotate_key(request)
+        key, secret = await self._keyring.rotate(key_id, overlap)
+        return pb.RotateKeyResponse(key=render_key(key), secret=secret)

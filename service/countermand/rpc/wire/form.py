@@ -15,6 +15,7 @@ from countermand.core.ids import is_name, parse_uuid
 from countermand.core.records import SECOND
 
 HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
 
@@ -88,7 +89,7 @@ class Form:
         microseconds = span.seconds * SECOND + span.nanos // 1000
         well_formed = abs(span.nanos) < 1_000_000_000 and span.seconds * span.nanos >= 0
         if not well_formed or not least <= microseconds <= most:
-            self.reject(field, f"must be {least / SECOND:g} s to {most / SECOND:g} s")
+            self.reject(field, f"must be {least / SECOND:.9g} s to {most / SECOND:.9g} s")
             return default
         return microseconds
 

@@ -230,7 +230,9 @@ WITH r (tenant, environment, {key_columns}) AS (VALUES {rows})
 INSERT INTO keys (namespace_no, {key_columns})
 SELECT namespace_no, {key_columns} FROM r CROSS JOIN namespaces USING (tenant, environment)
 WHERE tenant IS NOT NULL
-ON CONFLICT (key_id) DO UPDATE SET revoke_time = excluded.revoke_time
+ON CONFLICT (key_id) DO UPDATE SET
+    expire_time = excluded.expire_time, revoke_time = excluded.revoke_time,
+    last_use_time = excluded.last_use_time, successor_key_id = excluded.successor_key_id
 
 -- name: renew_leases
 -- No agent could renew its lease while no server ran.

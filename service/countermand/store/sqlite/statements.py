@@ -27,8 +27,8 @@ CANCELLATION_COLUMNS = (
     "agent_lost_count, completed_count"
 )
 KEY_COLUMNS = (
-    "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, writes_per_second, "
-    "reads_per_second, watches_per_second, open_watches"
+    "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "
+    "successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches"
 )
 EVENT_COLUMNS = "seq, previous_seq, version, state, charge_state, deadline_time, time"
 BLOBS = {

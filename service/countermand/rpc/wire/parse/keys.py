@@ -1,14 +1,16 @@
-"""New keys."""
+"""New keys, and keys that replace others."""
 
 from collections.abc import Sequence
 
 from countermand.core.commands import NewKey
 from countermand.core.ids import ENVIRONMENTS, SCOPES
 from countermand.core.keys import KeyLimits
-from countermand.rpc.wire.form import Form
+from countermand.rpc.wire.form import DAY, Form
 from countermand.v1 import key_service_pb2 as pb
 
 HIGHEST_LIMIT = 1_000_000
+DEFAULT_OVERLAP = DAY
+LONGEST_OVERLAP = 30 * DAY
 
 
 def parse_create_key(request: pb.CreateKeyRequest, now: int) -> NewKey:
@@ -25,6 +27,15 @@ def parse_create_key(request: pb.CreateKeyRequest, now: int) -> NewKey:
         form.reject("environment", f"must be one of {', '.join(ENVIRONMENTS)}")
     form.check()
     return new
+
+
+def parse_rotate_key(request: pb.RotateKeyRequest) -> tuple[str, int]:
+    """Reads which key to replace, and for how long it is still accepted."""
+    form = Form()
+    key_id = form.name("key_id", request.key_id)
+    overlap = form.span("overlap", request, DEFAULT_OVERLAP, least=0, most=LONGEST_OVERLAP)
+    form.check()
+    return key_id, overlap
 
 
 def _scopes(form: Form, scopes: Sequence[str]) -> tuple[str, ...]:

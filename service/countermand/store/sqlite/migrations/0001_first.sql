@@ -20,11 +20,14 @@ CREATE TABLE keys (
     create_time INTEGER NOT NULL,
     expire_time INTEGER,
     revoke_time INTEGER,
+    last_use_time INTEGER,
+    successor_key_id TEXT,
     -- Limits; 0 means that there is none.
     writes_per_second INTEGER NOT NULL CHECK (writes_per_second BETWEEN 0 AND 1000000),
     reads_per_second INTEGER NOT NULL CHECK (reads_per_second BETWEEN 0 AND 1000000),
     watches_per_second INTEGER NOT NULL CHECK (watches_per_second BETWEEN 0 AND 1000000),
-    open_watches INTEGER NOT NULL CHECK (open_watches BETWEEN 0 AND 1000000)
+    open_watches INTEGER NOT NULL CHECK (open_watches BETWEEN 0 AND 1000000),
+    CHECK (successor_key_id IS NULL OR expire_time IS NOT NULL)
 ) STRICT;
 
 CREATE TABLE groups (

@@ -19,18 +19,20 @@ def write_agent(agent: Agent) -> tuple[Any, ...]:
 
 def read_key(row: list[Any]) -> Key:
     """Returns the key of a `{key}` row."""
-    namespace, tenant, environment, key_id, scopes, secret_hash, *times = row[:9]
-    create_time, expire_time, revoke_time = times
+    namespace, tenant, environment, key_id, scopes, secret_hash, *rest = row
+    created, expires, revoked, used, successor, *limits = rest
     return Key(
         key_id=key_id,
         tenant=tenant,
         environment=environment,
         scopes=tuple(json.loads(scopes)),
         secret_hash=bytes.fromhex(secret_hash),
-        create_time=create_time,
-        expire_time=expire_time,
-        revoke_time=revoke_time,
-        limits=KeyLimits(*row[9:]),
+        create_time=created,
+        expire_time=expires,
+        revoke_time=revoked,
+        last_use_time=used,
+        successor_key_id=successor,
+        limits=KeyLimits(*limits),
         namespace=namespace,
     )
 
@@ -46,5 +48,7 @@ def write_key(key: Key) -> tuple[Any, ...]:
         key.create_time,
         key.expire_time,
         key.revoke_time,
+        key.last_use_time,
+        key.successor_key_id,
         *key.limits,
     )

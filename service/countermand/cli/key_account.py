@@ -1,0 +1,52 @@
+"""What is told of a key."""
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from countermand.cli.output import NONE, moment
+from countermand.v1.key_service_pb2 import Key
+
+ADMIN = "keys:admin"
+
+
+def account(key: Key) -> list[tuple[str, str]]:
+    """Names and values; `-` is what there is nothing to say of."""
+    return [
+        ("key", key.key_id),
+        ("state", state(key)),
+        ("tenant", key.tenant),
+        ("environment", key.environment),
+        ("created", moment(key.create_time)),
+        ("ends", moment(_end(key))),
+        ("last use", moment(key.last_use_time)),
+        ("successor", key.successor_key_id or NONE),
+        ("limits", _limits(key)),
+        ("scopes", ",".join(key.scopes)),
+    ]
+
+
+def state(key: Key) -> str:
+    """LIVE, or ROTATED while it lives on beside its successor, else EXPIRED or REVOKED."""
+    if key.HasField("revoke_time"):
+        return "REVOKED"
+    if key.HasField("expire_time") and key.expire_time.ToDatetime(UTC) <= datetime.now(UTC):
+        return "EXPIRED"
+    return "ROTATED" if key.successor_key_id else "LIVE"
+
+
+def is_admin(key: Key) -> bool:
+    """Whether the key is accepted, and may manage keys."""
+    return ADMIN in key.scopes and state(key) in ("LIVE", "ROTATED")
+
+
+def _end(key: Key) -> Timestamp:
+    """When the key ceases to be accepted, or did; unset if it does not."""
+    ends = [getattr(key, name) for name in ("expire_time", "revoke_time") if key.HasField(name)]
+    return min(ends, key=Timestamp.ToNanoseconds, default=Timestamp())
+
+
+def _limits(key: Key) -> str:
+    limits = {field.name: limit for field, limit in key.limits.ListFields()}
+    said = (f"{name}={limit}".replace("_per_second", "/s") for name, limit in limits.items())
+    return ",".join(said) or NONE
