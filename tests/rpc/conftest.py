@@ -5,6 +5,7 @@ They run in the session's event loop, in which the server's log is read.
 
 from collections.abc import AsyncIterator
 
+import grpc
 import pytest
 import pytest_asyncio
 
@@ -25,6 +26,15 @@ async def admin(shared: Server) -> AsyncIterator[Caller]:
     """Calls with the first key of the shared server."""
     async with first_caller(shared) as caller:
         yield caller
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def channel(shared: Server) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that sends no key by itself."""
+    async with grpc.aio.insecure_channel(
+        shared.address, options=[("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        yield channel
 
 
 @pytest_asyncio.fixture(loop_scope="session")

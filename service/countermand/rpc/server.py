@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from countermand import __version__
+from countermand.core.ids import SCOPES
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.manual import ManualPool
@@ -194,11 +195,17 @@ class _Told:
 
 
 class _Router(grpc.GenericRpcHandler):
-    """Finds the handler of a method by its path."""
+    """Finds the handler of a method by its path.
+
+    Raises ValueError for a method that names no scope, or one that no key has: what nobody thought
+    about is not served.
+    """
 
     def __init__(self, guard: Guard, methods: Iterable[Unary | Stream]) -> None:
         self._handlers: dict[str, Any] = {}
         for method in methods:
+            if not method.scopes or not set(SCOPES).issuperset(method.scopes):
+                raise ValueError(f"{method.name} must name the scopes that may call it")
             handler: Any
             if isinstance(method, Stream):
                 handler = grpc.unary_stream_rpc_method_handler(guard.stream(method))
