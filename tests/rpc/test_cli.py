@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from countermand.client import Client
-from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED
+from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED, FINISH_OUTCOME_COMPLETED
 from countermand.v1.checkout_pb2 import Checkout
 from countermand.v1.order_pb2 import Order
 from countermand.v1.task_service_pb2 import CreateTaskRequest
@@ -232,6 +232,18 @@ async def test_watch_follows_a_group_in_json_lines(client: Client, command: Comm
     assert (result.status, result.err) == (0, "")
 
 
+async def test_a_key_from_the_environment_is_in_no_list_of_processes(
+    server: Server, client: Client, command: Command
+):
+    task_id, fence = await start_one(client)
+    watch = await command.start("watch", task_id)
+    await read_line(watch)
+    (line,) = alive_with(task_id)
+    assert server.key.rpartition("_")[2] not in line
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_COMPLETED)
+    assert (await finish(watch)).status == 0
+
+
 async def test_ctrl_c_is_130_and_quiet(client: Client, command: Command):
     task_id, _ = await start_one(client)
     watch = await command.start("watch", task_id)
@@ -366,15 +378,15 @@ async def test_serve_that_cannot_start_is_1(server: Server, command: Command):
     assert "Traceback" not in result.err
 
 
-def alive_in(folder: Path) -> list[str]:
-    """The processes whose command line names the folder."""
+def alive_with(text: str) -> list[str]:
+    """The processes whose command line has this text."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_text()
         except OSError:  # it has ended meanwhile
             continue
-        if str(folder) in line:
+        if text in line:
             found.append(line.replace("\0", " "))
     return found
 
@@ -386,7 +398,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     assert list(folder.iterdir()) == []
-    assert alive_in(folder) == []
+    assert alive_with(str(folder)) == []
 
 
 async def test_the_demo_brings_its_server_and_plays_to_the_end(folder: Path):
@@ -432,7 +444,7 @@ async def test_a_demo_that_is_broken_off_takes_its_server_along(
 ):
     demo = await Command(TMPDIR=str(folder)).start("demo", "--self-contained")
     while "RUNNING" not in await read_line(demo):
-        assert alive_in(folder)
+        assert alive_with(str(folder))
     demo.send_signal(number)
     result = await finish(demo)
     assert (result.status, result.err) == (status, "")

@@ -267,6 +267,8 @@ def _cases_of_tasks():
         {"x": "\0"},
     ):
         yield "labels", t.CreateTaskRequest(labels=labels)
+    for request in (k.RevokeKeyRequest, k.RotateKeyRequest):
+        yield "key_id", request(key_id="cmd_sandbox_0123456789abcdef_" + "0" * 64)
     for bad in spans(0, 30 * 86_400):
         yield "overlap", k.RotateKeyRequest(key_id="k", overlap=bad)
     for bad in BAD_TIMES:

@@ -140,6 +140,18 @@ async def test_a_late_reading_of_the_store_brings_no_revoked_key_back(fixture: F
     assert not fixture.let_in(secret)
 
 
+async def test_a_revoked_key_is_refused_even_if_the_store_cannot_be_read(fixture: Fixture):
+    key, secret = await fixture.keyring.create(NEW)
+
+    async def fail() -> list[Key]:
+        raise StoreFailed("cannot read")
+
+    fixture.engine.store.keys = fail
+    with pytest.raises(StoreFailed):
+        await fixture.keyring.revoke(key.key_id)
+    assert not fixture.let_in(secret)
+
+
 # Notes of uses.
 
 

@@ -119,7 +119,8 @@ class Keyring:
 
     async def revoke(self, key_id: str) -> Key:
         """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
-        await self._writer.submit(RevokeKey(0, key_id))
+        # It is refused from here on, also if the reading fails.
+        self._keys[key_id] = await self._writer.submit(RevokeKey(0, key_id))
         await self.load()
         return self._with_use(self._keys[key_id])
 

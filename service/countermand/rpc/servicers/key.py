@@ -6,7 +6,7 @@ from countermand.rpc.keyring import Keyring
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
-from countermand.rpc.wire.parse.keys import parse_create_key, parse_rotate_key
+from countermand.rpc.wire.parse.keys import parse_create_key, parse_revoke_key, parse_rotate_key
 from countermand.rpc.wire.render.keys import render_key
 from countermand.v1 import key_service_pb2 as pb
 
@@ -54,10 +54,8 @@ class KeyService:
         return pb.ListKeysResponse(keys=[render_key(key) for key in page], next_page_token=token)
 
     async def revoke(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:
-        form = Form()
-        key_id = form.name("key_id", request.key_id)
-        form.check()
-        return pb.RevokeKeyResponse(key=render_key(await self._keyring.revoke(key_id)))
+        key = await self._keyring.revoke(parse_revoke_key(request))
+        return pb.RevokeKeyResponse(key=render_key(key))
 
     async def rotate(self, call: Call, request: pb.RotateKeyRequest) -> pb.RotateKeyResponse:
         key_id, overlap = parse_rotate_key(request)

@@ -1,10 +1,11 @@
-"""New keys, and keys that replace others."""
+"""What is asked about keys."""
 
 from collections.abc import Sequence
 
 from countermand.core.commands import NewKey
 from countermand.core.ids import ENVIRONMENTS, SCOPES
 from countermand.core.keys import KeyLimits
+from countermand.rpc.keyring import PREFIX
 from countermand.rpc.wire.form import DAY, Form
 from countermand.v1 import key_service_pb2 as pb
 
@@ -29,13 +30,29 @@ def parse_create_key(request: pb.CreateKeyRequest, now: int) -> NewKey:
     return new
 
 
+def parse_revoke_key(request: pb.RevokeKeyRequest) -> str:
+    """Reads which key to revoke."""
+    form = Form()
+    key_id = _key_id(form, request)
+    form.check()
+    return key_id
+
+
 def parse_rotate_key(request: pb.RotateKeyRequest) -> tuple[str, int]:
     """Reads which key to replace, and for how long it is still accepted."""
     form = Form()
-    key_id = form.name("key_id", request.key_id)
+    key_id = _key_id(form, request)
     overlap = form.span("overlap", request, DEFAULT_OVERLAP, least=0, most=LONGEST_OVERLAP)
     form.check()
     return key_id, overlap
+
+
+def _key_id(form: Form, request: pb.RevokeKeyRequest | pb.RotateKeyRequest) -> str:
+    if request.key_id.startswith(f"{PREFIX}_"):
+        # What is not found is repeated in the answer, and a key must not be.
+        form.reject("key_id", "must be the id of a key, not the key itself")
+        return ""
+    return form.name("key_id", request.key_id)
 
 
 def _scopes(form: Form, scopes: Sequence[str]) -> tuple[str, ...]:
