@@ -75,11 +75,11 @@ def fill(path: Path) -> list[Row]:
         db.execute("BEGIN")
         db.executemany(
             "INSERT INTO cancellations (namespace_no, cancellation_id, target_kind, target_id,"
-            " reason, message, requested_by, on_behalf_of, request_id, create_time, trace_id,"
-            " span_id, sampled, accept_seq, state, deadline_time, end_time, live_count,"
-            " never_started_count, acknowledged_count, forced_count, agent_lost_count,"
-            " completed_count) VALUES (?, ?, 'TASK', ?, ?, ?, 'key', '', NULL, ?, ?, ?, 0, 0, ?,"
-            " NULL, ?, 0, ?, ?, ?, ?, 0)",
+            " reason, message, requested_by, certificate_name, on_behalf_of, request_id,"
+            " create_time, trace_id, span_id, sampled, accept_seq, state, deadline_time, end_time,"
+            " live_count, never_started_count, acknowledged_count, forced_count, agent_lost_count,"
+            " completed_count) VALUES (?, ?, 'TASK', ?, ?, ?, 'key', '', '', NULL, ?, ?, ?, 0, 0,"
+            " ?, NULL, ?, 0, ?, ?, ?, ?, 0)",
             (
                 (
                     namespace,

@@ -22,7 +22,6 @@ from countermand.core.states import (
     TargetKind,
     TaskState,
 )
-from countermand.core.trace import TraceContext
 from countermand.rpc.method import Stream, Unary
 from countermand.rpc.wire.render.cancellations import render_cancellation
 from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
@@ -40,6 +39,7 @@ from countermand.v1 import (
 )
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
+from tests.support.ask import CALLER
 from tests.support.caller import everything, new_id, take
 from tests.support.inside import inside
 from tests.support.records import filled
@@ -170,7 +170,7 @@ FULL = {
     "scopes": ("tasks:read",),
     "secret_hash": b"x" * 32,
     "closed": True,
-    "trace": TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True),
+    "caller": CALLER,
     "state": TaskState.CANCELLED,
     "cancel_proof": CancelProof.FORCED,
     "charge_state": ChargeState.CAPTURED,

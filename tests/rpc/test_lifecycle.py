@@ -104,7 +104,7 @@ async def test_a_port_in_use_is_refused(tmp_path):
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:50051", "example.com:1"])
 async def test_an_address_that_others_can_reach_is_refused(tmp_path, listen):
     status, out, err = await run_to_the_end(tmp_path / "x.db", "--listen", listen)
-    assert (status, out) == (1, "")
+    assert (status, out) == (2, "")
     assert "not a loopback address" in err
     assert not (tmp_path / "x.db").exists()
 

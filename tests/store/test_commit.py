@@ -16,6 +16,7 @@ from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Store
 from tests.support.ask import (
     AGENT,
+    CALLER,
     G1,
     NS,
     OTHER,
@@ -24,7 +25,6 @@ from tests.support.ask import (
     T2,
     T3,
     T4,
-    TRACE,
     acknowledged,
     cancel,
     cancel_group,
@@ -68,7 +68,7 @@ async def test_rows_read_back_are_the_rows_that_were_decided(keeper: Keeper) -> 
     reading = await keeper.store.cancellation(NS, answer.cancellation.cancellation_id)
     assert reading is not None
     assert reading.cancellation == answer.cancellation
-    assert reading.cancellation.trace == TRACE
+    assert reading.cancellation.caller == CALLER
     assert tuple(task.evolve(number=0) for task in reading.covered) == tuple(
         task.evolve(number=0) for task in answer.covered
     )

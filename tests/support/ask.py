@@ -3,6 +3,7 @@
 from typing import Any
 
 from countermand.core import commands as c
+from countermand.core.caller import Caller
 from countermand.core.keys import Key
 from countermand.core.records import SECOND, Target
 from countermand.core.states import ChargeState, TargetKind, TaskState
@@ -12,6 +13,7 @@ NS = 1
 OTHER = 2
 AGENT = "agent-1"
 TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True)
+CALLER = Caller("key-1", TRACE, "shop.example")
 FIRST_TIME = 1_700_000_000 * SECOND
 """A day in November 2023, when every test of the rules begins."""
 
@@ -76,8 +78,7 @@ def create_checkout(
             "expire_time": None,
             "tasks": tuple(new(id) for id in task_ids),
             "supersede": False,
-            "requested_by": "key-1",
-            "trace": TRACE,
+            "caller": CALLER,
         }
         | fields
     )
@@ -88,7 +89,7 @@ def complete(checkout_id: str = X1, *, ns: int = NS) -> c.CompleteCheckout:
 
 
 def change_cart(cart_id: str = C1, lines: bytes = b"other lines", *, ns: int = NS) -> c.ChangeCart:
-    return c.ChangeCart(ns, cart_id, lines, "key-2", TRACE)
+    return c.ChangeCart(ns, cart_id, lines, Caller("key-2", TRACE))
 
 
 def create_order(
@@ -185,8 +186,7 @@ def _cancel(target_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         "expected_version": None,
         "validate_only": False,
         "on_behalf_of": "",
-        "requested_by": "key-1",
-        "trace": TRACE,
+        "caller": CALLER,
     } | fields
 
 

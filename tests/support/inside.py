@@ -12,8 +12,9 @@ import grpc
 from countermand.engine.watchers import WRITE_TIMEOUT, Watchers
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard
+from countermand.rpc.listening import OPTIONS
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.server import OPTIONS, _Router
+from countermand.rpc.server import _Router
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
 from countermand.rpc.servicers.checkout import CheckoutService

@@ -2,11 +2,13 @@
 
 import pytest
 
+from countermand.core.caller import Caller
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, Disposition, TaskState
 from countermand.core.trace import TraceContext
 from tests.support.ask import (
+    CALLER,
     NS,
     OTHER,
     R1,
@@ -14,7 +16,6 @@ from tests.support.ask import (
     R3,
     T1,
     T2,
-    TRACE,
     acknowledged,
     cancel,
     cancel_group,
@@ -55,8 +56,8 @@ def test_the_record_says_who_why_and_what(running: World) -> None:
     ).cancellation
     assert (record.target) == (target("task", T1))
     assert (record.reason, record.message) == ("customer_requested", "please stop")
-    assert (record.requested_by, record.on_behalf_of) == ("key-1", "buyer 7")
-    assert (record.request_id, record.trace) == (R1, TRACE)
+    assert (record.caller, record.on_behalf_of) == (CALLER, "buyer 7")
+    assert record.request_id == R1
     assert (record.create_time, record.deadline_time) == (running.now, running.now + 5 * SECOND)
     assert (record.state, record.end_time) == (C.IN_PROGRESS, None)
     assert running.task(T1).cancellation_id == record.cancellation_id
@@ -101,9 +102,8 @@ def test_a_join_answers_with_the_first_cancellation_whose_reason_and_caller_stay
             request_id=R2,
             reason="fraud",
             message="other",
-            requested_by="key-2",
             on_behalf_of="x",
-            trace=LATER,
+            caller=Caller("key-2", LATER),
             grace=60 * SECOND,
         )
     )
@@ -205,7 +205,7 @@ def test_a_repeat_comes_before_the_expected_version(running: World) -> None:
 
 def test_a_repeat_may_come_from_another_key_and_trace(running: World) -> None:
     running.do(cancel(request_id=R1))
-    assert running.do(cancel(request_id=R1, requested_by="key-2", trace=LATER)).replayed
+    assert running.do(cancel(request_id=R1, caller=Caller("key-2", LATER))).replayed
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_superseding_cancels_the_older_and_the_cart_is_the_new_ones_at_once() ->
     older = world.checkout(X1)
     assert (older.state, older.cancel_reason) == (X.CANCELLING, "superseded")
     assert world.task(T1).cancel_reason == "superseded"
-    assert world.cancellation(older.cancellation_id).requested_by == "key-1"
+    assert world.cancellation(older.cancellation_id).caller.requested_by == "key-1"
     assert _cart(world) == (K.LOCKED, X2)
     world.do(acknowledged(T1))
     assert (world.checkout(X1).state, _cart(world)) == (X.CANCELLED, (K.LOCKED, X2))
@@ -147,7 +147,7 @@ def test_changing_a_locked_cart_cancels_its_checkout_in_the_same_transaction() -
     answer = world.do(change_cart(lines=b"new"))
     cancelled = answer.cancelled
     assert cancelled is not None
-    assert (cancelled.cancellation.reason, cancelled.cancellation.requested_by) == (
+    assert (cancelled.cancellation.reason, cancelled.cancellation.caller.requested_by) == (
         "cart_changed",
         "key-2",
     )

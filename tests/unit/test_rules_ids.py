@@ -5,9 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from countermand.core.caller import Caller
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker, is_name, parse_uuid, uuid_at
-from tests.support.ask import cancel, cancel_group, completed, create, start
+from tests.support.ask import TRACE, cancel, cancel_group, completed, create, start
 from tests.support.world import World
 
 NOW = 1_700_000_000_123_456
@@ -119,7 +120,7 @@ def test_equal_requests_have_equal_fingerprints_and_others_do_not() -> None:
         cancel_group(cancel().target_id),
     ]
     assert len({request.fingerprint() for request in requests}) == len(requests)
-    again = cancel(requested_by="x", request_id=cancel().target_id, validate_only=True)
+    again = cancel(caller=Caller("x", TRACE), request_id=cancel().target_id, validate_only=True)
     assert again.fingerprint() == cancel().fingerprint()
 
 

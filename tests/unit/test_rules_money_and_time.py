@@ -167,7 +167,7 @@ def test_a_task_expires_by_an_ordinary_cancel_of_the_system(world: World) -> Non
     assert (pending.state, pending.cancel_proof) == (S.CANCELLED, CancelProof.NEVER_STARTED)
     for task in (running, pending):
         record = world.cancellation(task.cancellation_id)
-        assert (record.reason, record.requested_by, record.request_id) == (
+        assert (record.reason, record.caller.requested_by, record.request_id) == (
             "timeout",
             "system:expiry",
             None,
@@ -204,7 +204,7 @@ def test_a_checkout_expires_with_its_tasks_and_unlocks_its_cart(world: World) ->
     assert world.do(reap()).expired == 1
     checkout = world.checkout(X1)
     assert (checkout.state, checkout.cancel_reason) == (CheckoutState.CANCELLING, "timeout")
-    assert world.cancellation(checkout.cancellation_id).requested_by == "system:expiry"
+    assert world.cancellation(checkout.cancellation_id).caller.requested_by == "system:expiry"
     world.do(acknowledged(T1))
     assert world.checkout(X1).state is CheckoutState.CANCELLED
     assert world.cart(C1).checkout_id is None
@@ -247,5 +247,5 @@ def test_a_caller_may_have_cancelled_what_expires_with_a_request_that_it_repeats
 ) -> None:
     world.do_all(create(T1, expire_time=world.now), start(T1), reap())
     joined = world.do(cancel(T1, request_id=R1, grace=SECOND))
-    assert (joined.cancellation.requested_by, joined.replayed) == ("system:expiry", False)
+    assert (joined.cancellation.caller.requested_by, joined.replayed) == ("system:expiry", False)
     assert world.do(cancel(T1, request_id=R1, grace=SECOND)).replayed

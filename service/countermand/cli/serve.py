@@ -1,10 +1,13 @@
 """`countermand serve`."""
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from countermand.cli.failures import WRONG_USAGE, Failure
 from countermand.cli.options import SERVER, parse_span
 
 
@@ -21,6 +24,38 @@ def serve(
         str,
         typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where everything is kept."),
     ] = "sqlite:///countermand.db",
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_CERT",
+            metavar="FILE",
+            help="Encrypt, with this certificate and its chain, in PEM. It is read again when it"
+            " changes.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="The certificate's private key."
+        ),
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_CLIENT_CA",
+            metavar="FILE",
+            help="Demand of every client a certificate of one of these authorities, in PEM.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="COUNTERMAND_INSECURE",
+            help="Listen without encryption also where other machines reach it: for a network that"
+            " encrypts by itself.",
+        ),
+    ] = False,
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -37,11 +72,24 @@ def serve(
     store without keys it first makes one with all scopes, for tenant `default` in `sandbox`, and
     prints it once to stderr. SIGTERM and Ctrl-C drain; a second one stops at once.
     """
+    # gRPC's own lines are no JSON, and any stranger could have them written.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # The client commands start faster without the server's modules.
     import uvloop
 
     from countermand.rpc.server import serve as run_server
     from countermand.rpc.settings import Settings
 
-    settings = Settings(listen=listen, store=store, drain_timeout=drain_timeout.total_seconds())
+    try:
+        settings = Settings(
+            listen=listen,
+            store=store,
+            drain_timeout=drain_timeout.total_seconds(),
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            insecure=insecure,
+        )
+    except ValueError as error:
+        raise Failure(str(error), WRONG_USAGE) from None
     raise typer.Exit(uvloop.run(run_server(settings)))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from countermand.core.caller import Caller
 from countermand.core.records import Record, Target, Task
 from countermand.core.states import (
     CancellationState,
@@ -9,7 +10,6 @@ from countermand.core.states import (
     Disposition,
     TaskState,
 )
-from countermand.core.trace import TraceContext
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,11 @@ class Cancellation(Record):
     target: Target
     reason: str
     message: str
-    requested_by: str
     on_behalf_of: str
     request_id: str | None
     create_time: int
-    trace: TraceContext
-    """The span of the call that was accepted."""
+    caller: Caller
+    """The call that was accepted."""
     seq: int
     """The last commit position before the accept: what ended later, ended after it."""
     state: CancellationState = CancellationState.IN_PROGRESS

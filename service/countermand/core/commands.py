@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
+from countermand.core.caller import Caller
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.core.states import ChargeState, TaskState
-from countermand.core.trace import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,7 @@ class CreateCheckout(Command):
     expire_time: int | None
     tasks: tuple[NewTask, ...]
     supersede: bool
-    requested_by: str
-    trace: TraceContext
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,7 @@ class ChangeCart(Command):
 
     cart_id: str
     line_items: bytes
-    requested_by: str
-    trace: TraceContext
+    caller: Caller
 
 
 class OrderSnapshot(NamedTuple):
@@ -171,8 +169,7 @@ class Cancel(Command):
     expected_version: int | None
     validate_only: bool
     on_behalf_of: str
-    requested_by: str
-    trace: TraceContext
+    caller: Caller
     by_cart: bool = False
     """Whether `target_id` is a cart, and the target the checkout that locks it."""
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from countermand.core.errors import Reason, Refused, invalid, unavailable
 from countermand.engine.watchers import Watcher, Watchers
+from countermand.rpc.certificates import client_name
 from countermand.rpc.keyring import Keyring, Principal
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.status import Rendered, render
@@ -30,10 +31,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Guard:
     """Wraps methods into handlers for grpc.aio."""
 
-    def __init__(self, keyring: Keyring, watchers: Watchers, tracing: Tracing) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        watchers: Watchers,
+        tracing: Tracing,
+        *,
+        mutual_tls: bool = False,
+    ) -> None:
+        """`mutual_tls` says whether clients show certificates, whose names are remembered."""
         self._keyring = keyring
         self._watchers = watchers
         self._tracing = tracing
+        self._mutual_tls = mutual_tls
         self._draining = False
 
     def drain(self) -> None:
@@ -48,7 +58,8 @@ class Guard:
             trace = self._tracing.start_call(method.name, traceparent)
             try:
                 principal, request = self._let_in(method, key, data)
-                response = await method.handle(Call(principal, trace.context), request)
+                call = self._call(principal, trace, context)
+                response = await method.handle(call, request)
                 answer = response.SerializeToString()
             except BaseException as error:
                 await self._abort(context, method.name, trace, _refusal_of(error))
@@ -71,7 +82,7 @@ class Guard:
                 principal, request = self._let_in(method, key, data)
                 event = "watch ended"
                 with self._watchers.opened(principal.key_id) as watcher:
-                    call = Call(principal, trace.context)
+                    call = self._call(principal, trace, context)
                     await _send(method, call, request, watcher, context, trace)
             except BaseException as error:
                 await self._abort(context, method.name, trace, _refusal_of(error), event)
@@ -95,6 +106,11 @@ class Guard:
             raise invalid(
                 "request", f"is no {method.request.DESCRIPTOR.full_name} in protobuf encoding"
             ) from None
+
+    def _call(self, principal: Principal, trace: CallTrace, context: Context) -> Call:
+        if not self._mutual_tls:
+            return Call(principal, trace.context)
+        return Call(principal, trace.context, lambda: client_name(context.auth_context()))
 
     async def _abort(
         self,

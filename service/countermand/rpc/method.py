@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
+from countermand.core.caller import Caller
 from countermand.core.trace import TraceContext
 from countermand.engine.watchers import Watcher
 from countermand.rpc.keyring import Principal
@@ -13,16 +14,27 @@ SMALL = 64 * 1024
 LARGE = 4 * 1024 * 1024
 
 
+def no_certificate() -> str:
+    """Returns the name in the certificate of a client that showed none."""
+    return ""
+
+
 class Call(NamedTuple):
     """One call that was let in."""
 
     principal: Principal
     trace: TraceContext
+    certificate_name: Callable[[], str] = no_certificate
+    """Returns the name in the client's certificate; it takes time, so only cancels ask."""
 
     @property
     def namespace(self) -> int:
         """The tenant and environment that the call sees."""
         return self.principal.namespace
+
+    def caller(self) -> Caller:
+        """Returns what is remembered with a cancel."""
+        return Caller(self.principal.key_id, self.trace, self.certificate_name())
 
 
 class Unary(NamedTuple):

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any, NoReturn
 
 import grpc
@@ -19,6 +18,7 @@ from countermand import __version__
 from countermand.core.ids import SCOPES
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
+from countermand.rpc.listening import OPTIONS, ListenRefused, listen
 from countermand.rpc.manual import ManualPool
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.servicers.agent import AgentService
@@ -35,29 +35,6 @@ from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
-# The defaults of gRPC are not safe for long streams. Unlimited streams let one client that resets
-# them starve all others; with few, gRPC's overload protection also refuses clients that keep to
-# the limit, since it counts streams that have ended and are not freed yet: with 100, measured, 24
-# of 270 calls of 90 at a time. The ping timeout governs a frozen peer, which the keepalive timeout
-# does not. A second server must not silently share the port.
-OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.max_concurrent_streams", 1000),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.max_metadata_size", 8 * 1024),
-    ("grpc.absolute_max_metadata_size", 16 * 1024),
-    ("grpc.server.max_pending_requests", 12_000),
-    ("grpc.server.max_pending_requests_hard_limit", 16_000),
-    ("grpc.max_connection_idle_ms", 5 * 60_000),
-    ("grpc.max_connection_age_ms", 60 * 60_000),
-    ("grpc.max_connection_age_grace_ms", 60_000),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.so_reuseport", 0),
-]
-
 YOUNG_OBJECTS = 10_000
 """How many new objects the garbage collector waits for before it looks at them."""
 ANSWER_SECONDS = 0.5
@@ -72,7 +49,6 @@ async def serve(settings: Settings) -> int:
     configure("INFO")
     tracing = Tracing.from_environment(service_version=__version__)
     try:
-        _refuse_public(settings.listen)
         async with running(settings.store) as (app, failing):
             app.writer.listen(Storyteller(tracing, app.store.name))
             return await _serve(settings, app, failing, tracing)
@@ -83,15 +59,12 @@ async def serve(settings: Settings) -> int:
         await asyncio.to_thread(tracing.shutdown)
 
 
-class ListenRefused(Exception):
-    """The address cannot be listened on; the text says why, for the operator."""
-
-
 async def _serve(
     settings: Settings, app: App, failing: asyncio.Task[None], tracing: Tracing
 ) -> int:
     told = _Told()
-    guard = Guard(app.keyring, app.watchers, tracing)
+    mutual_tls = settings.tls_client_ca is not None
+    guard = Guard(app.keyring, app.watchers, tracing, mutual_tls=mutual_tls)
     services: dict[str, Servicer] = {
         "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
         "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),
@@ -111,7 +84,7 @@ async def _serve(
     names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
     pool: Any = ManualPool()
     reflection.enable_server_reflection(names, generic, pool=pool)
-    port = _bind(server, settings.listen)
+    address = listen(server, settings)
     await server.start()
     _collect_less_often()
     if not len(app.keyring):
@@ -119,9 +92,9 @@ async def _serve(
         print(await app.keyring.create_first(), file=sys.stderr, flush=True)
     for name in ("", *services):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    host = settings.listen.rpartition(":")[0]
-    print(f"listening on {host}:{port}", flush=True)
-    log.info("serving", extra=fields(address=f"{host}:{port}", store=app.store.name))
+    print(f"listening on {address}", flush=True)
+    encrypted = settings.tls_cert is not None
+    log.info("serving", extra=fields(address=address, store=app.store.name, encrypted=encrypted))
 
     leaving = asyncio.create_task(told.first.wait())
     await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
@@ -234,28 +207,3 @@ class _GenericOnly:
 
     def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
         """Leaves them out: the generic handlers have the same methods."""
-
-
-def _refuse_public(listen: str) -> None:
-    """Raises ListenRefused for an address that others than this machine can reach."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit():
-        raise ListenRefused(f"--listen must be HOST:PORT, not {listen}")
-    address = None
-    with suppress(ValueError):
-        address = ip_address(host.strip("[]"))
-    if host != "localhost" and (address is None or not address.is_loopback):
-        raise ListenRefused(
-            f"{listen} is not a loopback address, and calls are not encrypted: "
-            "listen on 127.0.0.1, behind a proxy that ends TLS"
-        )
-
-
-def _bind(server: grpc.aio.Server, listen: str) -> int:
-    try:
-        port = server.add_insecure_port(listen)
-    except RuntimeError:
-        port = 0
-    if not port:
-        raise ListenRefused(f"cannot listen on {listen}: is another server there?")
-    return port

@@ -44,7 +44,7 @@ class Storyteller:
         if len(tasks) == 1:
             attributes["countermand.task_id"] = tasks[0].task_id
         self._tracing.record_story(
-            cancellation.trace,
+            cancellation.caller.trace,
             "countermand.tasks.ended",
             start_ns=committed.start_ns,
             end_ns=committed.end_ns,
@@ -64,7 +64,7 @@ def _ends(committed: Committed) -> list[tuple[Cancellation, list[Task]]]:
     found = []
     for key, tasks in ended.items():
         cancellation = rows.cancellations.get(key)
-        if cancellation is None or not cancellation.trace.sampled:
+        if cancellation is None or not cancellation.caller.trace.sampled:
             continue
         if cancellation.create_time != rows.now:
             found.append((cancellation, tasks))

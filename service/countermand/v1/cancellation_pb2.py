@@ -26,19 +26,19 @@ from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/cancellation.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x03\n\x0c\x43\x61ncellation\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\x12\x11\n\x07task_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08group_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63heckout_id\x18\x04 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x05 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x14\n\x0crequested_by\x18\x08 \x01(\t\x12\x14\n\x0con_behalf_of\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x30\n\x05state\x18\x0b \x01(\x0e\x32!.countermand.v1.CancellationState\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdeadline_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x0f \x01(\t\x12\x33\n\x07results\x18\x10 \x03(\x0b\x32\".countermand.v1.CancellationResultB\x08\n\x06target\"\xd2\x01\n\x12\x43\x61ncellationResult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x30\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.Disposition\x12-\n\ntask_state\x18\x03 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\x31\n\x0c\x63\x61ncel_proof\x18\x04 \x01(\x0e\x32\x1b.countermand.v1.CancelProof\x12\x17\n\x0frefund_required\x18\x05 \x01(\x08*\xbe\x01\n\x11\x43\x61ncellationState\x12\"\n\x1e\x43\x41NCELLATION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43\x41NCELLATION_STATE_IN_PROGRESS\x10\x01\x12 \n\x1c\x43\x41NCELLATION_STATE_SUCCEEDED\x10\x02\x12\x1e\n\x1a\x43\x41NCELLATION_STATE_PARTIAL\x10\x03\x12\x1f\n\x1b\x43\x41NCELLATION_STATE_TOO_LATE\x10\x04*v\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_STOPPING\x10\x01\x12\x17\n\x13\x44ISPOSITION_STOPPED\x10\x02\x12\x17\n\x13\x44ISPOSITION_SKIPPED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/cancellation.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x04\n\x0c\x43\x61ncellation\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\x12\x11\n\x07task_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08group_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63heckout_id\x18\x04 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x05 \x01(\tH\x00\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x14\n\x0crequested_by\x18\x08 \x01(\t\x12\x18\n\x10\x63\x65rtificate_name\x18\x11 \x01(\t\x12\x14\n\x0con_behalf_of\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x30\n\x05state\x18\x0b \x01(\x0e\x32!.countermand.v1.CancellationState\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdeadline_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x0f \x01(\t\x12\x33\n\x07results\x18\x10 \x03(\x0b\x32\".countermand.v1.CancellationResultB\x08\n\x06target\"\xd2\x01\n\x12\x43\x61ncellationResult\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x30\n\x0b\x64isposition\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.Disposition\x12-\n\ntask_state\x18\x03 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\x31\n\x0c\x63\x61ncel_proof\x18\x04 \x01(\x0e\x32\x1b.countermand.v1.CancelProof\x12\x17\n\x0frefund_required\x18\x05 \x01(\x08*\xbe\x01\n\x11\x43\x61ncellationState\x12\"\n\x1e\x43\x41NCELLATION_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43\x41NCELLATION_STATE_IN_PROGRESS\x10\x01\x12 \n\x1c\x43\x41NCELLATION_STATE_SUCCEEDED\x10\x02\x12\x1e\n\x1a\x43\x41NCELLATION_STATE_PARTIAL\x10\x03\x12\x1f\n\x1b\x43\x41NCELLATION_STATE_TOO_LATE\x10\x04*v\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44ISPOSITION_STOPPING\x10\x01\x12\x17\n\x13\x44ISPOSITION_STOPPED\x10\x02\x12\x17\n\x13\x44ISPOSITION_SKIPPED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.cancellation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CANCELLATIONSTATE']._serialized_start=825
-  _globals['_CANCELLATIONSTATE']._serialized_end=1015
-  _globals['_DISPOSITION']._serialized_start=1017
-  _globals['_DISPOSITION']._serialized_end=1135
+  _globals['_CANCELLATIONSTATE']._serialized_start=851
+  _globals['_CANCELLATIONSTATE']._serialized_end=1041
+  _globals['_DISPOSITION']._serialized_start=1043
+  _globals['_DISPOSITION']._serialized_end=1161
   _globals['_CANCELLATION']._serialized_start=114
-  _globals['_CANCELLATION']._serialized_end=609
-  _globals['_CANCELLATIONRESULT']._serialized_start=612
-  _globals['_CANCELLATIONRESULT']._serialized_end=822
+  _globals['_CANCELLATION']._serialized_end=635
+  _globals['_CANCELLATIONRESULT']._serialized_start=638
+  _globals['_CANCELLATIONRESULT']._serialized_end=848
 # @@protoc_insertion_point(module_scope)

@@ -36,7 +36,7 @@ DISPOSITION_STOPPED: Disposition
 DISPOSITION_SKIPPED: Disposition
 
 class Cancellation(_message.Message):
-    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results")
+    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "certificate_name", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results")
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class Cancellation(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REQUESTED_BY_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_NAME_FIELD_NUMBER: _ClassVar[int]
     ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +62,7 @@ class Cancellation(_message.Message):
     reason: str
     message: str
     requested_by: str
+    certificate_name: str
     on_behalf_of: str
     request_id: str
     state: CancellationState
@@ -69,7 +71,7 @@ class Cancellation(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     trace_id: str
     results: _containers.RepeatedCompositeFieldContainer[CancellationResult]
-    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
+    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
 
 class CancellationResult(_message.Message):
     __slots__ = ("task_id", "disposition", "task_state", "cancel_proof", "refund_required")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from countermand.core.answers import Cancelled
+from countermand.core.caller import Caller
 from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.commands import Cancel
 from countermand.core.draft import Draft
@@ -17,7 +18,6 @@ from countermand.core.records import (
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle
 from countermand.core.states import ENDED_STATES, CancelProof, TargetKind, TaskState
-from countermand.core.trace import TraceContext
 
 OwnCancel = TypeVar("OwnCancel", bound=Cancel)
 
@@ -54,9 +54,7 @@ def replay(command: Cancel, draft: Draft) -> Cancellation | None:
     return cancellation
 
 
-def own_cancel(
-    kind: type[OwnCancel], target: Target, reason: str, requested_by: str, trace: TraceContext
-) -> OwnCancel:
+def own_cancel(kind: type[OwnCancel], target: Target, reason: str, caller: Caller) -> OwnCancel:
     """Returns a cancel that follows from something else than a call for it, with all defaults."""
     return kind(
         namespace=target.namespace,
@@ -68,8 +66,7 @@ def own_cancel(
         expected_version=None,
         validate_only=False,
         on_behalf_of="",
-        requested_by=requested_by,
-        trace=trace,
+        caller=caller,
     )
 
 
@@ -94,11 +91,10 @@ def open_cancellation(
         target=target,
         reason=command.reason,
         message=command.message,
-        requested_by=command.requested_by,
         on_behalf_of=command.on_behalf_of,
         request_id=None if command.validate_only else command.request_id,
         create_time=draft.now,
-        trace=command.trace,
+        caller=command.caller,
         seq=draft.position(command.namespace),
     )
     cover(cancellation, covered, draft)

@@ -1,6 +1,7 @@
 """Checkouts and the carts that they lock."""
 
 from countermand.core.answers import Cancelled, CartChanged, CheckoutCreated
+from countermand.core.caller import Caller
 from countermand.core.commands import CancelCheckout, ChangeCart, CompleteCheckout, CreateCheckout
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, not_found
@@ -16,7 +17,6 @@ from countermand.core.rules.holders import (
     wants_holders,
 )
 from countermand.core.states import CartState, CheckoutState, TargetKind
-from countermand.core.trace import TraceContext
 
 SUPERSEDED = "superseded"
 CART_CHANGED = "cart_changed"
@@ -99,7 +99,7 @@ def _lock_cart(command: CreateCheckout, cart_id: str, draft: Draft) -> None:
                 f"checkout {cart.checkout_id} runs on cart {cart_id}",
                 metadata={"cart_id": cart_id, "checkout_id": cart.checkout_id or ""},
             )
-        _cancel_its_checkout(cart, SUPERSEDED, command.requested_by, command.trace, draft)
+        _cancel_its_checkout(cart, SUPERSEDED, command.caller, draft)
     if cart is None:
         draft.save_cart(
             Cart(
@@ -118,12 +118,10 @@ def _lock_cart(command: CreateCheckout, cart_id: str, draft: Draft) -> None:
     )
 
 
-def _cancel_its_checkout(
-    cart: Cart, reason: str, requested_by: str, trace: TraceContext, draft: Draft
-) -> Cancelled:
+def _cancel_its_checkout(cart: Cart, reason: str, caller: Caller, draft: Draft) -> Cancelled:
     """Cancels the checkout that locks a cart, or joins its running cancel."""
     checkout = Target(TargetKind.CHECKOUT, cart.namespace, cart.checkout_id or "")
-    cancel = own_cancel(CancelCheckout, checkout, reason, requested_by, trace)
+    cancel = own_cancel(CancelCheckout, checkout, reason, caller)
     return cancel_checkout(cancel, draft)
 
 
@@ -202,9 +200,7 @@ def change_cart(command: ChangeCart, draft: Draft) -> CartChanged:
         raise cart_closed(cart)
     cancelled = None
     if cart.state is CartState.LOCKED:
-        cancelled = _cancel_its_checkout(
-            cart, CART_CHANGED, command.requested_by, command.trace, draft
-        )
+        cancelled = _cancel_its_checkout(cart, CART_CHANGED, command.caller, draft)
     now = draft.cart(command.namespace, command.cart_id) or cart
     changed = now.evolve(line_items=command.line_items, version=cart.version + 1)
     draft.save_cart(changed)

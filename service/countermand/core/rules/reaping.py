@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from countermand.core.answers import Reaped
+from countermand.core.caller import Caller
 from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
 from countermand.core.records import Agent, Target, Task
@@ -100,7 +101,7 @@ def _expiry(kind: type[Expiry], target: Target, draft: Draft) -> Expiry:
     """Returns the cancel of what has expired, in a trace of its own."""
     trace_id = draft.new_uuid().replace("-", "")
     trace = TraceContext(trace_id, trace_id[16:], sampled=False)
-    return own_cancel(kind, target, EXPIRY_REASON, EXPIRY, trace)
+    return own_cancel(kind, target, EXPIRY_REASON, Caller(EXPIRY, trace))
 
 
 def _lost(agent: Agent, now: int) -> bool:

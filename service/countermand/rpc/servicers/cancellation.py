@@ -120,8 +120,7 @@ class CancellationService:
             target_field,
             request,
             namespace=call.namespace,
-            requested_by=call.principal.key_id,
-            trace=call.trace,
+            caller=call.caller(),
         )
         done: Cancelled = await self._writer.submit(command, call.trace)
         return done

@@ -49,8 +49,7 @@ class CheckoutService:
             request,
             call.namespace,
             Fresh(self._clock.now(), self._ids),
-            requested_by=call.principal.key_id,
-            trace=call.trace,
+            caller=call.caller(),
         )
         created: CheckoutCreated = await self._writer.submit(command, call.trace)
         return pb.CreateCheckoutResponse(
@@ -90,9 +89,7 @@ class CheckoutService:
         return pb.GetCartResponse(cart=render_cart(cart))
 
     async def change_cart(self, call: Call, request: pb.ChangeCartRequest) -> pb.ChangeCartResponse:
-        command = parse.parse_change_cart(
-            request, call.namespace, requested_by=call.principal.key_id, trace=call.trace
-        )
+        command = parse.parse_change_cart(request, call.namespace, caller=call.caller())
         changed: CartChanged = await self._writer.submit(command, call.trace)
         done = changed.cancelled
         return pb.ChangeCartResponse(

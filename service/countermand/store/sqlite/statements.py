@@ -22,9 +22,9 @@ ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, fulfilled, state, cancel
 CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
-    "on_behalf_of, request_id, create_time, trace_id, span_id, sampled, accept_seq, state, "
-    "deadline_time, end_time, live_count, never_started_count, acknowledged_count, forced_count, "
-    "agent_lost_count, completed_count"
+    "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
+    "accept_seq, state, deadline_time, end_time, live_count, never_started_count, "
+    "acknowledged_count, forced_count, agent_lost_count, completed_count"
 )
 KEY_COLUMNS = (
     "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "

@@ -3,9 +3,9 @@
 from typing import TypeVar
 
 from countermand.core import commands as c
+from countermand.core.caller import Caller
 from countermand.core.records import DEFAULT_GRACE, Target
 from countermand.core.states import CancellationState, SummaryKey, TargetKind
-from countermand.core.trace import TraceContext
 from countermand.rpc.wire.enums import CANCELLATION_STATES, SUMMARY_KEYS, by_number
 from countermand.rpc.wire.form import HOUR, Form
 from countermand.v1 import cancellation_service_pb2 as pb
@@ -27,8 +27,7 @@ def parse_cancel(
     request: CancelRequest,
     *,
     namespace: int,
-    requested_by: str,
-    trace: TraceContext,
+    caller: Caller,
 ) -> Cancelling:
     """Reads any cancel: the common fields have the same names in all of them."""
     form = Form()
@@ -44,8 +43,7 @@ def parse_cancel(
         ),
         validate_only=request.validate_only,
         on_behalf_of=form.text("on_behalf_of", request.on_behalf_of, 256),
-        requested_by=requested_by,
-        trace=trace,
+        caller=caller,
         by_cart=target_field == "cart_id",
     )
     form.check()

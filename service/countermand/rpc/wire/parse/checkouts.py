@@ -1,7 +1,7 @@
 """New checkouts, and changes of carts."""
 
 from countermand.core import commands as c
-from countermand.core.trace import TraceContext
+from countermand.core.caller import Caller
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
@@ -14,8 +14,7 @@ def parse_create_checkout(
     namespace: int,
     fresh: Fresh,
     *,
-    requested_by: str,
-    trace: TraceContext,
+    caller: Caller,
 ) -> c.CreateCheckout:
     """Reads a new checkout with its tasks."""
     form = Form()
@@ -33,8 +32,7 @@ def parse_create_checkout(
         expire_time=form.future("checkout.expire_time", checkout, fresh.now),
         tasks=parse_new_tasks(form, request.tasks, parents, fresh),
         supersede=request.supersede,
-        requested_by=requested_by,
-        trace=trace,
+        caller=caller,
     )
     form.check()
     return command
@@ -51,7 +49,7 @@ def parse_complete_checkout(
 
 
 def parse_change_cart(
-    request: pb.ChangeCartRequest, namespace: int, *, requested_by: str, trace: TraceContext
+    request: pb.ChangeCartRequest, namespace: int, *, caller: Caller
 ) -> c.ChangeCart:
     """Reads the new lines of a cart."""
     form = Form()
@@ -59,8 +57,7 @@ def parse_change_cart(
         namespace,
         cart_id=form.name("cart_id", request.cart_id),
         line_items=encode_lines(request.line_items),
-        requested_by=requested_by,
-        trace=trace,
+        caller=caller,
     )
     form.check()
     return command

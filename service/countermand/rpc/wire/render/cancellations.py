@@ -18,11 +18,12 @@ def render_cancellation(
         cancellation_id=cancellation.cancellation_id,
         reason=cancellation.reason,
         message=cancellation.message,
-        requested_by=cancellation.requested_by,
+        requested_by=cancellation.caller.requested_by,
+        certificate_name=cancellation.caller.certificate_name,
         on_behalf_of=cancellation.on_behalf_of,
         request_id=cancellation.request_id or "",
         state=CANCELLATION_STATES[cancellation.state],
-        trace_id=cancellation.trace.trace_id,
+        trace_id=cancellation.caller.trace.trace_id,
         results=[
             cancellation_pb2.CancellationResult(
                 task_id=task.task_id,

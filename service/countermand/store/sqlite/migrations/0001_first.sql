@@ -204,6 +204,7 @@ CREATE TABLE cancellations (
     reason TEXT NOT NULL,
     message TEXT NOT NULL,
     requested_by TEXT NOT NULL,
+    certificate_name TEXT NOT NULL,
     on_behalf_of TEXT NOT NULL,
     request_id BLOB CHECK (length(request_id) = 16),
     create_time INTEGER NOT NULL,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from countermand.core.caller import Caller
 from countermand.core.cancellations import Cancellation, RequestId
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
@@ -21,36 +22,37 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         target=read_target(row[0], row[2], row[3]),
         reason=row[4],
         message=row[5],
-        requested_by=row[6],
-        on_behalf_of=row[7],
-        request_id=uuid_text(row[8]),
-        create_time=row[9],
-        trace=TraceContext(row[10], row[11], bool(row[12])),
-        seq=row[13],
-        state=CancellationState(row[14]),
-        deadline_time=row[15],
-        end_time=row[16],
-        live_count=row[17],
-        proofs=tuple(row[18:22]),
-        completed_count=row[22],
+        caller=Caller(row[6], TraceContext(row[11], row[12], bool(row[13])), row[7]),
+        on_behalf_of=row[8],
+        request_id=uuid_text(row[9]),
+        create_time=row[10],
+        seq=row[14],
+        state=CancellationState(row[15]),
+        deadline_time=row[16],
+        end_time=row[17],
+        live_count=row[18],
+        proofs=tuple(row[19:23]),
+        completed_count=row[23],
     )
 
 
 def write_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
     """Returns the row of a cancellation."""
+    requested_by, trace, certificate_name = cancellation.caller
     return (
         cancellation.namespace,
         uuid_bytes(cancellation.cancellation_id),
         *write_target(cancellation.target),
         cancellation.reason,
         cancellation.message,
-        cancellation.requested_by,
+        requested_by,
+        certificate_name,
         cancellation.on_behalf_of,
         uuid_bytes(cancellation.request_id),
         cancellation.create_time,
-        bytes.fromhex(cancellation.trace.trace_id),
-        bytes.fromhex(cancellation.trace.span_id),
-        int(cancellation.trace.sampled),
+        bytes.fromhex(trace.trace_id),
+        bytes.fromhex(trace.span_id),
+        int(trace.sampled),
         cancellation.seq,
         cancellation.state.value,
         cancellation.deadline_time,

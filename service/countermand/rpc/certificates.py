@@ -1,0 +1,134 @@
+"""The server's certificate: read at the start, and again when its files have changed."""
+
+import logging
+import ssl
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import grpc
+
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
+
+
+class CertificateRefused(Exception):
+    """The files cannot be used; the text says why, for the operator."""
+
+
+def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
+    """Returns a certificate and its key. Raises CertificateRefused if that is not what they are.
+
+    gRPC would say only that something is wrong, and only in its own log.
+    """
+    pair = _read(cert), _read(key)
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key, password="")  # and never ask for one
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise CertificateRefused(f"{key} is not the key of {cert}") from None
+        raise CertificateRefused(f"{cert} or {key} is not PEM, or the key is encrypted") from None
+    except OSError as error:
+        raise CertificateRefused(f"cannot read {cert} and {key}: {error.strerror}") from None
+    return pair
+
+
+def read_authorities(path: Path) -> bytes:
+    """Returns certificates to trust. Raises CertificateRefused if there are none."""
+    pem = _read(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise CertificateRefused(f"{path} has no certificates in PEM") from None
+    return pem
+
+
+class CertificateFiles(NamedTuple):
+    """Where the PEM files are."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None
+
+    def state(self) -> tuple[object, ...]:
+        """Returns what changes when one of the files is written, replaced or removed."""
+        return tuple(_state_of(path) for path in self if path is not None)
+
+    def read(self) -> grpc.ServerCertificateConfiguration:
+        """Returns the certificate for gRPC. Raises CertificateRefused if it cannot be served."""
+        cert, key = read_pair(self.cert, self.key)
+        authorities = None if self.client_ca is None else read_authorities(self.client_ca)
+        return grpc.ssl_server_certificate_configuration([(key, cert)], authorities)
+
+
+class CertificateReader:
+    """Gives gRPC the certificate for each new connection.
+
+    What is open stays open with the certificate that it began with. Files that do not fit together,
+    as when only one of them was replaced yet, change nothing, and are logged once.
+    """
+
+    def __init__(self, files: CertificateFiles) -> None:
+        """Reads the files. Raises CertificateRefused."""
+        self._files = files
+        self._lock = Lock()
+        self._seen = files.state()
+        self._first = files.read()
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Returns what the server listens with; clients must show a certificate if their
+        authorities are known."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._first,
+            self._read_again,  # type: ignore[arg-type]  # None means no change
+            require_client_authentication=self._files.client_ca is not None,
+        )
+
+    def _read_again(self) -> grpc.ServerCertificateConfiguration | None:
+        """Returns the new certificate, or None to go on with the last. gRPC calls it in threads of
+        its own, before each handshake."""
+        with self._lock:
+            state = self._files.state()
+            if state == self._seen:
+                return None
+            try:
+                found = self._files.read()
+            except CertificateRefused as refusal:
+                self._seen = state
+                log.error(
+                    "the new certificate cannot be used, and the last one is kept",
+                    extra=fields(cause=str(refusal)),
+                )
+                return None
+            if self._files.state() != state:
+                return None  # they are being written; the next connection looks again
+            self._seen = state
+            log.info("read a new certificate", extra=fields(file=str(self._files.cert)))
+            return found
+
+
+def client_name(auth_context: Mapping[str, Iterable[bytes]]) -> str:
+    """Returns the name in the certificate that a client showed: its first subject alternative
+    name, or its common name; empty if it has neither."""
+    for key in ("x509_subject_alternative_name", "x509_common_name"):
+        for name in auth_context.get(key, ()):
+            return name.decode("utf-8", "backslashreplace")
+    return ""
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateRefused(f"cannot read {path}: {error.strerror}") from None
