@@ -6,10 +6,9 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -18,44 +17,10 @@ from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED, FINISH_OU
 from countermand.v1.checkout_pb2 import Checkout
 from countermand.v1.order_pb2 import Order
 from countermand.v1.task_service_pb2 import CreateTaskRequest
+from tests.support.command import Command, finish, read_line
 from tests.support.server import Server
 
 UNKNOWN = "0192f0c1-0000-7000-8000-000000000001"
-
-
-class Result(NamedTuple):
-    status: int | None
-    out: str
-    err: str
-
-
-class Command:
-    """Runs `countermand` as a user with this environment."""
-
-    def __init__(self, **environment: str) -> None:
-        bare = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERMAND_")}
-        self.environment = bare | environment
-
-    async def start(self, *arguments: str, **environment: str) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "countermand", *arguments],
-            stdout=PIPE,
-            stderr=PIPE,
-            env=self.environment | environment,
-        )
-
-    async def __call__(self, *arguments: str, **environment: str) -> Result:
-        return await finish(await self.start(*arguments, **environment))
-
-
-async def finish(process: Process) -> Result:
-    out, err = await process.communicate()
-    return Result(process.returncode, out.decode(), err.decode())
-
-
-async def read_line(process: Process) -> str:
-    assert process.stdout is not None
-    return (await process.stdout.readline()).decode()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import shutil
-import sys
 from asyncio.subprocess import PIPE, Process
-from pathlib import Path
 
 import pytest
 
 from tests.support.caller import new_id
+from tests.support.command import program
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -52,15 +50,6 @@ METHODS = {
     ],
     "grpc.health.v1.Health": ["Check", "List", "Watch"],
 }
-
-
-def program(name: str) -> str:
-    """Finds a tool beside this Python, or in the path."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 class Tool:

@@ -66,6 +66,8 @@ class Server:
         self.environment = environment
         self.address = ""
         self.key = ""
+        self.credentials: grpc.ChannelCredentials | None = None
+        """With which `connect` encrypts."""
         self.process: Process | None = None
         self._errors: asyncio.Task[None] | None = None
         self.log: list[str] = []
@@ -124,9 +126,12 @@ class Server:
     def connect(self, key: str | None = None) -> Stubs:
         """Returns stubs on a channel of their own; close the channel."""
         key = self.key if key is None else key
-        channel = grpc.aio.insecure_channel(
-            self.address,
-            options=[("grpc.use_local_subchannel_pool", 1)],
-            interceptors=[UnaryWithKey(key), StreamWithKey(key)] if key else None,
-        )
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        interceptors = [UnaryWithKey(key), StreamWithKey(key)] if key else None
+        if self.credentials is None:
+            channel = grpc.aio.insecure_channel(self.address, options, interceptors=interceptors)
+        else:
+            channel = grpc.aio.secure_channel(
+                self.address, self.credentials, options, interceptors=interceptors
+            )
         return Stubs(channel)

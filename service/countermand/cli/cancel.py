@@ -8,14 +8,7 @@ from typing import Annotated
 import typer
 
 from countermand.cli.account import Answer, account
-from countermand.cli.options import (
-    SERVER,
-    ApiKeyOption,
-    JsonOption,
-    ServerOption,
-    connect,
-    parse_span,
-)
+from countermand.cli.options import Access, JsonOption, calls_server, parse_span
 from countermand.cli.output import show, show_facts, to_json
 from countermand.cli.usage import one_of, parse_number
 from countermand.client import Client
@@ -31,6 +24,7 @@ class Target(StrEnum):
     ORDER = "order"
 
 
+@calls_server
 def cancel(
     target: Annotated[
         Target,
@@ -91,8 +85,8 @@ def cancel(
         ),
     ] = None,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Cancel a task, or all tasks of a group, checkout or order.
 
@@ -126,7 +120,7 @@ def cancel(
                 return await client.cancel_order(target_id, **options)
 
     async def run() -> Answer:
-        async with connect(server, api_key) as client:
+        async with access.connect() as client:
             return await call(client)
 
     answer = asyncio.run(run())

@@ -10,14 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from countermand.cli.key_account import account, is_admin
-from countermand.cli.options import (
-    SERVER,
-    ApiKeyOption,
-    JsonOption,
-    ServerOption,
-    connect,
-    parse_span,
-)
+from countermand.cli.options import Access, JsonOption, calls_server, parse_span
 from countermand.cli.output import show, show_columns, show_facts, to_json
 from countermand.cli.store_keys import open_store
 from countermand.cli.usage import PlainCommand, PlainGroup
@@ -65,6 +58,7 @@ def _limit(what: str) -> Any:
 
 
 @app.command(cls=PlainCommand)
+@calls_server
 def create(
     context: typer.Context,
     tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose the key is.")],
@@ -88,9 +82,9 @@ def create(
     watches_per_second: Annotated[int, _limit("How many watches per second may be opened")] = 0,
     open_watches: Annotated[int, _limit("How many watches may be open at once")] = 0,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
     store: StoreOption = None,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Create a key and print it, alone; it cannot be read again. By default it has no limits.
 
@@ -113,20 +107,21 @@ def create(
             tenant, environment, scope, expire_time=expire_time, limits=limits
         )
 
-    _show_secret(_do(_source(context, server, store, api_key), make), as_json)
+    _show_secret(_do(_source(context, access, store), make), as_json)
 
 
 @app.command("list", cls=PlainCommand)
+@calls_server
 def list_(
     context: typer.Context,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
     store: StoreOption = None,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """List all keys, newest first: LIVE ones, ROTATED ones that still live, EXPIRED and REVOKED
     ones. With --json as one array."""
-    found = _do(_source(context, server, store, api_key), _all)
+    found = _do(_source(context, access, store), _all)
     if as_json:
         show("[" + ",\n ".join(to_json(key) for key in found) + "]")
     else:
@@ -134,13 +129,14 @@ def list_(
 
 
 @app.command(cls=PlainCommand)
+@calls_server
 def revoke(
     context: typer.Context,
     key_id: KeyIdArgument,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
     store: StoreOption = None,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Revoke a key: it is refused from now on, and its watches end. A repeat is fine."""
 
@@ -148,7 +144,7 @@ def revoke(
         others = [key for key in await _all(keys) if key.key_id != key_id]
         return await keys.revoke_key(key_id), any(is_admin(key) for key in others)
 
-    answer, administered = _do(_source(context, server, store, api_key), end)
+    answer, administered = _do(_source(context, access, store), end)
     if as_json:
         show(to_json(answer, indent=2))
     else:
@@ -158,6 +154,7 @@ def revoke(
 
 
 @app.command(cls=PlainCommand)
+@calls_server
 def rotate(
     context: typer.Context,
     key_id: KeyIdArgument,
@@ -170,9 +167,9 @@ def rotate(
         ),
     ] = None,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
     store: StoreOption = None,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Replace a key by a new one with the same tenant, environment, scopes and limits, and print
     that, alone; it cannot be read again.
@@ -180,7 +177,7 @@ def rotate(
     If the old key was made to expire, the new one expires after the same span. A key is rotated
     once; after that, rotate its successor.
     """
-    source = _source(context, server, store, api_key)
+    source = _source(context, access, store)
     _show_secret(_do(source, lambda keys: keys.rotate_key(key_id, overlap=overlap)), as_json)
 
 
@@ -200,7 +197,7 @@ async def _all(keys: KeyMethods) -> list[Key]:
 
 
 def _source(
-    context: typer.Context, server: str, store: str | None, api_key: str
+    context: typer.Context, access: Access, store: str | None
 ) -> AbstractAsyncContextManager[KeyMethods]:
     """The keys of what the command line names, else of what the environment names, else of the
     default server. A server and a store of the same rank are wrong usage."""
@@ -210,7 +207,7 @@ def _source(
         for source in map(context.get_parameter_source, ("server", "store"))
     )
     if store is None or server_rank > store_rank:
-        return connect(server, api_key)
+        return access.connect()
     if server_rank == store_rank:
         raise typer.BadParameter("name a server or a store, not both")
     return open_store(store)

@@ -1,12 +1,19 @@
 """Options that several commands share."""
 
+import inspect
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
+import grpc
 import typer
 
+from countermand.cli.failures import Failure
 from countermand.client import Client
+from countermand.rpc.certificates import CertificateRefused, read_authorities, read_pair
 
 SERVER = "127.0.0.1:50051"
 
@@ -29,22 +36,6 @@ def parse_span(text: str) -> timedelta:
         raise typer.BadParameter(f"{text!r} is too long") from None
 
 
-ServerOption = Annotated[
-    str,
-    typer.Option(
-        "--server", envvar="COUNTERMAND_SERVER", metavar="HOST:PORT", help="The server to call."
-    ),
-]
-ApiKeyOption = Annotated[
-    str,
-    typer.Option(
-        "--api-key",
-        envvar="COUNTERMAND_API_KEY",
-        metavar="KEY",
-        help="The key to call with. As an environment variable it stays out of the list of"
-        " processes.",
-    ),
-]
 JsonOption = Annotated[
     bool,
     typer.Option(
@@ -55,9 +46,94 @@ JsonOption = Annotated[
 ]
 
 
-def connect(server: str, api_key: str) -> Client:
-    """Returns a client to be opened. A key or server that cannot be one is wrong usage."""
-    try:
-        return Client(server, api_key, timeout=_TIMEOUT, reconnect_timeout=_RECONNECT_TIMEOUT)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+class Access(NamedTuple):
+    """How to reach a server, and what to show it."""
+
+    server: Annotated[
+        str, typer.Option(envvar="COUNTERMAND_SERVER", metavar="HOST:PORT", help="Whom to call.")
+    ] = SERVER
+    api_key: Annotated[
+        str,
+        typer.Option(
+            envvar="COUNTERMAND_API_KEY",
+            metavar="KEY",
+            help="The key to call with. As an environment variable it stays out of the list of"
+            " processes.",
+        ),
+    ] = ""
+    tls: Annotated[
+        bool,
+        typer.Option(
+            "--tls",
+            envvar="COUNTERMAND_TLS",
+            help="Encrypt, and trust well-known authorities. The next three imply it.",
+        ),
+    ] = False
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_CA", metavar="FILE", help="Trust these authorities alone."
+        ),
+    ] = None
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_CERT",
+            metavar="FILE",
+            help="The certificate to show to a server that demands one.",
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="That certificate's private key."
+        ),
+    ] = None
+
+    def connect(self) -> Client:
+        """Returns a client to be opened. What can be none is wrong usage."""
+        try:
+            return Client(
+                self.server,
+                self.api_key,
+                credentials=self._credentials(),
+                timeout=_TIMEOUT,
+                reconnect_timeout=_RECONNECT_TIMEOUT,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    def _credentials(self) -> grpc.ChannelCredentials | None:
+        """Returns what encrypts the connection; None if nothing is to."""
+        if not (self.tls or self.tls_ca or self.tls_cert or self.tls_key):
+            return None
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise typer.BadParameter("--tls-cert and --tls-key belong together")
+        cert = key = None
+        try:
+            if self.tls_cert is not None and self.tls_key is not None:
+                cert, key = read_pair(self.tls_cert, self.tls_key)
+            ca = None if self.tls_ca is None else read_authorities(self.tls_ca)
+        except CertificateRefused as refusal:
+            raise Failure(str(refusal)) from None
+        return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+def calls_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of Access in the place of its parameter `access`."""
+    signature = inspect.signature(command)
+    shared = inspect.signature(Access).parameters
+    parameters = [
+        parameter
+        for name, own in signature.parameters.items()
+        for parameter in (shared.values() if name == "access" else [own])
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        access = Access(**{name: given.pop(name) for name in Access._fields})
+        command(**given, access=access)
+
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    return run

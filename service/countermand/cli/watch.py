@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from countermand.cli.options import SERVER, ApiKeyOption, JsonOption, ServerOption, connect
+from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import STYLES, moment, show, to_json, word
 from countermand.client import Client
 from countermand.v1.cancellation_service_pb2 import WatchTaskResponse, WatchTasksResponse
@@ -17,6 +17,7 @@ from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskState
 Messages = AsyncGenerator[WatchTaskResponse] | AsyncGenerator[WatchTasksResponse]
 
 
+@calls_server
 def watch(
     target_id: Annotated[
         str,
@@ -42,8 +43,8 @@ def watch(
         ),
     ] = False,
     as_json: JsonOption = False,
-    server: ServerOption = SERVER,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Follow a task to its end, or all tasks of a group, checkout or order.
 
@@ -65,7 +66,7 @@ def watch(
         return client.watch_task(target_id)
 
     async def run() -> None:
-        async with connect(server, api_key) as client, aclosing(follow(client)) as messages:
+        async with access.connect() as client, aclosing(follow(client)) as messages:
             async for message in messages:
                 if as_json:
                     show(to_json(message))

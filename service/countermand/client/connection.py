@@ -57,11 +57,14 @@ class Connection:
         target: str,
         api_key: str | None = None,
         *,
+        credentials: grpc.ChannelCredentials | None = None,
         timeout: float = 20.0,
         reconnect_timeout: float = 300.0,
     ) -> None:
         """Takes the server's HOST:PORT and the key to show it; nothing is sent yet.
 
+        `credentials`, such as `grpc.ssl_channel_credentials(ca)`, encrypt the connection; without
+        them the key and all else can be read on the way.
         `timeout` bounds a call with all its tries, and the opening of a watch; once a watch was
         open, `reconnect_timeout` bounds how long it tries to come back. Both are in seconds.
         Raises ValueError for a key that no header can carry.
@@ -71,6 +74,7 @@ class Connection:
         if not target:
             raise ValueError("the target is HOST:PORT, and not empty")
         self._target = target
+        self._credentials = credentials
         self._metadata = (("x-api-key", api_key),) if api_key else ()
         self._timeout = timeout
         self._reconnect_timeout = reconnect_timeout
@@ -105,7 +109,9 @@ class Connection:
             await channel.close()
 
     def _open_channel(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+        return grpc.aio.secure_channel(self._target, self._credentials, options=_OPTIONS)
 
     def _lane(self) -> _Lane:
         """A channel with room for one more watch. Calls have a channel of their own, so that no

@@ -10,9 +10,10 @@ from countermand.cli.demo.board import Board
 from countermand.cli.demo.play import play
 from countermand.cli.demo.sales import CheckoutSale, GroupSale
 from countermand.cli.demo.server import own_server
-from countermand.cli.options import SERVER, ApiKeyOption, ServerOption, connect
+from countermand.cli.options import Access, calls_server
 
 
+@calls_server
 def demo(
     checkout: Annotated[
         bool,
@@ -31,8 +32,8 @@ def demo(
             " remove both afterwards. --server and --api-key are not used then.",
         ),
     ] = False,
-    server: ServerOption = SERVER,
-    api_key: ApiKeyOption = "",
+    *,
+    access: Access,
 ) -> None:
     """Play a checkout at three merchants, and cancel it.
 
@@ -40,12 +41,12 @@ def demo(
     one agent winds down fast, one slowly, and one does not listen and is ended at its deadline.
     Takes about ten seconds. Needs a key with tasks:read, tasks:write, tasks:run and tasks:cancel.
     """
-    playing = _with_own_server(checkout) if self_contained else _against(server, api_key, checkout)
+    playing = _with_own_server(checkout) if self_contained else _against(access, checkout)
     asyncio.run(playing)
 
 
-async def _against(server: str, api_key: str, checkout: bool) -> None:
-    async with connect(server, api_key) as client:
+async def _against(access: Access, checkout: bool) -> None:
+    async with access.connect() as client:
         await play(client, CheckoutSale(client) if checkout else GroupSale(client), Board())
 
 
@@ -55,4 +56,4 @@ async def _with_own_server(checkout: bool) -> None:
     # The server would outlive a demo that is just ended; this way the demo takes it along.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with own_server() as (server, api_key):
-        await _against(server, api_key, checkout)
+        await _against(Access(server, api_key), checkout)
