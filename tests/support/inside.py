@@ -2,7 +2,7 @@
 timeout, or a method that fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ import grpc
 
 from countermand.engine.watchers import WRITE_TIMEOUT, Watchers
 from countermand.rpc.app import App, running
+from countermand.rpc.call_timeout import CALL_SECONDS
 from countermand.rpc.guard import Guard
+from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS
 from countermand.rpc.method import Stream, Unary
 from countermand.rpc.server import _Router
@@ -59,13 +61,15 @@ async def inside(
     folder: Path,
     *,
     write_timeout: float = WRITE_TIMEOUT,
+    call_seconds: float = CALL_SECONDS,
+    options: Mapping[str, int] = {},
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
 ) -> AsyncIterator[Inside]:
-    """Serves a store of the folder, with some methods replaced."""
+    """Serves a store of the folder, with some options of gRPC and some methods replaced."""
     async with running(f"sqlite:///{folder / name}.db") as (app, _):
         watchers = Watchers(write_timeout)
-        guard = Guard(app.keyring, watchers, Tracing())
+        guard = Guard(app.keyring, watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds)
         services = (
             CancellationService(app.store, app.writer, app.watch),
             TaskService(app.store, app.writer, app.clock, app.ids),
@@ -76,7 +80,7 @@ async def inside(
         )
         methods = {method.name: method for service in services for method in service.methods()}
         methods |= {method.name: method for method in replaced}
-        server = grpc.aio.server(options=OPTIONS)
+        server = grpc.aio.server(options=list({**dict(OPTIONS), **options}.items()))
         server.add_generic_rpc_handlers((_Router(guard, methods.values()),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
@@ -459,6 +460,16 @@ async def test_a_retry_waits_at_least_as_long_as_the_server_asks():
     assert second.time - first.time >= 0.4
 
 
+async def test_any_call_that_was_put_off_is_sent_again_when_the_server_says():
+    put_off = refusal("RESOURCE_EXHAUSTED", "RATE_LIMITED", retry=0.2)
+    script = Scripted(put_off, put_off, keys.CreateKeyResponse(secret="s"))
+    async with connected(script) as client:
+        assert (await client.create_key("t", "sandbox", ["tasks:read"])).secret == "s"
+    times = [seen.time for seen in script.seen]
+    assert len(times) == 3
+    assert all(later - earlier >= 0.2 for earlier, later in pairwise(times))
+
+
 async def test_a_wait_beyond_the_timeout_is_not_begun():
     script = Scripted(refusal("UNAVAILABLE", "DRAINING", retry=3600))
     async with connected(script) as client:
@@ -492,7 +503,7 @@ async def test_a_server_that_does_not_answer_is_given_up_at_the_timeout():
     [
         refusal("ABORTED", "FENCED"),
         refusal("INTERNAL", "INTERNAL"),
-        refusal("RESOURCE_EXHAUSTED", "RATE_LIMITED", retry=0),
+        refusal("RESOURCE_EXHAUSTED", "STORE_FULL", retry=0),
         refusal("CANCELLED"),
         refusal("UNKNOWN"),
     ],

@@ -56,6 +56,25 @@ def serve(
             " encrypts by itself.",
         ),
     ] = False,
+    max_watches: Annotated[
+        int,
+        typer.Option(
+            envvar="COUNTERMAND_MAX_WATCHES",
+            metavar="N",
+            min=1,
+            help="How many watches may be open at once, of all keys together.",
+        ),
+    ] = 20_000,
+    max_failed_logins: Annotated[
+        int,
+        typer.Option(
+            envvar="COUNTERMAND_MAX_FAILED_LOGINS",
+            metavar="N",
+            min=1,
+            help="How many calls without a right key an address may make per second before it is"
+            " put off. Raise it behind a proxy, whose clients all have its address.",
+        ),
+    ] = 20,
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -89,6 +108,8 @@ def serve(
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
             insecure=insecure,
+            max_watches=max_watches,
+            max_failed_logins=max_failed_logins,
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None

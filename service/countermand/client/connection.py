@@ -23,6 +23,9 @@ SHORTEST_TRY = 0.1
 """Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,
 which says less than the failure of the try before."""
 
+PUT_OFF = {"RATE_LIMITED", "TOO_MANY_WATCHERS"}
+"""Why a server refuses what it does not look at, and may take a moment later."""
+
 _OPTIONS = (
     # A server that is gone without a word is noticed within 40 s. Without the third, one that is
     # frozen while its kernel still answers is noticed 60 s later. The server allows a ping each
@@ -130,7 +133,8 @@ class Connection:
         """Calls the method that the request is named after, and returns its answer.
 
         While the server is UNAVAILABLE, the same request is sent again, if it is `repeatable`:
-        if it does no harm when an earlier try was accepted after all. Raises CountermandError.
+        if it does no harm when an earlier try was accepted after all. One that was put off for
+        its key's limits is sent again when the server said. Raises CountermandError.
         """
         if self._channel is None:
             raise RuntimeError("the client is not open: use it in `async with`")
@@ -151,7 +155,8 @@ class Connection:
             except grpc.aio.AioRpcError as error:
                 failure = CountermandError.from_rpc(error, attempts)
                 pause = backoff.next(failure.retry_delay)
+                away = repeatable and failure.code is grpc.StatusCode.UNAVAILABLE
                 late = loop.time() + pause + SHORTEST_TRY > deadline
-                if late or not repeatable or failure.code is not grpc.StatusCode.UNAVAILABLE:
+                if late or not (away or failure.reason in PUT_OFF):
                     raise failure from error
             await asyncio.sleep(pause)

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from countermand.client.backoff import LONGEST, Backoff
-from countermand.client.connection import Connection
+from countermand.client.connection import PUT_OFF, Connection
 from countermand.client.errors import CountermandError
 from countermand.v1.cancellation_service_pb2 import (
     WatchTaskRequest,
@@ -32,6 +32,8 @@ _BROKEN = {
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }
+
+_RESUMABLE = {"WATCHER_TOO_SLOW", *PUT_OFF}
 
 
 class WatchMethods(Connection):
@@ -151,5 +153,5 @@ class WatchMethods(Connection):
 def _may_resume(broken: CountermandError) -> bool:
     """Whether the stream broke on the way, or its end says that it may be resumed."""
     if broken.reason:
-        return broken.code is grpc.StatusCode.UNAVAILABLE or broken.reason == "WATCHER_TOO_SLOW"
+        return broken.code is grpc.StatusCode.UNAVAILABLE or broken.reason in _RESUMABLE
     return broken.code in _BROKEN

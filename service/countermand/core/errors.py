@@ -47,6 +47,8 @@ class Reason(StrEnum):
     FENCED = "FENCED"
     VERSION_AHEAD = "VERSION_AHEAD"
     RESUME_TOKEN_EXPIRED = "RESUME_TOKEN_EXPIRED"
+    RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_WATCHERS = "TOO_MANY_WATCHERS"
     WATCHER_TOO_SLOW = "WATCHER_TOO_SLOW"
     STORE_FULL = "STORE_FULL"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
@@ -82,6 +84,7 @@ class Refused(Exception):
         metadata: Mapping[str, str] | None = None,
         violations: tuple[Violation, ...] = (),
         resource: Resource | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(reason, message)
         self.reason = reason
@@ -89,6 +92,8 @@ class Refused(Exception):
         self.metadata = dict(metadata or {})
         self.violations = violations
         self.resource = resource
+        self.retry_after = retry_after
+        """After how many seconds another try can succeed, if that is known exactly."""
 
 
 def invalid(field: str, description: str, reason: Reason = Reason.INVALID_REQUEST) -> Refused:

@@ -1,6 +1,7 @@
 """The open watches: who watches, and how a watch is ended from outside."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -73,25 +74,42 @@ class Watcher:
 class Watchers:
     """All open watches of this server."""
 
-    def __init__(self, write_timeout: float = WRITE_TIMEOUT) -> None:
+    def __init__(self, write_timeout: float = WRITE_TIMEOUT, most_open: int = 20_000) -> None:
+        self.most_open = most_open
+        """How many watches may be open at once; each costs memory."""
         self._write_timeout = write_timeout
         self._open: set[Watcher] = set()
+        self._open_by_key: Counter[str] = Counter()
         self._closed: Refused | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
     @contextmanager
-    def opened(self, key_id: str) -> Iterator[Watcher]:
-        """Counts a watch as open. Raises Refused once `end_all` was called."""
+    def opened(self, key_id: str, most_of_key: int = 0) -> Iterator[Watcher]:
+        """Counts a watch as open. A key may have any number open, unless told otherwise.
+
+        Raises Refused: TOO_MANY_WATCHERS, or what `end_all` was called with.
+        """
         if self._closed is not None:
             raise self._closed
+        if most_of_key and self._open_by_key[key_id] >= most_of_key:
+            raise _too_many(
+                f"the API key may have {most_of_key} watches open at once",
+                {"key_id": key_id, "limit": "open_watches", "most": str(most_of_key)},
+            )
+        if len(self._open) >= self.most_open:
+            raise _too_many("this server has as many watches open as it takes", {})
         watcher = Watcher(key_id)
         self._open.add(watcher)
+        self._open_by_key[key_id] += 1
         try:
             yield watcher
         finally:
             self._open.discard(watcher)
+            self._open_by_key[key_id] -= 1
+            if not self._open_by_key[key_id]:
+                del self._open_by_key[key_id]
 
     def end_all(self, refusal: Callable[[], Refused]) -> None:
         """Ends every watch, and refuses new ones."""
@@ -118,3 +136,7 @@ class Watchers:
                     f"the watcher took nothing for {self._write_timeout:g} s; resume to go on",
                 )
                 watcher.abandon()
+
+
+def _too_many(message: str, metadata: dict[str, str]) -> Refused:
+    return Refused(Reason.TOO_MANY_WATCHERS, message, metadata=metadata)

@@ -14,18 +14,30 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from countermand.core.errors import Reason, Refused, invalid, unavailable
+from countermand.core.keys import NO_LIMITS
 from countermand.engine.watchers import Watcher, Watchers
+from countermand.rpc.call_timeout import CALL_SECONDS, CallTimeout
 from countermand.rpc.certificates import client_name
 from countermand.rpc.keyring import Keyring, Principal
+from countermand.rpc.limits import CallLimits, LineLimit
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.status import Rendered, render
+from countermand.rpc.status import render
 from countermand.telemetry.calls import CallTrace
+from countermand.telemetry.conventions import PEER_ADDRESS, peer_attributes
 from countermand.telemetry.logs import fields
 from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+AT_WILL = {
+    Reason.API_KEY_MISSING,
+    Reason.API_KEY_INVALID,
+    Reason.RATE_LIMITED,
+    Reason.TOO_MANY_WATCHERS,
+}
+"""Why calls are refused that cost a caller nothing."""
 
 
 class Guard:
@@ -36,14 +48,19 @@ class Guard:
         keyring: Keyring,
         watchers: Watchers,
         tracing: Tracing,
+        limits: CallLimits,
         *,
         mutual_tls: bool = False,
+        call_seconds: float = CALL_SECONDS,
     ) -> None:
         """`mutual_tls` says whether clients show certificates, whose names are remembered."""
         self._keyring = keyring
         self._watchers = watchers
         self._tracing = tracing
+        self._limits = limits
         self._mutual_tls = mutual_tls
+        self._timeout = CallTimeout(call_seconds)
+        self._lines = LineLimit()
         self._draining = False
 
     def drain(self) -> None:
@@ -56,14 +73,17 @@ class Guard:
         async def handler(data: bytes, context: Context) -> bytes:
             key, traceparent = _credentials(context)
             trace = self._tracing.start_call(method.name, traceparent)
+            task = self._timeout.begin()
             try:
-                principal, request = self._let_in(method, key, data)
+                principal, request = self._let_in(method, key, data, context)
                 call = self._call(principal, trace, context)
                 response = await method.handle(call, request)
                 answer = response.SerializeToString()
             except BaseException as error:
-                await self._abort(context, method.name, trace, _refusal_of(error))
+                refusal = self._too_long() if self._timeout.end(task) else _refusal_of(error)
+                await self._abort(context, method.name, trace, refusal)
                 raise
+            self._timeout.end(task)
             if trace.context.sampled:
                 trace.end("OK", peer=context.peer())
                 log.info("call", extra=fields(trace.context, method=method.name, status="OK"))
@@ -79,9 +99,10 @@ class Guard:
             trace = self._tracing.start_call(method.name, traceparent)
             event = "call refused"
             try:
-                principal, request = self._let_in(method, key, data)
-                event = "watch ended"
-                with self._watchers.opened(principal.key_id) as watcher:
+                principal, request = self._let_in(method, key, data, context)
+                most = principal.limits.open_watches
+                with self._watchers.opened(principal.key_id, most) as watcher:
+                    event = "watch ended"
                     call = self._call(principal, trace, context)
                     await _send(method, call, request, watcher, context, trace)
             except BaseException as error:
@@ -91,12 +112,17 @@ class Guard:
         return handler
 
     def _let_in(
-        self, method: Unary | Stream, key: str | None, data: bytes
+        self, method: Unary | Stream, key: str | None, data: bytes, context: Context
     ) -> tuple[Principal, Message]:
-        """Checks in the order of the API: key, scope, form. Raises Refused."""
+        """Checks in the order of the API: key, rate, scope, form. Raises Refused."""
         if self._draining:
             raise draining()
-        principal = self._keyring.authenticate(key)
+        try:
+            principal = self._keyring.authenticate(key)
+        except Refused as refusal:
+            raise self._limits.failed_login(_address(context), refusal) from None
+        if principal.limits != NO_LIMITS:
+            self._limits.admit(principal, method.kind)
         principal.require(method.scopes)
         if len(data) > method.most_bytes:
             raise invalid("request", f"must have at most {method.most_bytes} bytes")
@@ -111,6 +137,11 @@ class Guard:
         if not self._mutual_tls:
             return Call(principal, trace.context)
         return Call(principal, trace.context, lambda: client_name(context.auth_context()))
+
+    def _too_long(self) -> Refused:
+        return unavailable(
+            f"the call took longer than {self._timeout.seconds:g} s; what it asked may yet be done"
+        )
 
     async def _abort(
         self,
@@ -128,11 +159,31 @@ class Guard:
         reason = str(refusal.reason)
         if trace.context.sampled:
             trace.end(rendered.code.name, reason, peer=context.peer())
+        self._log(event, context, name, trace, rendered.code.name, refusal)
+        await context.abort(rendered.code, rendered.message, rendered.trailers)
+
+    def _log(
+        self,
+        event: str,
+        context: Context,
+        name: str,
+        trace: CallTrace,
+        status: str,
+        refusal: Refused,
+    ) -> None:
+        """Writes one line; of what anybody can cause at will, only as many as the log bears."""
+        who: dict[str, object] = {}
+        if refusal.reason in AT_WILL:
+            left_out = self._lines.take()
+            if left_out is None:
+                return
+            who = {"address": _address(context), "left_out": left_out}
+        if "key_id" in refusal.metadata:
+            who["key_id"] = refusal.metadata["key_id"]
+        reason = str(refusal.reason)
         log.info(
-            event,
-            extra=fields(trace.context, method=name, status=rendered.code.name, reason=reason),
+            event, extra=fields(trace.context, method=name, status=status, reason=reason, **who)
         )
-        await _abort_with(context, rendered)
 
 
 async def _send(
@@ -190,8 +241,8 @@ def _refusal_of(error: BaseException) -> Refused | None:
     return None
 
 
-async def _abort_with(context: Context, rendered: Rendered) -> None:
-    await context.abort(rendered.code, rendered.message, rendered.trailers)
+def _address(context: Context) -> str:
+    return str(peer_attributes(context.peer())[PEER_ADDRESS])
 
 
 def _credentials(context: Context) -> tuple[str | None, str | None]:

@@ -9,7 +9,10 @@ from countermand.core.caller import Caller
 from countermand.core.trace import TraceContext
 from countermand.engine.watchers import Watcher
 from countermand.rpc.keyring import Principal
+from countermand.rpc.limits import Kind
 
+READING = ("Get", "List", "Summarize")
+"""With what the names of methods begin that only read."""
 SMALL = 64 * 1024
 LARGE = 4 * 1024 * 1024
 
@@ -48,6 +51,12 @@ class Unary(NamedTuple):
     handle: Callable[[Call, Any], Awaitable[Message]]
     most_bytes: int = SMALL
 
+    @property
+    def kind(self) -> Kind:
+        """What its calls are counted as."""
+        verb = self.name.rpartition("/")[2]
+        return Kind.READ if verb.startswith(READING) else Kind.WRITE
+
 
 class Stream(NamedTuple):
     """A method that answers with a stream of encoded messages."""
@@ -57,6 +66,7 @@ class Stream(NamedTuple):
     scopes: tuple[str, ...]
     handle: Callable[[Call, Any, Watcher], AsyncGenerator[bytes, None]]
     most_bytes: int = SMALL
+    kind: Kind = Kind.WATCH
 
 
 class Servicer(Protocol):

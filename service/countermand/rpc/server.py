@@ -18,6 +18,7 @@ from countermand import __version__
 from countermand.core.ids import SCOPES
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
+from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS, ListenRefused, listen
 from countermand.rpc.manual import ManualPool
 from countermand.rpc.method import Servicer, Stream, Unary
@@ -64,7 +65,9 @@ async def _serve(
 ) -> int:
     told = _Told()
     mutual_tls = settings.tls_client_ca is not None
-    guard = Guard(app.keyring, app.watchers, tracing, mutual_tls=mutual_tls)
+    limits = CallLimits(settings.max_failed_logins)
+    guard = Guard(app.keyring, app.watchers, tracing, limits, mutual_tls=mutual_tls)
+    app.watchers.most_open = settings.max_watches
     services: dict[str, Servicer] = {
         "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
         "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),

@@ -24,6 +24,10 @@ class Settings:
     """The authorities, in PEM, of one of which every client must show a certificate."""
     insecure: bool = False
     """Whether others than this machine may be answered without encryption."""
+    max_watches: int = 20_000
+    """How many watches may be open at once; idle ones of 20,000 need half a gigabyte."""
+    max_failed_logins: int = 20
+    """How many calls without a right key an address may make per second."""
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")

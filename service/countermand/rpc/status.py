@@ -61,6 +61,8 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.FENCED: Answer(StatusCode.ABORTED),
     Reason.VERSION_AHEAD: Answer(StatusCode.OUT_OF_RANGE),
     Reason.RESUME_TOKEN_EXPIRED: Answer(StatusCode.OUT_OF_RANGE),
+    Reason.RATE_LIMITED: Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after=1.0),
+    Reason.TOO_MANY_WATCHERS: Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after=1.0),
     Reason.WATCHER_TOO_SLOW: Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after=1.0),
     Reason.STORE_FULL: Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after=10.0),
     Reason.STORE_UNAVAILABLE: Answer(StatusCode.UNAVAILABLE, retry_after=0.5),
@@ -80,6 +82,8 @@ class Rendered(NamedTuple):
 def render(refusal: Refused) -> Rendered:
     """Returns the status of a refusal, with its google.rpc details."""
     answer = ANSWERS[refusal.reason]
+    if refusal.retry_after is not None:
+        answer = answer._replace(retry_after=refusal.retry_after)
     internal = refusal.reason is Reason.INTERNAL
     message = INTERNAL_SENTENCE if internal else refusal.message
     status = Status(code=answer.code.value[0], message=message)
@@ -89,7 +93,7 @@ def render(refusal: Refused) -> Rendered:
         ("grpc-status-details-bin", status.SerializeToString())
     ]
     if answer.retry_after is not None:
-        trailers.append(("grpc-retry-pushback-ms", str(int(answer.retry_after * 1000))))
+        trailers.append(("grpc-retry-pushback-ms", str(_milliseconds(answer.retry_after))))
     return Rendered(answer.code, message, tuple(trailers))
 
 
@@ -113,10 +117,15 @@ def _details(refusal: Refused, answer: Answer, message: str) -> list[Message]:
             details.ResourceInfo(resource_type=kind, resource_name=name, description=message)
         )
     if answer.retry_after is not None:
-        seconds, rest = divmod(answer.retry_after, 1)
-        delay = Duration(seconds=int(seconds), nanos=int(rest * 1_000_000_000))
+        delay = Duration()
+        delay.FromMilliseconds(_milliseconds(answer.retry_after))
         found.append(details.RetryInfo(retry_delay=delay))
     return found
+
+
+def _milliseconds(seconds: float) -> int:
+    """Returns what the details and the trailer say alike."""
+    return round(seconds * 1000)
 
 
 def _subject(refusal: Refused) -> str:

@@ -1,0 +1,133 @@
+"""How often may be called: by a key, by strangers, and how much of it the log tells."""
+
+import time
+from collections.abc import Callable, Hashable
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from countermand.core.errors import Reason, Refused
+from countermand.rpc.keyring import Principal
+
+SECOND: Final = 1_000_000_000
+MILLISECOND: Final = 1_000_000
+MOST_ADDRESSES: Final = 10_000
+"""How many addresses are told apart in one second; those above share one bucket."""
+LINES_PER_SECOND: Final = 10
+"""How many lines the log takes of what anybody can cause at will."""
+
+
+class Kind(StrEnum):
+    """What a call is counted as; the word is the name of its limit."""
+
+    WRITE = "writes_per_second"
+    READ = "reads_per_second"
+    WATCH = "watches_per_second"
+
+
+class Buckets:
+    """A token bucket for each name: full at first, with as much as one second allows.
+
+    All that is kept of a bucket is when it will be full again, and one that is full is forgotten:
+    the memory is that of the names of the last second, and of at most `most_names`.
+    """
+
+    def __init__(
+        self, most_names: float = float("inf"), clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """`clock` returns nanoseconds that only grow."""
+        self._most_names = most_names
+        self._clock = clock
+        self._full_at: dict[Hashable, int] = {}
+        self._forget_at = 0
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def take(self, name: Hashable, per_second: int) -> int:
+        """Takes a token. Returns 0, or after how many nanoseconds there will be one to take."""
+        now = self._clock()
+        if now >= self._forget_at:
+            self._full_at = {name: at for name, at in self._full_at.items() if at > now}
+            self._forget_at = now + SECOND
+        if name not in self._full_at and len(self._full_at) >= self._most_names:
+            name = None
+        interval = SECOND // per_second
+        full_at = max(self._full_at.get(name, now), now)
+        wait = full_at - now - (per_second - 1) * interval
+        if wait > 0:
+            return wait
+        self._full_at[name] = full_at + interval
+        return 0
+
+
+class CallLimits:
+    """Puts off who calls too often."""
+
+    def __init__(
+        self, most_failed_logins: int, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """`most_failed_logins` is how many an address may make per second."""
+        self._most_failed_logins = most_failed_logins
+        self._keys = Buckets(clock=clock)
+        self._addresses = Buckets(MOST_ADDRESSES, clock)
+
+    def admit(self, principal: Principal, kind: Kind) -> None:
+        """Counts a call of a key. Raises Refused: RATE_LIMITED."""
+        per_second: int = getattr(principal.limits, kind)
+        if not per_second:
+            return
+        wait = self._keys.take((principal.key_id, kind), per_second)
+        if wait:
+            raise _put_off(
+                wait,
+                f"the API key has a limit of {per_second} {kind.replace('_', ' ')}",
+                {"key_id": principal.key_id, "limit": kind, "per_second": str(per_second)},
+            )
+
+    def failed_login(self, address: str, refusal: Refused) -> Refused:
+        """Counts a call without a right key, and returns how to refuse it.
+
+        A right key is never put off for it, so nobody can lock out another, nor oneself.
+        """
+        wait = self._addresses.take(_network(address), self._most_failed_logins)
+        return _put_off(wait, "too many calls without a right API key", {}) if wait else refusal
+
+
+class LineLimit:
+    """Bounds the lines of the log that anybody can cause, and counts those left out."""
+
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._bucket = Buckets(clock=clock)
+        self._left_out = 0
+
+    def take(self) -> int | None:
+        """Returns how many lines were left out before this one; None if it is left out, too."""
+        if self._bucket.take(None, LINES_PER_SECOND):
+            self._left_out += 1
+            return None
+        left_out, self._left_out = self._left_out, 0
+        return left_out
+
+
+def _network(address: str) -> str:
+    """Returns what one caller may have many addresses of: in IPv6, 64 bits."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else f"{int(parsed) >> 64:016x}"
+
+
+def _put_off(nanoseconds: int, message: str, metadata: dict[str, str]) -> Refused:
+    """Returns the refusal that says when to try again, in whole milliseconds and not too early."""
+    milliseconds = -(-nanoseconds // MILLISECOND)
+    return Refused(
+        Reason.RATE_LIMITED,
+        f"{message}; try again in {milliseconds} ms",
+        metadata=metadata,
+        retry_after=milliseconds / 1000,
+    )

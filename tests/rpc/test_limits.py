@@ -1,0 +1,268 @@
+"""Who calls too often, opens too much or takes too long; and that others do not notice."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from countermand.client import Client
+from countermand.rpc.limits import LINES_PER_SECOND
+from countermand.rpc.method import Unary
+from countermand.v1 import task_service_pb2
+from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
+from tests.support.caller import Caller, first_caller, new_caller, new_id
+from tests.support.inside import inside
+from tests.support.raw import RPCS
+from tests.support.refusals import Refusal, refusal_of, refused
+from tests.support.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CREATE, LIST, CANCEL = RPCS["CreateTask"], RPCS["ListTasks"], RPCS["CancelTask"]
+
+
+async def outcomes(*calls) -> list[Refusal | None]:
+    """Makes the calls at once. Returns how each was refused, None for those that were not."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    refusals = []
+    for outcome in found:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, grpc.aio.AioRpcError):
+            raise outcome
+        refused = isinstance(outcome, grpc.aio.AioRpcError)
+        refusals.append(refusal_of(outcome) if refused else None)
+    return refusals
+
+
+@asynccontextmanager
+async def limited(server: Server, admin: Caller, **limits: int):
+    """Calls with a key that has these limits."""
+    async with new_caller(server, admin, limits=KeyLimits(**limits)) as caller:
+        yield caller
+
+
+async def within(caller: Caller, call, per_second: int) -> list[Refusal]:
+    """Calls four times as often as the limit allows in a second. Returns the refusals, and holds
+    the number of what was let in to the limit."""
+    started = time.monotonic()
+    found = await outcomes(*(call() for _ in range(4 * per_second)))
+    seconds = time.monotonic() - started
+    refusals = [refusal for refusal in found if refusal is not None]
+    assert len(found) - len(refusals) <= per_second * (1 + seconds) + 1
+    return refusals
+
+
+async def test_a_key_above_its_limit_is_told_when_to_come_again_and_others_are_not_put_off(
+    shared: Server, admin: Caller
+):
+    async with limited(shared, admin, writes_per_second=50) as key:
+        refusals = await within(key, key.create, 50)
+        assert {refusal.reason for refusal in refusals} == {"RATE_LIMITED"}
+        assert all(0 < refusal.retry_seconds <= 0.02 for refusal in refusals)
+        metadata = {"key_id": key.key_id, "limit": "writes_per_second", "per_second": "50"}
+        assert all(refusal.metadata == metadata for refusal in refusals)
+        # Its reads are counted apart, and other keys are not counted at all.
+        list_tasks = task_service_pb2.ListTasksRequest
+        assert (
+            await outcomes(*(key.tasks.ListTasks(list_tasks()) for _ in range(100))) == [None] * 100
+        )
+        assert await outcomes(*(admin.create() for _ in range(100))) == [None] * 100
+
+
+async def test_reads_and_openings_of_watches_have_their_own_limits(shared: Server, admin: Caller):
+    list_tasks = task_service_pb2.ListTasksRequest
+    async with limited(shared, admin, reads_per_second=20, watches_per_second=10) as key:
+        reads = await within(key, lambda: key.tasks.ListTasks(list_tasks()), 20)
+        assert {refusal.metadata["limit"] for refusal in reads} == {"reads_per_second"}
+        watches = await within(key, lambda: key.watch_many().read(), 10)
+        assert {refusal.metadata["limit"] for refusal in watches} == {"watches_per_second"}
+        assert await outcomes(*(key.create() for _ in range(50))) == [None] * 50
+
+
+async def secret_of(admin: Caller, *scopes: str, **limits: int) -> str:
+    request = CreateKeyRequest(
+        tenant="t", environment="sandbox", scopes=scopes, limits=KeyLimits(**limits)
+    )
+    return (await admin.keys.CreateKey(request)).secret
+
+
+async def test_key_comes_before_rate_and_rate_before_scope_and_form(shared: Server, admin: Caller):
+    key = await secret_of(admin, "tasks:cancel", writes_per_second=1)
+    async with grpc.aio.insecure_channel(shared.address) as channel:
+        allowed = CANCEL.request.SerializeToString()
+        await refused(CANCEL.call(channel, allowed, key), "TASK_NOT_FOUND")
+        over = {"RATE_LIMITED"}
+        for rpc, data, otherwise in (
+            (CREATE, CREATE.request.SerializeToString(), "SCOPE_MISSING"),
+            (CANCEL, b"\xff\xff", "INVALID_REQUEST"),
+            (CANCEL, b"\0" * 100_000, "INVALID_REQUEST"),
+        ):
+            found = await outcomes(*(rpc.call(channel, data, key) for _ in range(10)))
+            reasons = {refusal.reason for refusal in found}
+            assert over <= reasons <= over | {otherwise}
+        await refused(CANCEL.call(channel, allowed, key + "0"), "API_KEY_INVALID")
+
+
+async def test_the_python_client_waits_as_it_is_told(shared: Server, admin: Caller):
+    limits = {"writes_per_second": 20, "watches_per_second": 20}
+    key = await secret_of(admin, "tasks:write", "tasks:read", **limits)
+    async with Client(shared.address, key) as client:
+        made = await asyncio.gather(*(client.create_task() for _ in range(40)))
+
+        async def first(task_id: str) -> str:
+            return (await anext(client.watch_task(task_id))).task.task_id
+
+        ids = [answer.task.task_id for answer in made]
+        assert await asyncio.gather(*map(first, ids)) == ids
+
+
+async def test_failed_logins_are_put_off_and_a_right_key_from_the_same_address_is_not(tmp_path):
+    server = await Server(tmp_path).start("--max-failed-logins", "5")
+    async with (
+        first_caller(server) as caller,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        data = LIST.request.SerializeToString()
+        wrong = server.key[:-1] + ("0" if server.key[-1] != "0" else "1")  # somebody's id
+        keys = [wrong, "cmd_sandbox_0123456789abcdef_x", "x" * 4000, "", None]
+        calls = [LIST.call(channel, data, key) for key in keys * 20]
+        found, mine = await asyncio.gather(
+            outcomes(*calls), outcomes(*(caller.create() for _ in range(20)))
+        )
+        reasons = [refusal.reason for refusal in found]
+        assert set(reasons) == {"RATE_LIMITED", "API_KEY_INVALID", "API_KEY_MISSING"}
+        assert all(0 < refusal.retry_seconds <= 0.2 for refusal in found if refusal.retry_seconds)
+        assert mine == [None] * 20
+    await server.stop()
+
+    lines = [json.loads(line) for line in server.log if not line.startswith("cmd_")]
+    refusals = [line for line in lines if line["event"] == "call refused"]
+    assert refusals
+    assert {line["address"] for line in refusals} == {"127.0.0.1"}
+    assert sum(line["left_out"] for line in refusals) + len(refusals) <= len(found)
+    assert not any("x" * 100 in line or wrong in line for line in server.log)
+
+
+async def test_the_log_is_not_flooded_with_refusals(tmp_path):
+    server = await Server(tmp_path).start()
+    started = time.monotonic()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        await outcomes(*(LIST.call(channel, b"") for _ in range(300)))
+    seconds = time.monotonic() - started
+    await server.stop()
+    lines = [line for line in server.log if "call refused" in line]
+    assert len(lines) <= LINES_PER_SECOND * (1 + seconds) + 1
+    assert json.loads(lines[0])["left_out"] == 0
+
+
+async def opened(caller: Caller, count: int) -> list:
+    watches = [caller.watch_many() for _ in range(count)]
+    for watch in watches:
+        assert await watch.read()
+    return watches
+
+
+async def test_a_key_has_no_more_watches_open_than_it_may(shared: Server, admin: Caller):
+    async with (
+        limited(shared, admin, open_watches=2) as key,
+        limited(shared, admin, open_watches=2) as other,
+    ):
+        watches = await opened(key, 2)
+        refusal = await refused(key.watch_many().read(), "TOO_MANY_WATCHERS")
+        assert refusal.metadata == {"key_id": key.key_id, "limit": "open_watches", "most": "2"}
+        await opened(other, 2)
+        watches[0].cancel()
+        await until_opened(key)
+
+
+async def until_opened(caller: Caller) -> None:
+    """Opens a watch as soon as one that was closed is known to be."""
+    while (refusal := (await outcomes(caller.watch_many().read()))[0]) is not None:
+        assert refusal.reason == "TOO_MANY_WATCHERS"
+
+
+async def test_watches_of_all_keys_together_are_bounded_and_starve_neither_cancels_nor_health(
+    tmp_path,
+):
+    server = await Server(tmp_path).start("--max-watches", "5")
+    async with first_caller(server) as admin, new_caller(server, admin) as other:
+        watches = await opened(admin, 3) + await opened(other, 2)
+        for caller in (admin, other):
+            refusal = await refused(caller.watch_many().read(), "TOO_MANY_WATCHERS")
+            assert refusal.metadata == {}
+        held = await other.running()
+        await other.cancel(held.task_id, grace=0)
+        health = health_pb2_grpc.HealthStub(admin.channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status
+        watches[0].cancel()
+        await until_opened(other)
+    await server.kill()
+
+
+async def test_a_watch_that_was_refused_leaves_its_place_free(shared: Server, admin: Caller):
+    async with limited(shared, admin, open_watches=1) as key:
+        for _ in range(5):
+            await refused(key.watch(new_id()).read(), "TASK_NOT_FOUND")
+        await opened(key, 1)
+
+
+def _never_ending() -> Unary:
+    async def handle(call, request):
+        await asyncio.Event().wait()
+
+    return Unary(
+        "countermand.v1.TaskService/GetTask",
+        task_service_pb2.GetTaskRequest,
+        ("tasks:read",),
+        handle,
+    )
+
+
+async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(tmp_path):
+    async with (
+        inside(tmp_path, call_seconds=0.2, replaced=[_never_ending()]) as server,
+        server.caller() as caller,
+    ):
+        request = task_service_pb2.GetTaskRequest(task_id=new_id())
+        calls = [caller.tasks.GetTask(request) for _ in range(3)]
+        refusals = await outcomes(*calls, *(caller.create() for _ in range(3)))
+        assert {refusal.reason for refusal in refusals[:3]} == {"STORE_UNAVAILABLE"}
+        assert all("0.2 s" in refusal.message for refusal in refusals[:3])
+        assert refusals[3:] == [None] * 3
+        # The same again: one timer serves all calls, and comes again.
+        await refused(caller.tasks.GetTask(request), "STORE_UNAVAILABLE")
+
+
+async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
+    async with inside(tmp_path, call_seconds=1) as server, server.caller() as caller:
+        held = await caller.running()
+        request_id = new_id()
+        other = sqlite3.connect(tmp_path / "inside.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # so that the server's writer has to wait
+        try:
+            await refused(
+                caller.cancel(held.task_id, request_id=request_id, grace=0), "STORE_UNAVAILABLE"
+            )
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        assert (await caller.ended(held.task_id)).cancel_proof
+        again = await caller.cancel(held.task_id, request_id=request_id, grace=0)
+        assert again.replayed
+
+
+async def test_a_hang_up_before_that_time_is_no_more_than_a_hang_up(tmp_path):
+    async with (
+        inside(tmp_path, call_seconds=0.3, replaced=[_never_ending()]) as server,
+        server.caller() as caller,
+    ):
+        request = task_service_pb2.GetTaskRequest(task_id=new_id())
+        call = caller.tasks.GetTask(request, timeout=0.05)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await refused(caller.tasks.GetTask(request), "STORE_UNAVAILABLE")

@@ -1,0 +1,213 @@
+"""Token buckets, with the clock passed in: who is put off, for how long, and what is kept of it."""
+
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from countermand.core.errors import Reason, Refused
+from countermand.core.keys import KeyLimits
+from countermand.rpc.keyring import Principal
+from countermand.rpc.limits import (
+    LINES_PER_SECOND,
+    MILLISECOND,
+    MOST_ADDRESSES,
+    SECOND,
+    Buckets,
+    CallLimits,
+    Kind,
+    LineLimit,
+)
+from countermand.rpc.method import Stream, Unary
+from countermand.rpc.status import render
+from tests.support.raw import RPCS
+
+WRONG = Refused(Reason.API_KEY_INVALID, "the API key is not valid")
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 5 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def key(key_id: str = "key-1", **limits: int) -> Principal:
+    return Principal(key_id, 1, frozenset(), KeyLimits(**limits))
+
+
+@pytest.mark.parametrize("per_second", [1, 2, 3, 7, 1000, 1_000_000])
+def test_a_bucket_gives_at_once_what_a_second_allows_and_then_evenly(clock, per_second):
+    buckets = Buckets(clock=clock)
+    assert [buckets.take("a", per_second) for _ in range(per_second)] == [0] * per_second
+    interval = SECOND // per_second
+    for _ in range(3):
+        wait = buckets.take("a", per_second)
+        assert 0 < wait <= interval
+        assert buckets.take("a", per_second) == wait  # a refusal takes nothing
+        clock.now += wait - 1
+        assert buckets.take("a", per_second) == 1
+        clock.now += 1
+        assert buckets.take("a", per_second) == 0
+
+
+def test_a_bucket_never_holds_more_than_a_second_allows(clock):
+    buckets = Buckets(clock=clock)
+    clock.now += 3600 * SECOND
+    assert [buckets.take("a", 2) for _ in range(3)] == [0, 0, SECOND // 2]
+
+
+def test_over_a_long_time_a_bucket_gives_what_its_limit_says(clock):
+    buckets = Buckets(clock=clock)
+    given = 0
+    for _ in range(60_000):
+        given += not buckets.take("a", 100)
+        clock.now += MILLISECOND
+    assert given == 60 * 100 + 99
+
+
+def test_names_do_not_share(clock):
+    buckets = Buckets(clock=clock)
+    assert [buckets.take(name, 1) for name in "aabb"] == [0, SECOND, 0, SECOND]
+
+
+def test_a_full_bucket_is_forgotten(clock):
+    buckets = Buckets(clock=clock)
+    for number in range(1000):
+        buckets.take(number, 1)
+    assert len(buckets) == 1000
+    clock.now += SECOND
+    buckets.take("last", 1)
+    assert len(buckets) == 1
+
+
+def test_names_above_the_most_share_one_bucket(clock):
+    buckets = Buckets(most_names=2, clock=clock)
+    assert [buckets.take(name, 2) for name in "abcde"] == [0, 0, 0, 0, SECOND // 2]
+    assert buckets.take("a", 2) == 0  # those that were there first keep their own
+    assert len(buckets) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [
+        (Kind.WRITE, "writes_per_second"),
+        (Kind.READ, "reads_per_second"),
+        (Kind.WATCH, "watches_per_second"),
+    ],
+)
+def test_each_kind_has_its_own_limit(clock, kind, limit):
+    limits = CallLimits(1, clock)
+    limited = key(**{limit: 1})
+    limits.admit(limited, kind)
+    for other in set(Kind) - {kind}:
+        for _ in range(10):
+            limits.admit(limited, other)
+    with pytest.raises(Refused) as caught:
+        limits.admit(limited, kind)
+    assert caught.value.reason is Reason.RATE_LIMITED
+    assert caught.value.metadata == {"key_id": "key-1", "limit": limit, "per_second": "1"}
+    limits.admit(key("key-2", **{limit: 1}), kind)
+
+
+@pytest.mark.parametrize(
+    ("passed", "milliseconds"), [(0, 334), (1, 334), (MILLISECOND, 333), (333_333_332, 1)]
+)
+def test_the_delay_is_exact_in_whole_milliseconds_and_never_too_short(clock, passed, milliseconds):
+    limits = CallLimits(1, clock)
+    limited = key(writes_per_second=3)
+    for _ in range(3):
+        limits.admit(limited, Kind.WRITE)
+    clock.now += passed
+    with pytest.raises(Refused) as caught:
+        limits.admit(limited, Kind.WRITE)
+    assert caught.value.retry_after == milliseconds / 1000
+    trailers = dict(render(caught.value).trailers)
+    assert trailers["grpc-retry-pushback-ms"] == str(milliseconds)
+    clock.now += milliseconds * MILLISECOND
+    limits.admit(limited, Kind.WRITE)
+
+
+def test_details_and_trailer_say_the_same_of_every_delay():
+    for milliseconds in range(1, 1001):
+        refusal = Refused(Reason.RATE_LIMITED, "m", retry_after=milliseconds / 1000)
+        trailers = dict(render(refusal).trailers)
+        assert trailers["grpc-retry-pushback-ms"] == str(milliseconds)
+        said = RetryInfo()
+        assert Status.FromString(trailers["grpc-status-details-bin"]).details[1].Unpack(said)
+        assert said.retry_delay.ToMilliseconds() == milliseconds
+
+
+def test_a_key_without_limits_is_never_put_off(clock):
+    limits = CallLimits(1, clock)
+    for _ in range(10_000):
+        limits.admit(key(), Kind.WRITE)
+
+
+def test_failed_logins_of_one_address_are_put_off_and_those_of_others_are_not(clock):
+    limits = CallLimits(3, clock)
+    answers = [limits.failed_login("192.0.2.1", WRONG) for _ in range(5)]
+    assert answers[:3] == [WRONG] * 3
+    assert {answer.reason for answer in answers[3:]} == {Reason.RATE_LIMITED}
+    assert all(answer.retry_after == 0.334 for answer in answers[3:])
+    assert limits.failed_login("192.0.2.2", WRONG) is WRONG
+    clock.now += 334 * MILLISECOND
+    assert limits.failed_login("192.0.2.1", WRONG) is WRONG
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:ffff", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("/tmp/socket", "/tmp/socket", True),
+        ("/tmp/socket", "", False),
+    ],
+)
+def test_one_caller_s_many_addresses_are_one(clock, one, other, alike):
+    limits = CallLimits(1, clock)
+    limits.failed_login(one, WRONG)
+    assert (limits.failed_login(other, WRONG) is not WRONG) == alike
+
+
+def test_addresses_without_number_leave_bounded_memory(clock):
+    limits = CallLimits(1, clock)
+    for number in range(3 * MOST_ADDRESSES):
+        limits.failed_login(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", WRONG)
+    assert len(limits._addresses) <= MOST_ADDRESSES + 1
+
+
+def test_the_log_takes_so_many_lines_and_counts_what_it_leaves_out(clock):
+    lines = LineLimit(clock)
+    assert [lines.take() for _ in range(LINES_PER_SECOND + 7)] == [0] * LINES_PER_SECOND + [
+        None
+    ] * 7
+    clock.now += SECOND
+    assert lines.take() == 7
+    assert lines.take() == 0
+
+
+def test_every_method_is_counted_as_what_it_does():
+    """Whatever changes something, or is a repeat of it, is a write: a lease that is renewed too."""
+
+    async def nothing(*_):
+        raise NotImplementedError
+
+    kinds = {}
+    for rpc in RPCS.values():
+        form = Stream if rpc.stream else Unary
+        kinds[rpc.name] = form(rpc.path[1:], type(rpc.request), rpc.scopes, nothing).kind
+    reads = {"GetTask", "GetGroup", "GetCheckout", "GetCart", "GetOrder", "GetCancellation"}
+    reads |= {"ListTasks", "ListCancellations", "ListKeys", "SummarizeCancellations"}
+    assert {name for name, kind in kinds.items() if kind is Kind.READ} == reads
+    watches = {name for name, kind in kinds.items() if kind is Kind.WATCH}
+    assert watches == {"WatchTask", "WatchTasks"}
