@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from countermand import __version__
 from countermand.core.ids import SCOPES
@@ -20,8 +18,8 @@ from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS, ListenRefused, listen
-from countermand.rpc.manual import ManualPool
 from countermand.rpc.method import Servicer, Stream, Unary
+from countermand.rpc.public import Public
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
 from countermand.rpc.servicers.checkout import CheckoutService
@@ -80,21 +78,15 @@ async def _serve(
     }
     server = grpc.aio.server(options=OPTIONS)
     methods = [method for service in services.values() for method in service.methods()]
-    server.add_generic_rpc_handlers((_Router(guard, methods),))
-    healthy = health.aio.HealthServicer()
-    generic: Any = _GenericOnly(server)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, generic)
-    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    pool: Any = ManualPool()
-    reflection.enable_server_reflection(names, generic, pool=pool)
+    public = Public(services)
+    server.add_generic_rpc_handlers((_Router(guard, methods), public))
     address = listen(server, settings)
     await server.start()
     _collect_less_often()
     if not len(app.keyring):
         log.info("made the first API key; it is the next line, and is not shown again")
         print(await app.keyring.create_first(), file=sys.stderr, flush=True)
-    for name in ("", *services):
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    public.set_health(serving=True)
     print(f"listening on {address}", flush=True)
     encrypted = settings.tls_cert is not None
     log.info("serving", extra=fields(address=address, store=app.store.name, encrypted=encrypted))
@@ -103,7 +95,7 @@ async def _serve(
     await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()
     status = _why(failing)
-    await healthy.enter_graceful_shutdown()
+    public.set_health(serving=False)
     guard.drain()
     app.watchers.end_all(draining)
     log.info("draining", extra=fields(seconds=settings.drain_timeout))
@@ -193,20 +185,3 @@ class _Router(grpc.GenericRpcHandler):
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         return self._handlers.get(str(handler_call_details.method))
-
-
-class _GenericOnly:
-    """Passes on a service's generic handlers, and keeps its methods from being registered.
-
-    grpc.aio waits for calls of every registered method at once, and each call pays for the length
-    of that wait; generic handlers share one.
-    """
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
-
-    def add_generic_rpc_handlers(self, handlers: Any) -> None:
-        self._server.add_generic_rpc_handlers(handlers)
-
-    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
-        """Leaves them out: the generic handlers have the same methods."""

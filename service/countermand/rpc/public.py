@@ -1,0 +1,125 @@
+"""What is answered without a key: health, and the manual by reflection.
+
+Strangers call this, so it keeps the same promises as the guard: no text of an exception gets out,
+and no number of open streams, read or not, holds up anything else. The stock servicers do not: one
+watcher of health that takes nothing would hold the lock that a change of health waits for.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+
+from countermand.core.errors import Reason, Refused, invalid
+from countermand.rpc.manual import ManualPool
+from countermand.rpc.status import render
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+MOST_STREAMS: Final = 1000
+"""How many of these streams may be open at once; Check is always answered."""
+
+
+class Public(grpc.GenericRpcHandler):
+    """Health of the server and of each service, and reflection."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        """Says NOT_SERVING of the services until told otherwise."""
+        names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        self._known = {"", *services}
+        self._serving = False
+        self._changed = asyncio.Event()
+        self._streams = 0
+        self._manual = reflection.aio.ReflectionServicer(names, ManualPool())
+        check: Any = grpc.unary_unary_rpc_method_handler(self._check)
+        watch: Any = grpc.unary_stream_rpc_method_handler(self._watch)
+        reflect: Any = grpc.stream_stream_rpc_method_handler(self._reflect)
+        self._handlers = {
+            f"/{health.SERVICE_NAME}/Check": check,
+            f"/{health.SERVICE_NAME}/Watch": watch,
+            f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": reflect,
+        }
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        return self._handlers.get(str(handler_call_details.method))
+
+    def set_health(self, *, serving: bool) -> None:
+        """Tells all who ask, and all who watch."""
+        self._serving = serving
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _health_of(self, service: str) -> bytes:
+        unknown = HealthCheckResponse.SERVICE_UNKNOWN
+        known = HealthCheckResponse.SERVING if self._serving else HealthCheckResponse.NOT_SERVING
+        status = known if service in self._known else unknown
+        return HealthCheckResponse(status=status).SerializeToString()
+
+    async def _check(self, data: bytes, context: Context) -> bytes:
+        async with _refusing(context):
+            service = HealthCheckRequest.FromString(data).service
+        if service not in self._known:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+        return self._health_of(service)
+
+    async def _watch(self, data: bytes, context: Context) -> None:
+        async with _refusing(context):
+            with self._open_stream():
+                service = HealthCheckRequest.FromString(data).service
+                while True:
+                    changed = self._changed
+                    await context.write(self._health_of(service))
+                    await changed.wait()
+
+    async def _reflect(self, requests: AsyncIterable[bytes], context: Context) -> None:
+        async with _refusing(context):
+            with self._open_stream():
+                answers: Any = self._manual.ServerReflectionInfo(_parsed(requests), context)
+                async for answer in answers:
+                    await context.write(answer.SerializeToString())
+
+    @contextmanager
+    def _open_stream(self) -> Iterator[None]:
+        if self._streams >= MOST_STREAMS:
+            raise Refused(Reason.TOO_MANY_WATCHERS, "too many of these streams are open")
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+
+async def _parsed(requests: AsyncIterable[bytes]) -> AsyncIterator[ServerReflectionRequest]:
+    async for data in requests:
+        yield ServerReflectionRequest.FromString(data)
+
+
+@asynccontextmanager
+async def _refusing(context: Context) -> AsyncIterator[None]:
+    """Ends the call with a status for whatever is raised in it."""
+    try:
+        yield
+    except Exception as error:
+        rendered = render(_refusal_of(error))
+        await context.abort(rendered.code, rendered.message, rendered.trailers)
+
+
+def _refusal_of(error: Exception) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, DecodeError):
+        return invalid("request", "is not in protobuf encoding")
+    log.error("a call failed unexpectedly", exc_info=error)
+    return Refused(Reason.INTERNAL, "internal error")
