@@ -30,7 +30,8 @@ WIDTHS = {
     "insert_order_checkouts": 4,
     "save_carts": 6,
     "save_agents": 4,
-    "save_cancellations": 24,
+    "insert_cancellations": 24,
+    "update_cancellations": 11,
     "save_request_ids": 4,
     "insert_tasks": 24,
     "update_tasks": 15,
@@ -364,6 +365,7 @@ HOT = {
     "log_checkout": "tasks_by_checkout",
     "log_order": "tasks_by_order",
     "update_tasks": "INTEGER PRIMARY KEY",
+    "update_cancellations": "PRIMARY KEY",
 }
 
 

@@ -11,6 +11,9 @@ from countermand.core.states import (
     TaskState,
 )
 
+PROOF_PLACES = {proof: place for place, proof in enumerate(CancelProof)}
+"""Where a cancellation counts each proof."""
+
 
 @dataclass(frozen=True)
 class Cancellation(Record):
@@ -33,7 +36,7 @@ class Cancellation(Record):
     end_time: int | None = None
     live_count: int = 0
     """How many covered tasks have not ended."""
-    proofs: tuple[int, ...] = (0,) * len(CancelProof)
+    proofs: tuple[int, ...] = (0,) * len(PROOF_PLACES)
     """How many covered tasks ended CANCELLED after the accept, by their proof."""
     completed_count: int = 0
     """How many covered tasks are COMPLETED; of an order only those after the accept."""

@@ -170,9 +170,12 @@ class Rows:
 
     def apply(self, changes: "Changes") -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
-        for task_key in changes.tasks:
-            if self.tasks.get(task_key) is None:
-                self.saves.created.add(task_key)
+        for key in changes.tasks:
+            if self.tasks.get(key) is None:
+                self.saves.created.add(key)
+        for key in changes.cancellations:
+            if self.cancellations.get(key) is None:
+                self.saves.accepted.add(key)
         if self.members:
             for event in changes.events:
                 self._add_member(event)
@@ -234,3 +237,5 @@ class Saves(Changes):
         super().__init__()
         self.created: set[Id] = set()
         """Which of the tasks are new."""
+        self.accepted: set[Id] = set()
+        """Which of the cancellations are new."""

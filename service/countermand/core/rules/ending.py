@@ -1,6 +1,8 @@
 """How a task ends, and what ends with it."""
 
-from countermand.core.cancellations import Cancellation
+from typing import Any
+
+from countermand.core.cancellations import PROOF_PLACES, Cancellation
 from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Order, Target, Task
 from countermand.core.rows import Id, Rows, Wanted
@@ -119,18 +121,14 @@ def _unlock_cart(checkout: Checkout, draft: Draft) -> None:
 
 def count_end(cancellation: Cancellation, task: Task, now: int) -> Cancellation:
     """Returns a cancellation after one of its live tasks ended."""
-    completed = task.state is TaskState.COMPLETED
-    return settle(
-        cancellation.evolve(
-            live_count=cancellation.live_count - 1,
-            proofs=tuple(
-                count + (proof is task.cancel_proof)
-                for proof, count in zip(CancelProof, cancellation.proofs, strict=True)
-            ),
-            completed_count=cancellation.completed_count + completed,
-        ),
-        now,
-    )
+    counts: dict[str, Any] = {"live_count": cancellation.live_count - 1}
+    if task.state is TaskState.COMPLETED:
+        counts["completed_count"] = cancellation.completed_count + 1
+    elif task.cancel_proof is not None:
+        proofs = list(cancellation.proofs)
+        proofs[PROOF_PLACES[task.cancel_proof]] += 1
+        counts["proofs"] = tuple(proofs)
+    return settle(cancellation.evolve(**counts), now)
 
 
 def settle(cancellation: Cancellation, now: int) -> Cancellation:

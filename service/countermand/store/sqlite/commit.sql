@@ -86,32 +86,49 @@ CROSS JOIN request_ids AS r ON r.namespace_no = w.namespace_no AND r.request_id 
 
 -- name: load_late_tasks
 -- Tasks past their deadline.
-SELECT namespace_no, lower(hex(task_id)) FROM tasks
-WHERE state = 'CANCELLING' AND deadline_time <= ?
-ORDER BY deadline_time LIMIT ?
+SELECT json_group_array(json_array({task}))
+FROM (
+    SELECT * FROM tasks
+    WHERE state = 'CANCELLING' AND deadline_time <= ? ORDER BY deadline_time LIMIT ?
+) AS t
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: load_lost_agents
-SELECT namespace_no, agent_id FROM agents
-WHERE lease_expire_time <= ? ORDER BY lease_expire_time LIMIT ?
+SELECT json_group_array(json_array(namespace_no, agent_id)) FROM (
+    SELECT namespace_no, agent_id FROM agents INDEXED BY agents_by_lease
+    WHERE lease_expire_time <= ? ORDER BY lease_expire_time LIMIT ?
+)
 
 -- name: load_orphans
 -- Live tasks of agents past their lease.
-SELECT t.namespace_no, lower(hex(t.task_id))
-FROM agents AS a
-CROSS JOIN tasks AS t INDEXED BY tasks_live_by_agent
-    ON t.namespace_no = a.namespace_no AND t.agent_id = a.agent_id AND t.end_time IS NULL
-WHERE a.lease_expire_time <= ? LIMIT ?
+SELECT json_group_array(json_array({task}))
+FROM (
+    SELECT t.* FROM agents AS a
+    CROSS JOIN tasks AS t INDEXED BY tasks_live_by_agent
+        ON t.namespace_no = a.namespace_no AND t.agent_id = a.agent_id AND t.end_time IS NULL
+    WHERE a.lease_expire_time <= ? LIMIT ?
+) AS t
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: load_expired_tasks
 -- Tasks past their time to expire, that are not ending anyway.
-SELECT namespace_no, lower(hex(task_id)) FROM tasks INDEXED BY tasks_by_expiry
-WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING') AND expire_time <= ?
-ORDER BY expire_time LIMIT ?
+SELECT json_group_array(json_array({task}))
+FROM (
+    SELECT * FROM tasks INDEXED BY tasks_by_expiry
+    WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING') AND expire_time <= ?
+    ORDER BY expire_time LIMIT ?
+) AS t
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: load_expired_checkouts
-SELECT namespace_no, checkout_id FROM checkouts INDEXED BY checkouts_by_expiry
-WHERE expire_time IS NOT NULL AND state = 'OPEN' AND expire_time <= ?
-ORDER BY expire_time LIMIT ?
+SELECT json_group_array(json_array(namespace_no, checkout_id)) FROM (
+    SELECT namespace_no, checkout_id FROM checkouts INDEXED BY checkouts_by_expiry
+    WHERE expire_time IS NOT NULL AND state = 'OPEN' AND expire_time <= ?
+    ORDER BY expire_time LIMIT ?
+)
 
 -- name: save_group
 WITH r ({group_columns}) AS (VALUES {rows})
@@ -167,14 +184,22 @@ SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, agent_id) DO UPDATE SET
     lease_duration = excluded.lease_duration, lease_expire_time = excluded.lease_expire_time
 
--- name: save_cancellations
+-- name: insert_cancellations
 WITH r ({cancellation_columns}) AS (VALUES {rows})
 INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
-ON CONFLICT (namespace_no, cancellation_id) DO UPDATE SET
-    state = excluded.state, deadline_time = excluded.deadline_time, end_time = excluded.end_time,
-    live_count = excluded.live_count, never_started_count = excluded.never_started_count,
-    acknowledged_count = excluded.acknowledged_count, forced_count = excluded.forced_count,
-    agent_lost_count = excluded.agent_lost_count, completed_count = excluded.completed_count
+
+-- name: update_cancellations
+WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, live_count,
+        never_started_count, acknowledged_count, forced_count, agent_lost_count,
+        completed_count) AS (VALUES {rows})
+UPDATE cancellations SET
+    state = r.state, deadline_time = r.deadline_time, end_time = r.end_time,
+    live_count = r.live_count, never_started_count = r.never_started_count,
+    acknowledged_count = r.acknowledged_count, forced_count = r.forced_count,
+    agent_lost_count = r.agent_lost_count, completed_count = r.completed_count
+FROM r
+WHERE cancellations.namespace_no = r.namespace_no
+    AND cancellations.cancellation_id = r.cancellation_id
 
 -- name: save_request_ids
 WITH r (namespace_no, request_id, cancellation_id, fingerprint) AS (VALUES {rows})

@@ -59,8 +59,9 @@ class Writer:
             return saves
 
     def _load(self, wanted: Wanted, now: int) -> Loaded:
+        overdue, due = self._load_overdue(now, wanted.overdue) if wanted.overdue else (None, [])
         return Loaded(
-            tasks=self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
+            tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
             members=self._load_members(wanted.members),
             subgroups=self._load_subgroups(list(wanted.subgroups)),
@@ -76,7 +77,7 @@ class Writer:
             positions=self._read(
                 "load_positions", [(number,) for number in wanted.namespaces], _pair
             ),
-            overdue=self._load_overdue(now, wanted.overdue) if wanted.overdue else None,
+            overdue=overdue,
         )
 
     def _load_holders(self, wanted: set[Target]) -> list[Holder]:
@@ -111,17 +112,23 @@ class Writer:
             subgroups.sort(key=lambda group: (group.create_time, group.group_id))
         return groups.items()
 
-    def _load_overdue(self, now: int, limit: int) -> Overdue:
-        def ids(name: str) -> list[Id]:
-            found = self._connection.execute(statements()[name], (now, limit)).fetchall()
-            return [(namespace, id) for namespace, id in found]
+    def _load_overdue(self, now: int, limit: int) -> tuple[Overdue, list[Task]]:
+        """Returns what has run out, and the rows of its tasks, which will be wanted next."""
 
-        late, orphans = ids("load_late_tasks"), ids("load_orphans")
-        agents = ids("load_lost_agents") if len(orphans) < limit else []
-        expired, checkouts = ids("load_expired_tasks"), ids("load_expired_checkouts")
-        more = limit in map(len, (late, orphans, agents, expired, checkouts))
-        tasks = list(dict.fromkeys(late + orphans))
-        return Overdue(_with_text(tasks), agents, _with_text(expired), checkouts, more)
+        def found(name: str) -> list[list[Any]]:
+            (value,) = self._connection.execute(statements()[name], (now, limit)).fetchone()
+            rows_found: list[list[Any]] = json.loads(value)
+            return rows_found
+
+        late = [rows.read_task(row) for row in found("load_late_tasks")]
+        orphans = [rows.read_task(row) for row in found("load_orphans")]
+        expired = [rows.read_task(row) for row in found("load_expired_tasks")]
+        agents = _ids(found("load_lost_agents")) if len(orphans) < limit else []
+        checkouts = _ids(found("load_expired_checkouts"))
+        more = limit in [len(part) for part in (late, orphans, agents, expired, checkouts)]
+        tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))
+        overdue = Overdue(tasks, agents, _keys(expired), checkouts, more)
+        return overdue, [*late, *orphans, *expired]
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
@@ -141,9 +148,7 @@ class Writer:
         self._save_holders(saves.holders)
         self._write("save_carts", map(rows.write_cart, saves.carts.values()))
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
-        self._write(
-            "save_cancellations", map(rows.write_cancellation, saves.cancellations.values())
-        )
+        self._save_cancellations(saves)
         self._write("save_request_ids", map(rows.write_request_id, saves.request_ids.values()))
         self._save_tasks(saves)
         self._write("insert_events", (_event(event, saves, now) for event in saves.events))
@@ -168,6 +173,16 @@ class Writer:
                 for position, checkout_id in enumerate(order.checkout_ids)
             ],
         )
+
+    def _save_cancellations(self, saves: Saves) -> None:
+        created, changed = [], []
+        for key, cancellation in saves.cancellations.items():
+            if key in saves.accepted:
+                created.append(rows.write_new_cancellation(cancellation))
+            else:
+                changed.append(rows.write_changed_cancellation(cancellation))
+        self._write("insert_cancellations", created)
+        self._write("update_cancellations", changed)
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed = [], []
@@ -233,8 +248,12 @@ def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
     return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
 
 
-def _with_text(ids: Iterable[Id]) -> list[Id]:
-    return [(number, str(rows.uuid_text(digits))) for number, digits in ids]
+def _ids(found: list[list[Any]]) -> list[Id]:
+    return [(namespace, id) for namespace, id in found]
+
+
+def _keys(tasks: Iterable[Task]) -> list[Id]:
+    return [(task.namespace, task.task_id) for task in tasks]
 
 
 def _pair(row: list[int]) -> tuple[int, int]:

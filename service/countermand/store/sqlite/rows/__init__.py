@@ -9,7 +9,8 @@ from countermand.store.sqlite.rows.callers import (
 from countermand.store.sqlite.rows.cancellations import (
     read_cancellation,
     read_request_id,
-    write_cancellation,
+    write_changed_cancellation,
+    write_new_cancellation,
     write_request_id,
 )
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
@@ -38,11 +39,12 @@ __all__ = [
     "uuid_bytes",
     "uuid_text",
     "write_agent",
-    "write_cancellation",
     "write_cart",
+    "write_changed_cancellation",
     "write_changed_task",
     "write_event",
     "write_key",
+    "write_new_cancellation",
     "write_new_task",
     "write_request_id",
 ]

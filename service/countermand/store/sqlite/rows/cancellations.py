@@ -13,12 +13,15 @@ from countermand.store.sqlite.rows.ids import (
     write_target,
 )
 
+_STATES = {str(state): state for state in CancellationState}
+
 
 def read_cancellation(row: list[Any]) -> Cancellation:
     """Returns the cancellation of a `{cancellation}` row."""
-    return Cancellation(
+    cancellation: Cancellation = object.__new__(Cancellation)
+    cancellation.__dict__.update(
         namespace=row[0],
-        cancellation_id=str(uuid_text(row[1])),
+        cancellation_id=uuid_text(row[1]),
         target=read_target(row[0], row[2], row[3]),
         reason=row[4],
         message=row[5],
@@ -27,17 +30,18 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         request_id=uuid_text(row[9]),
         create_time=row[10],
         seq=row[14],
-        state=CancellationState(row[15]),
+        state=_STATES[row[15]],
         deadline_time=row[16],
         end_time=row[17],
         live_count=row[18],
         proofs=tuple(row[19:23]),
         completed_count=row[23],
     )
+    return cancellation
 
 
-def write_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
-    """Returns the row of a cancellation."""
+def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
+    """Returns the row of a new cancellation."""
     requested_by, trace, certificate_name = cancellation.caller
     return (
         cancellation.namespace,
@@ -54,6 +58,20 @@ def write_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         bytes.fromhex(trace.span_id),
         int(trace.sampled),
         cancellation.seq,
+        cancellation.state.value,
+        cancellation.deadline_time,
+        cancellation.end_time,
+        cancellation.live_count,
+        *cancellation.proofs,
+        cancellation.completed_count,
+    )
+
+
+def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
+    """Returns what of a cancellation can change."""
+    return (
+        cancellation.namespace,
+        uuid_bytes(cancellation.cancellation_id),
         cancellation.state.value,
         cancellation.deadline_time,
         cancellation.end_time,

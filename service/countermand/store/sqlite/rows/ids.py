@@ -4,6 +4,7 @@ from countermand.core.records import Target
 from countermand.core.states import TargetKind
 
 _UUIDS = frozenset({TargetKind.TASK, TargetKind.GROUP})
+_KINDS = {str(kind): kind for kind in TargetKind}
 
 
 def uuid_bytes(text: str | None) -> bytes | None:
@@ -25,7 +26,7 @@ def id_value(target: Target) -> bytes | str:
 
 def read_target(namespace: int, kind: str, digits: str) -> Target:
     """Returns the target that a row names by its kind and the hexadecimal digits of its id."""
-    target_kind = TargetKind(kind)
+    target_kind = _KINDS[kind]
     if target_kind in _UUIDS:
         return Target(target_kind, namespace, str(uuid_text(digits)))
     return Target(target_kind, namespace, bytes.fromhex(digits).decode())
