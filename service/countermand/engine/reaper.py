@@ -14,8 +14,9 @@ from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-BATCH = 1000
-"""How many tasks one batch ends, so that cancels are not delayed."""
+BATCH = 250
+"""How many tasks one batch ends. A cancel waits for two batches at most; larger ones end no more
+tasks a second (measured: with 1000, cancels had a p50 of 110 ms instead of 20 in a storm)."""
 LONGEST_SLEEP = 60.0
 RETRY_SLEEP = 1.0
 """Seconds to wait after a batch that the store refused."""

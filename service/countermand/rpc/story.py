@@ -17,6 +17,8 @@ class Storyteller:
 
     def __call__(self, committed: Committed) -> None:
         """Records one commit."""
+        if not self._tracing.records:
+            return
         saves = committed.batch.saves
         if committed.traces:
             self._tracing.record_commit(

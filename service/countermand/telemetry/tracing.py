@@ -48,6 +48,11 @@ class Tracing:
 
         return cls(otlp_recorder(endpoint, service_version), sampler)
 
+    @property
+    def records(self) -> bool:
+        """Whether anything is recorded, so that it pays to say what happened."""
+        return self._recorder is not None
+
     def start_call(self, method: str, traceparent: str | None) -> CallTrace:
         """Starts the trace of a call, or goes on with the caller's if its header is valid.
 
