@@ -131,6 +131,19 @@ async def test_validate_only_changes_nothing(client: Client, command: Command):
     assert (await client.get_task(task_id)).task.version == 2
 
 
+async def test_cancel_may_come_before_the_task(client: Client, command: Command):
+    arguments = ("cancel", "task", UNKNOWN, "--allow-missing", "--reason", "fraud")
+    result = await command(*arguments)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"task                {UNKNOWN}\nstate               not created")
+    assert "cancellation state  IN_PROGRESS\n" in result.out
+    task = (await client.create_task(task_id=UNKNOWN)).task
+    assert (task.version, task.cancel_reason) == (2, "fraud")
+    again = await command(*arguments)
+    assert (again.status, again.out) == (1, "")
+    assert again.err.startswith("countermand: TASK_ALREADY_CANCELLED: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

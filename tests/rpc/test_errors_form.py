@@ -193,6 +193,9 @@ def _cases_of_tasks():
             yield name, cancel(**{field: ID, name: "a\0"})
         for bad in spans(0, 3600):
             yield "grace_period", cancel(**{field: ID}, grace_period=bad)
+    for bad in (0, 1, -1):
+        early = c.CancelTaskRequest(task_id=ID, allow_missing=True, expected_version=bad)
+        yield "expected_version", early
     for bad in BAD_UUIDS:
         yield "task_id", c.WatchTaskRequest(task_id=bad)
         yield "cancellation_id", c.GetCancellationRequest(cancellation_id=bad)

@@ -10,7 +10,7 @@ import pytest
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
-from tests.support.caller import Caller, Held, everything, first_caller, span
+from tests.support.caller import Caller, Held, everything, first_caller, new_id, span
 from tests.support.otlp import CollectedSpan, Collector, otlp_collector
 from tests.support.server import Server
 
@@ -127,6 +127,22 @@ async def test_the_story_goes_on_after_a_kill_and_a_restart(tmp_path, how):
         assert story.attributes[f"countermand.ended.{how}"] == 1
         cancellation = await caller.cancellation(answer.cancellation.cancellation_id)
         assert cancellation.trace_id == parent.trace_id
+
+
+async def test_the_end_of_a_task_that_came_after_its_cancel_is_a_child_of_the_cancel(tmp_path):
+    parent, task_id = Parent(), new_id()
+    async with otlp_collector() as collector, serving(tmp_path, **exporting(collector)) as found:
+        _, caller = found
+        request = c.CancelTaskRequest(task_id=task_id, allow_missing=True)
+        answer = await caller.cancellations.CancelTask(request, metadata=parent.metadata)
+        accepted = await the_cancels_span(collector, parent)
+        await caller.create(task_id=task_id)
+        story = await the_span(collector, ENDED)
+        assert (story.trace_id, story.parent_id) == (parent.trace_id, accepted.span_id)
+        cancellation_id = answer.cancellation.cancellation_id
+        assert story.attributes["countermand.cancellation_id"] == cancellation_id
+        assert story.attributes["countermand.cancellation_state"] == "SUCCEEDED"
+        assert story.attributes["countermand.ended.never_started"] == 1
 
 
 async def test_an_end_by_force_is_a_child_of_the_cancel(tmp_path):

@@ -31,7 +31,7 @@ BEGINNINGS: Any = st.permutations(
     ]
 )
 starts = st.lists(strategies.task_ids, unique=True).map(lambda ids: [ask.start(id) for id in ids])
-later = st.sampled_from([0, 1, 5, 30, 4000]).map(lambda seconds: seconds * SECOND)
+later = st.sampled_from([0, 1, 5, 30, 4000, 86_400]).map(lambda seconds: seconds * SECOND)
 turns = st.lists(
     st.tuples(later, st.one_of(strategies.commands.map(lambda x: [x]), strategies.batches)),
     max_size=25,
@@ -55,7 +55,9 @@ def _same(reader: Reader, world: World) -> None:
         assert found_too is not None
         assert found_too.cancellation == cancellation
         covered = [task.evolve(number=0) for task in found_too.covered]
-        assert covered == world.members(cancellation.target)
+        assert covered == world.covered(cancellation)
+        if cancellation.waiting:
+            assert reader.early_cancel(ns, cancellation.target.id) == cancellation
     for ns in (NS, OTHER):
         logged = [e for e in world.events if e.namespace == ns]
         page = reader.log(ns, TaskFilter(), 0, 100_000)

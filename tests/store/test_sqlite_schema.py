@@ -169,6 +169,7 @@ CANCELLATION = {
     "agent_lost_count": 0,
     "completed_count": 0,
 }
+WAITING = CANCELLATION | {"live_count": 0}
 EVENT = {"namespace_no": 1, "seq": 1, "previous_seq": 0, "time": 0}
 
 
@@ -197,6 +198,7 @@ def _insert(raw: sqlite3.Connection, table: str, row: dict[str, object]) -> None
         ("order_checkouts", LISTED),
         ("cancellations", CANCELLATION),
         ("cancellations", CANCELLATION | {"target_kind": "ORDER", "target_id": b"o"}),
+        ("cancellations", WAITING),
         ("events", EVENT),
     ],
 )
@@ -276,7 +278,9 @@ def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str,
         ("tasks", CANCELLED, {"charge_state": "BEGUN"}),
         ("cancellations", CANCELLATION, {"target_id": b"short"}),
         ("cancellations", CANCELLATION, {"state": "DONE"}),
-        ("cancellations", CANCELLATION, {"live_count": 0}),
+        ("cancellations", CANCELLATION, {"target_kind": "GROUP", "live_count": 0}),
+        ("cancellations", WAITING, {"end_time": 5}),
+        ("cancellations", WAITING, {"target_kind": "CHECKOUT"}),
         ("cancellations", CANCELLATION, {"end_time": 5}),
         ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "end_time": 5}),
         ("cancellations", CANCELLATION, {"state": "SUCCEEDED", "live_count": 0}),
@@ -310,6 +314,14 @@ def test_an_id_is_taken_once(raw: sqlite3.Connection, table: str, row: dict[str,
     _insert(raw, table, row)
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         _insert(raw, table, row | ({"task_no": 2} if table == "tasks" else {}))
+
+
+def test_one_cancel_at_most_waits_for_a_task(raw: sqlite3.Connection) -> None:
+    _insert(raw, "cancellations", WAITING)
+    for number, other in enumerate((CANCELLATION, WAITING | {"target_id": b"1" * 16}), start=1):
+        _insert(raw, "cancellations", other | {"cancellation_id": bytes([number]) * 16})
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        _insert(raw, "cancellations", WAITING | {"cancellation_id": bytes([9]) * 16})
 
 
 # Plans.
@@ -348,6 +360,8 @@ HOT = {
     "load_checkout": "order_checkouts_by_checkout",
     "load_expired_tasks": "tasks_by_expiry",
     "load_expired_checkouts": "checkouts_by_expiry",
+    "load_early_cancels": "cancellations_early",
+    "load_late_early_cancels": "cancellations_early_by_time",
     "load_late_tasks": "tasks_by_deadline",
     "load_lost_agents": "agents_by_lease",
     "load_orphans": "tasks_live_by_agent",

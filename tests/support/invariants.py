@@ -158,7 +158,7 @@ class Invariants(RuleBasedStateMachine):
     @invariant()
     def the_counts_and_state_of_a_cancellation_equal_a_recount(self) -> None:
         for record in self.world.cancellations.values():
-            covered = self.world.members(record.target)
+            covered = self.world.covered(record)
             live = sum(not task.ended for task in covered)
             stopped = [t for t in covered if t.state is S.CANCELLED and t.seq > record.seq]
             assert record.live_count == live
@@ -166,8 +166,14 @@ class Invariants(RuleBasedStateMachine):
             proofs = Counter(task.cancel_proof for task in stopped)
             assert sum(record.proofs) == len(stopped)
             assert sorted(filter(None, record.proofs)) == sorted(proofs.values())
-            assert (record.state is CancellationState.IN_PROGRESS) == (live > 0)
-            assert (record.end_time is None) == (live > 0)
+            assert (record.state is CancellationState.IN_PROGRESS) == (live > 0 or record.waiting)
+            assert (record.end_time is None) == (record.state is CancellationState.IN_PROGRESS)
+
+    @invariant()
+    def one_cancel_at_most_waits_for_a_task_and_none_for_one_that_is_there(self) -> None:
+        waiting = [x.target for x in self.world.cancellations.values() if x.waiting]
+        assert len(waiting) == len(set(waiting))
+        assert not {task.target for task in self.world.tasks.values()} & set(waiting)
 
     @invariant()
     def a_holder_is_over_in_the_log_exactly_once_when_it_is_over(self) -> None:

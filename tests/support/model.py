@@ -4,10 +4,11 @@ It keeps only what a caller can see, counts nothing in advance, and says for eac
 it is refused, and why.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from countermand.core import commands as c
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.errors import Reason
 from countermand.core.records import DEFAULT_GRACE, Target
 from countermand.core.states import ChargeState, TargetKind, TaskState
@@ -72,6 +73,8 @@ class ModelCancel:
     covered: list[Id]
     skipped: set[Id] = field(default_factory=set)
     reason: str = ""
+    waits_until: int | None = None
+    """Until when it waits for its task, if that is yet to be created."""
 
     def completed(self, tasks: dict[Id, ModelTask]) -> int:
         """C of rule 8."""
@@ -83,7 +86,8 @@ class ModelCancel:
         return sum(tasks[id].state is S.CANCELLED for id in self.covered if id not in self.skipped)
 
     def state(self, tasks: dict[Id, ModelTask]) -> str:
-        if any(tasks[id].state not in ENDED for id in self.covered):
+        live = any(tasks[id].state not in ENDED for id in self.covered)
+        if live or self.waits_until is not None:
             return "IN_PROGRESS"
         stopped, completed = self.stopped(tasks), self.completed(tasks)
         if not stopped and (completed or self.target.kind in (TargetKind.TASK, TargetKind.GROUP)):
@@ -197,7 +201,7 @@ class TaskModel:
             return None if replay else Reason.REQUEST_ID_CONFLICT
         task = self.tasks.get(id)
         if task is None:
-            return Reason.TASK_NOT_FOUND
+            return self._cancel_missing(command, now)
         if task.state in ENDED:
             return Reason(f"TASK_ALREADY_{task.state}")
         if command.expected_version not in (None, task.version):
@@ -207,6 +211,37 @@ class TaskModel:
                 command, self._cancel_task(id, command.reason, command.grace_period, now)
             )
         return None
+
+    def _cancel_missing(self, command: c.CancelTask, now: int) -> Reason | None:
+        if not command.allow_missing:
+            return Reason.TASK_NOT_FOUND
+        if not command.validate_only:
+            target = Target(TargetKind.TASK, command.namespace, command.target_id)
+            number = self._waiting(target, now)
+            if number is None:
+                number = self._accept(target, [], command.reason)
+                self.cancels[number].waits_until = now + EARLY_CANCEL_LIFETIME
+            self._remember(command, number)
+        return None
+
+    def _waiting(self, target: Target, now: int) -> int | None:
+        """The cancel that waits for a task; one that has waited long enough ends."""
+        for number, cancel in enumerate(self.cancels):
+            if cancel.target == target and cancel.waits_until is not None:
+                if now < cancel.waits_until:
+                    return number
+                cancel.waits_until = None
+        return None
+
+    def _create(self, ids: list[Id], task: ModelTask, now: int) -> None:
+        """Creates tasks that are alike, and cancels those that were cancelled before."""
+        for id in ids:
+            self.tasks[id] = replace(task)
+            number = self._waiting(Target(TargetKind.TASK, *id), now)
+            if number is not None:
+                self.cancels[number].waits_until = None
+                self.cancels[number].covered = [id]
+                self._stop(self.tasks[id], number, now)
 
     def _cancel_task(self, id: Id, reason: str, grace: int, now: int) -> int:
         task = self.tasks[id]
@@ -242,6 +277,9 @@ class TaskModel:
         task.refund = state is not S.COMPLETED and task.charge in MONEY
 
     def _reap_tasks(self, now: int) -> None:
+        for cancel in self.cancels:
+            if cancel.waits_until is not None and cancel.waits_until <= now:
+                cancel.waits_until = None
         for (ns, _), task in self.tasks.items():
             if task.agent is None or task.state in ENDED:
                 continue
@@ -277,6 +315,7 @@ def _said(command: c.Cancel) -> Any:
     return (
         type(command),
         command.by_cart,
+        command.allow_missing,
         command.target_id,
         command.reason,
         command.message,

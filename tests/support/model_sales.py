@@ -79,10 +79,10 @@ class Model(TaskModel):
         if (ns, new.task_id) in self.tasks:
             return Reason.TASK_EXISTS
         first = [Target(kind, ns, id) for kind, id in named if id is not None]
-        return self._join([(ns, new.task_id)], task, first)
+        return self._join([(ns, new.task_id)], task, first, now)
 
     def _join(
-        self, ids: list[tuple[int, str]], task: ModelTask, first: list[Target]
+        self, ids: list[tuple[int, str]], task: ModelTask, first: list[Target], now: int
     ) -> Reason | None:
         """Creates tasks, if all that will hold them is open; `first` is asked first."""
         if not ids:
@@ -98,8 +98,7 @@ class Model(TaskModel):
             if refused is not None:
                 return refused
         self.touched |= holders
-        for id in ids:
-            self.tasks[id] = ModelTask(task.group, task.checkout, task.order, task.expire)
+        self._create(ids, task, now)
         return None
 
     def _only_lists(self, target: Target, task: ModelTask) -> bool:
@@ -139,7 +138,7 @@ class Model(TaskModel):
             return Reason.TASK_EXISTS
         self.holders[target] = ModelHolder(checkout=command.checkout_id, order=command.order_id)
         task = ModelTask(command.group_id, command.checkout_id, command.order_id, None)
-        refused = self._join(self._ids(command), task, [])
+        refused = self._join(self._ids(command), task, [], now)
         if refused is not None:
             del self.holders[target]
             return refused
@@ -181,7 +180,7 @@ class Model(TaskModel):
             self.holders[target].group = command.group_id
             self.holders[group] = ModelHolder(checkout=command.checkout_id)
             task = ModelTask(command.group_id, command.checkout_id, None, None)
-            self._join(self._ids(command), task, [])
+            self._join(self._ids(command), task, [], now)
             self.touched -= {target, group}
         return None
 
@@ -196,7 +195,8 @@ class Model(TaskModel):
         self.holders[target] = ModelHolder(
             checkouts=command.checkout_ids, said=tuple(command.snapshot)
         )
-        self._join(self._ids(command), ModelTask(None, None, command.order_id, None), [])
+        task = ModelTask(None, None, command.order_id, None)
+        self._join(self._ids(command), task, [], now)
         self.touched.discard(target)
         return None
 

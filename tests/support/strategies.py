@@ -105,8 +105,18 @@ work: Any = st.one_of(
         ns=spaces,
     ),
 )
-cancels: Any = st.one_of(
+small_cancels: Any = st.one_of(
     st.builds(lambda id, fields: ask.cancel(id, **fields), task_ids, cancel_fields),
+    st.builds(
+        lambda id, fields: ask.cancel(
+            id, **fields | {"allow_missing": True, "expected_version": None}
+        ),
+        task_ids,
+        cancel_fields,
+    ),
+)
+cancels: Any = st.one_of(
+    small_cancels,
     st.builds(lambda id, fields: ask.cancel_group(id, **fields), all_group_ids, cancel_fields),
     st.builds(lambda id, fields: ask.cancel_checkout(id, **fields), checkout_ids, cancel_fields),
     st.builds(
@@ -114,7 +124,6 @@ cancels: Any = st.one_of(
     ),
     st.builds(lambda id, fields: ask.cancel_order(id, **fields), order_ids, cancel_fields),
 )
-small_cancels = st.builds(lambda id, fields: ask.cancel(id, **fields), task_ids, cancel_fields)
 commands: Any = st.one_of(creations, sales, work, work, cancels)
 batches: Any = st.lists(
     st.one_of(creations, work, work, small_cancels, st.builds(ask.complete, checkout_ids)).filter(

@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 from countermand.core import commands as c
-from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation, RequestId
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.keys import Key
@@ -112,6 +112,10 @@ class World:
     def cancellation(self, cancellation_id: str | None) -> Cancellation:
         return self.cancellations[NS, cancellation_id or ""]
 
+    def covered(self, record: Cancellation) -> list[Task]:
+        """Returns the tasks that a cancellation covers in the order of their creation."""
+        return [task for task in self.members(record.target) if record.covers(task)]
+
     def members(self, target: Target) -> list[Task]:
         """Returns the tasks of a holder in the order of their creation."""
         return [task for task in self.tasks.values() if self._is_under(task, target)]
@@ -152,6 +156,11 @@ class World:
             carts=pick(self.carts, wanted.carts),
             agents=pick(self.agents, wanted.agents),
             cancellations=pick(self.cancellations, wanted.cancellations),
+            early_cancels=[
+                record
+                for record in self.cancellations.values()
+                if record.waiting and (record.namespace, record.target.id) in wanted.early_cancels
+            ],
             request_ids=pick(self.request_ids, wanted.request_ids),
             keys=pick(self.keys, wanted.keys),
             positions=[(number, self.positions.get(number, 0)) for number in wanted.namespaces],
@@ -188,8 +197,14 @@ class World:
             and checkout.state is CheckoutState.OPEN
             and self._past(checkout.expire_time)
         ][:limit]
-        more = limit in map(len, (late, orphans, agents, expired, checkouts))
-        return Overdue(list(dict.fromkeys(late + orphans)), agents, expired, checkouts, more)
+        early = [
+            key
+            for key, record in self.cancellations.items()
+            if record.waiting and self._past(record.create_time + EARLY_CANCEL_LIFETIME)
+        ][:limit]
+        more = limit in map(len, (late, orphans, agents, expired, checkouts, early))
+        tasks = list(dict.fromkeys(late + orphans))
+        return Overdue(tasks, agents, expired, checkouts, early, more)
 
     def _past(self, time: int | None) -> bool:
         return time is not None and time <= self.now

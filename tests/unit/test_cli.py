@@ -24,7 +24,11 @@ from countermand.v1.cancellation_pb2 import (
     CancellationState,
     Disposition,
 )
-from countermand.v1.cancellation_service_pb2 import CancelCheckoutResponse, CancelOrderResponse
+from countermand.v1.cancellation_service_pb2 import (
+    CancelCheckoutResponse,
+    CancelOrderResponse,
+    CancelTaskResponse,
+)
 from countermand.v1.checkout_pb2 import Checkout, CheckoutMessage, CheckoutState
 from countermand.v1.order_pb2 import Order, OrderState
 from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskCount, TaskState
@@ -96,6 +100,7 @@ def test_each_command_has_a_help_in_the_form_of_manuals(command, capsys):
     [
         (["cancel", "cart", "x"], "'cart' is none of task, group, checkout, order"),
         (["cancel", "order", "x", "--cart"], "only a checkout is named by a cart"),
+        (["cancel", "group", "x", "--allow-missing"], "only a task may be missing"),
         (["cancel", "task", "x", "--expected-version", "two"], "'two' is not a whole number"),
         (["watch", "x", "--group", "--order"], "give one of --group, --checkout and --order"),
         (["watch", "x", "--server", ""], "the target is HOST:PORT"),
@@ -339,6 +344,19 @@ def test_a_cancelled_checkout_is_told_with_results_proofs_and_refunds():
         f"result  {TASK_ID}  STOPPED   CANCELLED   FORCED  refund_required",
         f"result  {TASK_ID}  SKIPPED   COMPLETED   -",
     ]
+
+
+def test_the_cancel_of_a_task_that_is_yet_to_come_is_told_without_one():
+    waiting = CancellationState.CANCELLATION_STATE_IN_PROGRESS
+    cancellation = Cancellation(cancellation_id="c", task_id=TASK_ID, state=waiting)
+    facts, results = account(CancelTaskResponse(cancellation=cancellation))
+    assert facts[:4] == [
+        ("task", TASK_ID),
+        ("state", "not created yet"),
+        ("cancellation", "c"),
+        ("cancellation state", "IN_PROGRESS"),
+    ]
+    assert results == []
 
 
 def test_a_cancelled_order_is_told_with_its_checkouts():

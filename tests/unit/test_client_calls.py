@@ -239,6 +239,12 @@ CALLS = [
         cancellations.CancelTaskResponse(replayed=True),
     ),
     (
+        lambda client: client.cancel_task(TASK_ID, allow_missing=True, request_id=TASK_ID),
+        "CancellationService/CancelTask",
+        cancellations.CancelTaskRequest(task_id=TASK_ID, allow_missing=True, request_id=TASK_ID),
+        cancellations.CancelTaskResponse(),
+    ),
+    (
         lambda client: client.cancel_group(GROUP_ID, **HOW),
         "CancellationService/CancelGroup",
         cancellations.CancelGroupRequest(group_id=GROUP_ID, **HOW),

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from countermand.core.answers import Reaped
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.commands import Reap
 from countermand.core.decide import Batch
 from countermand.core.log import Event
 from countermand.core.records import SECOND
-from countermand.core.states import CancelProof, CheckoutState, TaskState
+from countermand.core.states import CancellationState, CancelProof, CheckoutState, TaskState
 from countermand.engine import reaper
 from countermand.engine.reaper import Reaper
-from countermand.store.contract import StoreFailed
+from countermand.engine.writer import Committed
+from countermand.store.contract import CancellationQuery, StoreFailed
 from tests.support.ask import (
     G1,
     NS,
@@ -33,7 +36,7 @@ from tests.support.ask import (
     target,
     uid,
 )
-from tests.support.engine import Engine, HandClock, running
+from tests.support.engine import HOUR, Engine, HandClock, running
 
 S, P = TaskState, CancelProof
 
@@ -209,3 +212,36 @@ async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: P
             assert event.task.cancel_proof is P.FORCED
             assert (await engine.store.task(NS, T2)).state is S.RUNNING
             assert (await engine.store.task(NS, T3)).state is S.PENDING
+
+
+async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_small_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reaper, "BATCH", 3)
+    caplog.set_level("INFO")
+    clock, ids = HandClock(), [uid(number) for number in range(1, 9)]
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(*[cancel(id, allow_missing=True) for id in ids])
+        clock.time += HOUR
+        await engine.do(cancel(uid(9), allow_missing=True))
+    clock.time += EARLY_CANCEL_LIFETIME - HOUR
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        reaped, all_done = [], asyncio.Event()
+
+        def hear(committed: Committed) -> None:
+            answer = committed.batch.answers[0]
+            if isinstance(answer, Reaped):
+                reaped.append(answer.too_late)
+                if not answer.more:
+                    all_done.set()
+
+        engine.writer.listen(hear)
+        async with _reaping(engine):
+            await asyncio.wait_for(all_done.wait(), 10)
+            await engine.do(renew("nobody"))  # meanwhile the reaper says what it did
+        assert reaped == [3, 3, 2]
+        assert caplog.messages == ["cancels waited in vain"] * 3
+        assert await engine.store.next_due() == clock.time + HOUR
+        page = await engine.store.cancellations(NS, CancellationQuery(), None, 10)
+        states = [record.state for record in page.cancellations]
+        assert states == [CancellationState.IN_PROGRESS] + [CancellationState.TOO_LATE] * 8

@@ -99,7 +99,7 @@ class Countermand(Invariants):
         self._run(batch)
 
     @precondition(lambda self: self.world.tasks)
-    @rule(seconds=st.sampled_from([0, 1, 5, 30, 4000]))
+    @rule(seconds=st.sampled_from([0, 1, 5, 30, 4000, 86_400]))
     def reap_later(self, seconds: int) -> None:
         self.world.now += seconds * SECOND
         self._run([ask.reap()])
@@ -128,6 +128,20 @@ class Countermand(Invariants):
         live = [task for task in self.world.tasks.values() if not task.ended]
         running = [task for task in live if task.state is not S.PENDING]
         self._run([_finish(task, x) for task, x in zip(running, outcomes, strict=False)])
+
+    @precondition(lambda self: _waiting(self.world))
+    @rule(data=st.data(), into=st.none() | strategies.all_group_ids, way=st.integers(0, 3))
+    def bring_what_a_cancel_waits_for(self, data: Any, into: str | None, way: int) -> None:
+        ns, id = data.draw(st.sampled_from(_waiting(self.world)))
+        made = f"made_{len(self.world.holders)}"
+        group = ask.uid(0xE00 + len(self.world.holders))
+        creations = (
+            ask.create(id, into, ns=ns),
+            ask.create_group(id, group_id=group, ns=ns),
+            ask.create_checkout(id, checkout_id=made, group_id=group, ns=ns),
+            ask.create_order(id, order_id=made, ns=ns),
+        )
+        self._run([creations[way]])
 
     @precondition(lambda self: self.world.holders)
     @rule(data=st.data(), fields=strategies.cancel_fields)
@@ -273,6 +287,11 @@ def _is_due_at_once(command: c.Command, now: int) -> bool:
 
 def _of(world: World, kind: type[Any]) -> list[Any]:
     return [holder for holder in world.holders.values() if isinstance(holder, kind)]
+
+
+def _waiting(world: World) -> list[tuple[int, str]]:
+    """The tasks that are yet to be created, and cancelled already."""
+    return [(x.namespace, x.target.id) for x in world.cancellations.values() if x.waiting]
 
 
 def _state(holder: Any) -> str:

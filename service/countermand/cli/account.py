@@ -28,6 +28,8 @@ Facts = list[tuple[str, str]]
 def account(answer: Answer) -> tuple[Facts, list[Text]]:
     """Returns the facts of an answer, and a line for each task that the cancel covers."""
     match answer:
+        case CancelTaskResponse() if not answer.HasField("task"):
+            about = [("task", answer.cancellation.task_id), ("state", "not created yet")]
         case CancelTaskResponse():
             about = _about_task(answer.task)
         case CancelGroupResponse():

@@ -40,6 +40,13 @@ def cancel(
         bool,
         typer.Option("--cart", help="ID is a cart's: cancel the checkout that locks it."),
     ] = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="The task may not exist yet: it is cancelled when it is created within 24 h.",
+        ),
+    ] = False,
     reason: Annotated[
         str,
         typer.Option(
@@ -96,6 +103,8 @@ def cancel(
     """
     if cart and target is not Target.CHECKOUT:
         raise typer.BadParameter("only a checkout is named by a cart", param_hint="'--cart'")
+    if allow_missing and target is not Target.TASK:
+        raise typer.BadParameter("only a task may be missing", param_hint="'--allow-missing'")
     options = CancelOptions(
         reason=reason,
         message=message,
@@ -109,7 +118,7 @@ def cancel(
     async def call(client: Client) -> Answer:
         match target:
             case Target.TASK:
-                return await client.cancel_task(target_id, **options)
+                return await client.cancel_task(target_id, allow_missing=allow_missing, **options)
             case Target.GROUP:
                 return await client.cancel_group(target_id, **options)
             case Target.CHECKOUT if cart:

@@ -55,15 +55,16 @@ class CancellationMethods(Connection):
     """Cancels work, and tells what became of the cancels."""
 
     async def cancel_task(
-        self, task_id: str, **options: Unpack[CancelOptions]
+        self, task_id: str, *, allow_missing: bool = False, **options: Unpack[CancelOptions]
     ) -> CancelTaskResponse:
         """Cancels one task; when this returns, the cancel is on disk.
 
         The task of the answer is CANCELLED if it had not started, else CANCELLING: watch it until
-        CANCELLED is proven. Raises CountermandError, for example NOT_FOUND,
-        `TASK_ALREADY_COMPLETED` or `VERSION_MISMATCH`.
+        CANCELLED is proven. With `allow_missing` a cancel may come before its task: then the answer
+        has no task, and it is CANCELLED when it is created within 24 h. Raises CountermandError,
+        for example NOT_FOUND, `TASK_ALREADY_COMPLETED` or `VERSION_MISMATCH`.
         """
-        request = CancelTaskRequest(task_id=task_id, **_named(options))
+        request = CancelTaskRequest(task_id=task_id, allow_missing=allow_missing, **_named(options))
         return await self._call(CancellationServiceStub, request, CancelTaskResponse)
 
     async def cancel_group(

@@ -37,6 +37,9 @@ class TaskMethods(Creating):
     ) -> CreateTaskResponse:
         """Creates a task, PENDING at version 1; at `expire_time` it is cancelled by itself.
 
+        If a cancel waited for it, it is CANCELLED at version 2 (see `allow_missing` of
+        cancel_task).
+
         Without a task_id one is made here, so that the call can be repeated: the answer may then
         show the task as it is by now, which needs `tasks:read` or `tasks:run`. With the caller's
         own task_id a repeat may be refused with `TASK_EXISTS`, since it cannot be told who took

@@ -10,8 +10,8 @@ from countermand.core.records import Cart, Checkout, Group, Holder, Order, Task
 class Cancelled:
     """The answer to a cancel."""
 
-    target: Task | Holder
-    """The task, group, checkout or order as it is now."""
+    target: Task | Holder | None
+    """The task, group, checkout or order as it is now; None for a task yet to be created."""
     cancellation: Cancellation
     covered: tuple[Task, ...]
     """The tasks to report results of, as they are now, in the order of their creation."""
@@ -57,5 +57,7 @@ class Reaped:
 
     ended: int
     expired: int
+    too_late: int
+    """How many cancels waited in vain for their task."""
     more: bool
     """Whether more may be overdue."""

@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 
 from countermand.core.caller import Caller
-from countermand.core.records import Record, Target, Task
+from countermand.core.records import SECOND, Record, Target, Task
 from countermand.core.states import (
     CancellationState,
     CancelProof,
     Disposition,
+    TargetKind,
     TaskState,
 )
 
 PROOF_PLACES = {proof: place for place, proof in enumerate(CancelProof)}
 """Where a cancellation counts each proof."""
+
+EARLY_CANCEL_LIFETIME = 24 * 3600 * SECOND
+"""How long a cancel that came before its task waits for it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,22 @@ class Cancellation(Record):
     """How many covered tasks are COMPLETED; of an order only those after the accept."""
 
     @property
+    def waiting(self) -> bool:
+        """Whether it waits for its task to be created.
+
+        Any other cancellation covers a live task while it is IN_PROGRESS.
+        """
+        return self.state is CancellationState.IN_PROGRESS and not self.live_count
+
+    @property
     def stopped_count(self) -> int:
         """How many covered tasks ended CANCELLED after the accept."""
         return sum(self.proofs)
+
+    def covers(self, task: Task) -> bool:
+        """Whether it covers a task of its target: not one that was created after its end."""
+        of_task = self.target.kind is TargetKind.TASK
+        return not of_task or task.cancellation_id == self.cancellation_id
 
     def disposition(self, task: Task) -> Disposition:
         """What this cancel did to a task that it covers."""

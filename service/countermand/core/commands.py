@@ -172,6 +172,8 @@ class Cancel(Command):
     caller: Caller
     by_cart: bool = False
     """Whether `target_id` is a cart, and the target the checkout that locks it."""
+    allow_missing: bool = False
+    """Whether the target may be a task that is yet to be created."""
 
     def fingerprint(self) -> bytes:
         """Returns 16 bytes that are equal for equal requests: same method and same fields.
@@ -181,6 +183,7 @@ class Cancel(Command):
         said = (
             type(self).__name__,
             self.by_cart,
+            self.allow_missing,
             self.target_id,
             self.reason,
             self.message,
@@ -213,7 +216,7 @@ class CancelOrder(Cancel):
 
 @dataclass(frozen=True, slots=True)
 class Reap(Command):
-    """Ends what is overdue and cancels what expired, at most `limit` tasks of each in any
+    """Ends what is overdue and cancels what expired, at most `limit` of each kind in any
     namespace. Answers a Reaped."""
 
     limit: int

@@ -78,6 +78,12 @@ class Draft(Changes):
         key = (namespace, cancellation_id)
         return self.cancellations.get(key) or self.rows.cancellations[key]
 
+    def early_cancel(self, namespace: int, task_id: str) -> Cancellation | None:
+        """Returns the cancel that waits for a task to be created, or None if there is none."""
+        cancellation_id = self.rows.early_cancels[namespace, task_id]
+        found = None if cancellation_id is None else self.cancellation(namespace, cancellation_id)
+        return found if found is not None and found.waiting else None
+
     def position(self, namespace: int) -> int:
         """Returns the last place in the namespace's log that is taken."""
         taken = self.positions.get(namespace)

@@ -35,6 +35,8 @@ class Wanted:
     carts: set[Id] = field(default_factory=set)
     agents: set[Id] = field(default_factory=set)
     cancellations: set[Id] = field(default_factory=set)
+    early_cancels: set[Id] = field(default_factory=set)
+    """Tasks of which the cancel that came before them is wanted."""
     request_ids: set[Id] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
     namespaces: set[int] = field(default_factory=set)
@@ -51,6 +53,7 @@ class Wanted:
             or self.carts
             or self.agents
             or self.cancellations
+            or self.early_cancels
             or self.request_ids
             or self.keys
             or self.namespaces
@@ -69,6 +72,8 @@ class Overdue(NamedTuple):
     """Tasks past their time to expire, PENDING or RUNNING."""
     expired_checkouts: list[Id]
     """Checkouts past their time to expire, OPEN."""
+    early_cancels: list[Id]
+    """Cancellations that have waited long enough for their task."""
     more: bool
     """Whether there may be more than was wanted."""
 
@@ -84,6 +89,7 @@ class Loaded(NamedTuple):
     carts: Iterable[Cart] = ()
     agents: Iterable[Agent] = ()
     cancellations: Iterable[Cancellation] = ()
+    early_cancels: Iterable[Cancellation] = ()
     request_ids: Iterable[RequestId] = ()
     keys: Iterable[Key] = ()
     positions: Iterable[tuple[int, int]] = ()
@@ -107,6 +113,8 @@ class Rows:
         self.carts: dict[Id, Cart | None] = {}
         self.agents: dict[Id, Agent | None] = {}
         self.cancellations: dict[Id, Cancellation | None] = {}
+        self.early_cancels: dict[Id, str | None] = {}
+        """By the id of a task: the cancellation that came before it."""
         self.request_ids: dict[Id, RequestId | None] = {}
         self.keys: dict[str, Key | None] = {}
         self.positions: dict[int, int] = {}
@@ -123,6 +131,7 @@ class Rows:
             carts=wanted.carts - self.carts.keys(),
             agents=wanted.agents - self.agents.keys(),
             cancellations=wanted.cancellations - self.cancellations.keys(),
+            early_cancels=wanted.early_cancels - self.early_cancels.keys(),
             request_ids=wanted.request_ids - self.request_ids.keys(),
             keys=wanted.keys - self.keys.keys(),
             namespaces=wanted.namespaces - self.positions.keys(),
@@ -141,6 +150,7 @@ class Rows:
             rows.update(dict.fromkeys(ids))
         self.holders.update(dict.fromkeys(wanted.holders))
         self.keys.update(dict.fromkeys(wanted.keys))
+        self.early_cancels.update(dict.fromkeys(wanted.early_cancels))
         for task in loaded.tasks:
             self.tasks[task.namespace, task.task_id] = task
         for holder in loaded.holders:
@@ -157,9 +167,10 @@ class Rows:
             self.carts[cart.namespace, cart.cart_id] = cart
         for agent in loaded.agents:
             self.agents[agent.namespace, agent.agent_id] = agent
-        for cancellation in loaded.cancellations:
+        for cancellation in (*loaded.cancellations, *loaded.early_cancels):
             key = (cancellation.namespace, cancellation.cancellation_id)
             self.cancellations[key] = cancellation
+        self._add_early_cancels(loaded.early_cancels)
         for request_id in loaded.request_ids:
             self.request_ids[request_id.namespace, request_id.request_id] = request_id
         for key_row in loaded.keys:
@@ -179,6 +190,8 @@ class Rows:
         if self.members:
             for event in changes.events:
                 self._add_member(event)
+        if self.early_cancels:
+            self._add_early_cancels(changes.cancellations.values())
         # Most commands change two or three kinds of rows, so the others are passed over.
         for kind in KINDS:
             changed = getattr(changes, kind)
@@ -187,6 +200,13 @@ class Rows:
                 getattr(self.saves, kind).update(changed)
         self.saves.events.extend(changes.events)
         self.saves.renews_leases |= changes.renews_leases
+
+    def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:
+        """Lets those be found that wait for their task, for the commands that come after."""
+        for cancellation in cancellations:
+            if cancellation.waiting:
+                key = (cancellation.namespace, cancellation.target.id)
+                self.early_cancels[key] = cancellation.cancellation_id
 
     def _add_member(self, event: Event) -> None:
         """Counts a new task among those of its holders, for the commands that come after."""

@@ -48,6 +48,8 @@ class Reaper:
                     "tasks were overdue",
                     extra=fields(ended=reaped.ended, expired=reaped.expired),
                 )
+            if reaped.too_late:
+                log.info("cancels waited in vain", extra=fields(too_late=reaped.too_late))
             if not reaped.more:
                 await self._sleep()
 

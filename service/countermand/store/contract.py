@@ -162,6 +162,9 @@ class Store(Protocol):
     ) -> CancellationReading | None:
         """Returns a cancellation with what it covers."""
 
+    async def early_cancel(self, namespace: int, task_id: str) -> Cancellation | None:
+        """Returns the cancel that waits for a task to be created."""
+
     async def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
@@ -179,7 +182,10 @@ class Store(Protocol):
         """Returns the agent's CANCELLING tasks, nearest deadline first."""
 
     async def next_due(self) -> int | None:
-        """Returns the earliest deadline or end of a lease in any namespace."""
+        """Returns when the next thing is due in any namespace.
+
+        That is a deadline, the end of a lease, an expiry, or the end of an early cancel.
+        """
 
     async def keys(self) -> list[Key]:
         """Returns all keys, newest first, revoked ones too."""

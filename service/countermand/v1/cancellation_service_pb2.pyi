@@ -40,8 +40,9 @@ SUMMARY_KEY_STATE: SummaryKey
 SUMMARY_KEY_PROOF: SummaryKey
 
 class CancelTaskRequest(_message.Message):
-    __slots__ = ("task_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
+    __slots__ = ("task_id", "allow_missing", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_MISSING_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +51,7 @@ class CancelTaskRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
     task_id: str
+    allow_missing: bool
     reason: str
     message: str
     request_id: str
@@ -57,7 +59,7 @@ class CancelTaskRequest(_message.Message):
     expected_version: int
     validate_only: bool
     on_behalf_of: str
-    def __init__(self, task_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
+    def __init__(self, task_id: _Optional[str] = ..., allow_missing: _Optional[bool] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
 
 class CancelTaskResponse(_message.Message):
     __slots__ = ("task", "cancellation", "replayed")

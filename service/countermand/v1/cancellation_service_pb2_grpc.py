@@ -137,7 +137,8 @@ class CancellationServiceServicer:
         caller stay, and the deadline may only come nearer. An ended task is
         FAILED_PRECONDITION `TASK_ALREADY_COMPLETED`, `TASK_ALREADY_FAILED` or
         `TASK_ALREADY_CANCELLED`, with `state`, `end_time` and `cancellation_id` in
-        the metadata. An unknown task is NOT_FOUND `TASK_NOT_FOUND`.
+        the metadata. An unknown task is NOT_FOUND `TASK_NOT_FOUND`, unless
+        `allow_missing` is set.
 
         Other errors: ALREADY_EXISTS `REQUEST_ID_CONFLICT`, ABORTED
         `VERSION_MISMATCH`.

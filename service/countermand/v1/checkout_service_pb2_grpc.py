@@ -95,6 +95,9 @@ class CheckoutServiceServicer:
         LOCKED is FAILED_PRECONDITION `CART_LOCKED`, unless `supersede` is set; a
         CLOSED one is `CART_CLOSED`.
 
+        Tasks for which a cancel waits are CANCELLED at once, as by CreateTask; the
+        checkout is OPEN all the same, also if no other task is left.
+
         A checkout_id that is taken is ALREADY_EXISTS `CHECKOUT_EXISTS`, a task_id
         `TASK_EXISTS`. More than 10,000 tasks are INVALID_ARGUMENT
         `TOO_MANY_TASKS`. The same id twice in one request is INVALID_ARGUMENT.

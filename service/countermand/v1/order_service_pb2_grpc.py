@@ -78,6 +78,9 @@ class OrderServiceServicer:
         """Creates an order, OPEN, and its tasks: all or none. Needs the scope
         `orders:write`.
 
+        Tasks for which a cancel waits are CANCELLED at once, as by CreateTask; the
+        order is OPEN all the same, also if no other task is left.
+
         An order_id that is taken is ALREADY_EXISTS `ORDER_EXISTS`, a task_id
         `TASK_EXISTS`. An unknown checkout is NOT_FOUND `CHECKOUT_NOT_FOUND`. More
         than 10,000 tasks, together with those of its checkouts, are

@@ -79,6 +79,11 @@ class TaskServiceServicer:
     def CreateTask(self, request, context):
         """Creates one task in state PENDING. Needs the scope `tasks:write`.
 
+        A task for which a cancel waits (see `allow_missing` of CancelTask) is
+        CANCELLED in the answer itself, at version 2: it is created and cancelled in
+        one transaction, and both versions are told to watchers. So are the tasks of
+        CreateGroup, CreateCheckout and CreateOrder.
+
         A task_id that is taken is ALREADY_EXISTS `TASK_EXISTS`.
 
         An unknown parent is NOT_FOUND `GROUP_NOT_FOUND`, `CHECKOUT_NOT_FOUND` or

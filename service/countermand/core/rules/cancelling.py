@@ -85,7 +85,14 @@ def open_cancellation(
     command: Cancel, target: Target, covered: Sequence[Task], draft: Draft
 ) -> Cancellation:
     """Returns the record of a cancel that is about to be accepted, and keeps it in the draft."""
-    cancellation = Cancellation(
+    cancellation = new_cancellation(command, target, draft)
+    cover(cancellation, covered, draft)
+    return cancellation
+
+
+def new_cancellation(command: Cancel, target: Target, draft: Draft) -> Cancellation:
+    """Returns the record of a cancel that covers nothing yet."""
+    return Cancellation(
         namespace=command.namespace,
         cancellation_id="" if command.validate_only else draft.new_uuid(),
         target=target,
@@ -97,12 +104,10 @@ def open_cancellation(
         caller=command.caller,
         seq=draft.position(command.namespace),
     )
-    cover(cancellation, covered, draft)
-    return cancellation
 
 
 def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> None:
-    """Keeps a new cancellation, with the counts of what it covers.
+    """Keeps a cancellation with the counts of what it covers, from now on.
 
     What completed before an order was cancelled does not make the order partial.
     """
@@ -120,20 +125,30 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
         return task
     if task.state is TaskState.CANCELLING:
         return join_running_cancel(task, command, draft)
-    named = task.evolve(
-        cancellation_id=cancellation.cancellation_id,
-        cancel_reason=cancellation.reason,
-        cancel_message=cancellation.message,
-    )
     if task.state is TaskState.PENDING:
-        return end_task(named, TaskState.CANCELLED, draft, proof=CancelProof.NEVER_STARTED)
+        return stop_pending(task, cancellation, draft)
     return draft.log_task(
-        named.evolve(
+        _named(task, cancellation).evolve(
             state=TaskState.CANCELLING,
             version=task.version + 1,
             deadline_time=draft.now + command.grace_period,
             update_time=draft.now,
         )
+    )
+
+
+def stop_pending(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
+    """Cancels a covered task that nobody has started."""
+    named = _named(task, cancellation)
+    return end_task(named, TaskState.CANCELLED, draft, proof=CancelProof.NEVER_STARTED)
+
+
+def _named(task: Task, cancellation: Cancellation) -> Task:
+    """Returns a task that names its cancellation."""
+    return task.evolve(
+        cancellation_id=cancellation.cancellation_id,
+        cancel_reason=cancellation.reason,
+        cancel_message=cancellation.message,
     )
 
 
@@ -158,7 +173,7 @@ def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
 
 def accept(
     command: Cancel,
-    target: Task | Holder,
+    target: Task | Holder | None,
     cancellation_id: str,
     covered: tuple[Task, ...],
     draft: Draft,
@@ -167,7 +182,7 @@ def accept(
     cancellation = draft.cancellation(command.namespace, cancellation_id)
     if cancellation is None:
         raise LookupError(f"the target names cancellation {cancellation_id}, which is gone")
-    if cancellation.target == target.target:
+    if target is not None and cancellation.target == target.target:
         running = [task.deadline_time for task in covered if task.deadline_time and not task.ended]
         latest = max(running, default=cancellation.deadline_time)
         if latest != cancellation.deadline_time:

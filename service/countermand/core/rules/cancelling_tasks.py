@@ -1,30 +1,36 @@
-"""The cancel of one task."""
+"""The cancel of one task, also of one that is yet to be created."""
 
 from datetime import UTC, datetime
 
 from countermand.core.answers import Cancelled
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
 from countermand.core.commands import CancelTask
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import SECOND, Task
+from countermand.core.records import SECOND, Target, Task
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
     accept,
+    cover,
     expect_version,
     join_running_cancel,
+    new_cancellation,
     open_cancellation,
     replay,
     stop,
+    stop_pending,
     wants_to_cancel,
 )
-from countermand.core.rules.ending import wants_task, wants_to_end
-from countermand.core.states import TaskState
+from countermand.core.rules.ending import settle, wants_task, wants_to_end
+from countermand.core.states import TargetKind, TaskState
 
 
 def wants_to_cancel_task(command: CancelTask, rows: Rows, wanted: Wanted) -> None:
     """A task's cancel needs the task; a PENDING one ends at once, a CANCELLING one is joined."""
     wants_to_cancel(command, rows, wanted)
     key = (command.namespace, command.target_id)
+    if command.allow_missing:
+        wanted.early_cancels.add(key)
     task = wants_task(key, rows, wanted)
     if task is None:
         return
@@ -38,10 +44,13 @@ def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
     """Accepts the cancel of one task, joins one, repeats one, or refuses."""
     replayed = replay(command, draft)
     task = draft.task(command.namespace, command.target_id)
-    if task is None:
-        raise not_found("task", command.target_id)
     if replayed is not None:
-        return Cancelled(task, replayed, (task,), replayed=True)
+        covered = (task,) if task is not None and replayed.covers(task) else ()
+        return Cancelled(task, replayed, covered, replayed=True)
+    if task is None:
+        if command.allow_missing:
+            return _wait_for_task(command, draft)
+        raise not_found("task", command.target_id)
     if task.ended:
         raise already_ended(task)
     expect_version(command, "task", task.version)
@@ -56,6 +65,41 @@ def _join_task(command: CancelTask, task: Task, draft: Draft) -> Cancelled:
     """Joins the cancel that runs: its reason and caller stay, its deadline may come nearer."""
     task = join_running_cancel(task, command, draft)
     return accept(command, task, task.cancellation_id or "", (task,), draft)
+
+
+def _wait_for_task(command: CancelTask, draft: Draft) -> Cancelled:
+    """Accepts a cancel that came before its task, or joins the one that waits for it."""
+    waiting = _waiting_cancel(command.namespace, command.target_id, draft)
+    if waiting is None:
+        target = Target(TargetKind.TASK, command.namespace, command.target_id)
+        waiting = new_cancellation(command, target, draft)
+        draft.save_cancellation(waiting)
+    return accept(command, None, waiting.cancellation_id, (), draft)
+
+
+def _waiting_cancel(namespace: int, task_id: str, draft: Draft) -> Cancellation | None:
+    """Returns the cancel that waits for a task; one that has waited long enough ends here."""
+    waiting = draft.early_cancel(namespace, task_id)
+    if waiting is None or end_waiting(waiting, draft):
+        return None
+    return waiting
+
+
+def end_waiting(cancellation: Cancellation, draft: Draft) -> bool:
+    """Ends a cancel that has waited long enough for its task. Returns whether it did."""
+    if not cancellation.waiting or draft.now < cancellation.create_time + EARLY_CANCEL_LIFETIME:
+        return False
+    draft.save_cancellation(settle(cancellation, draft.now))
+    return True
+
+
+def stop_new_task(task: Task, draft: Draft) -> Task:
+    """Cancels a task that was created just now, if a cancel waits for it. Returns it as it is."""
+    waiting = _waiting_cancel(task.namespace, task.task_id, draft)
+    if waiting is None:
+        return task
+    cover(waiting, (task,), draft)
+    return stop_pending(task, waiting, draft)
 
 
 def already_ended(task: Task) -> Refused:

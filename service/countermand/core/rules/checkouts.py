@@ -9,7 +9,7 @@ from countermand.core.records import Cart, Checkout, Group, Target
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
-from countermand.core.rules.creating import create_tasks_under
+from countermand.core.rules.creating import create_tasks_under, wants_new_tasks
 from countermand.core.rules.holders import (
     announce_over,
     checkout_ended,
@@ -25,10 +25,9 @@ CART_CHANGED = "cart_changed"
 def wants_to_create_checkout(command: CreateCheckout, rows: Rows, wanted: Wanted) -> None:
     """A new checkout needs free ids, its cart, and all of a checkout that it supersedes."""
     namespace = command.namespace
-    wanted.namespaces.add(namespace)
+    wants_new_tasks(namespace, command.tasks, wanted)
     wanted.holders.add(Target(TargetKind.CHECKOUT, namespace, command.checkout_id))
     wanted.holders.add(Target(TargetKind.GROUP, namespace, command.group_id))
-    wanted.tasks.update((namespace, task.task_id) for task in command.tasks)
     if command.cart_id is not None:
         _wants_cart(namespace, command.cart_id, rows, wanted)
 
@@ -84,7 +83,7 @@ def create_checkout(command: CreateCheckout, draft: Draft) -> CheckoutCreated:
         checkout_id=command.checkout_id,
         created=checkout.target,
     )
-    return CheckoutCreated(checkout, tasks)
+    return CheckoutCreated(draft.checkout(namespace, command.checkout_id) or checkout, tasks)
 
 
 def _lock_cart(command: CreateCheckout, cart_id: str, draft: Draft) -> None:

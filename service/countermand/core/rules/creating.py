@@ -8,18 +8,26 @@ from countermand.core.draft import Draft
 from countermand.core.errors import already_exists, invalid, not_found
 from countermand.core.records import Checkout, Group, Holder, Target, Task
 from countermand.core.rows import Rows, Wanted
+from countermand.core.rules.cancelling_tasks import stop_new_task
 from countermand.core.rules.holders import expect_open, join, wants_holders
 from countermand.core.states import TargetKind
 
 
 def wants_to_create_task(command: CreateTask, rows: Rows, wanted: Wanted) -> None:
     """A new task needs its id to be free, and all that will hold it."""
-    wanted.namespaces.add(command.namespace)
-    wanted.tasks.add((command.namespace, command.task.task_id))
+    wants_new_tasks(command.namespace, (command.task,), wanted)
     targets = _named(command.task, command.namespace)
     for target in targets:  # It grows meanwhile: a checkout brings its group, that its order.
         targets += [more for more in _brought_along(target, rows) if more not in targets]
     wants_holders(targets, rows, wanted)
+
+
+def wants_new_tasks(namespace: int, tasks: Iterable[NewTask], wanted: Wanted) -> None:
+    """New tasks need free ids, and the cancels that came before them."""
+    wanted.namespaces.add(namespace)
+    ids = [(namespace, task.task_id) for task in tasks]
+    wanted.tasks.update(ids)
+    wanted.early_cancels.update(ids)
 
 
 def _brought_along(target: Target, rows: Rows) -> list[Target]:
@@ -52,7 +60,7 @@ def create_task(command: CreateTask, draft: Draft) -> Task:
         joined = draft.holder(target)
         if joined is not None:
             join(joined, 1, draft)
-    return draft.log_task(task)
+    return stop_new_task(draft.log_task(task), draft)
 
 
 def _inherit(new: NewTask, namespace: int, draft: Draft) -> NewTask:
@@ -87,10 +95,8 @@ def _named(new: NewTask, namespace: int) -> list[Target]:
 
 def wants_to_create_group(command: CreateGroup, rows: Rows, wanted: Wanted) -> None:
     """A new group needs its id and those of its tasks to be free, and what will hold it."""
-    namespace = command.namespace
-    wanted.namespaces.add(namespace)
-    wanted.holders.add(Target(TargetKind.GROUP, namespace, command.group_id))
-    wanted.tasks.update((namespace, task.task_id) for task in command.tasks)
+    wants_new_tasks(command.namespace, command.tasks, wanted)
+    wanted.holders.add(Target(TargetKind.GROUP, command.namespace, command.group_id))
     wants_holders(_holders_of_group(command), rows, wanted)
 
 
@@ -139,7 +145,7 @@ def create_group(command: CreateGroup, draft: Draft) -> GroupCreated:
         order_id=command.order_id,
         created=group.target,
     )
-    return GroupCreated(group, tasks)
+    return GroupCreated(draft.group(command.namespace, command.group_id) or group, tasks)
 
 
 def create_tasks_under(
@@ -178,7 +184,8 @@ def create_tasks_under(
     if placed:
         for holder in _others(placed[0], created, draft):
             join(holder, len(placed), draft)
-    return tuple(draft.log_task(task) for task in placed)
+    logged = [draft.log_task(task) for task in placed]
+    return tuple(stop_new_task(task, draft) for task in logged)
 
 
 def _others(task: Task, created: Target, draft: Draft) -> list[Holder]:

@@ -8,7 +8,7 @@ from countermand.core.draft import Draft
 from countermand.core.errors import Reason, already_exists, invalid, not_found
 from countermand.core.records import MAX_TASKS_PER_TARGET, Checkout, Order, Target
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.creating import create_tasks_under
+from countermand.core.rules.creating import create_tasks_under, wants_new_tasks
 from countermand.core.rules.holders import announce_over, order_ended
 from countermand.core.states import OrderState, TargetKind, TaskState
 
@@ -16,9 +16,8 @@ from countermand.core.states import OrderState, TargetKind, TaskState
 def wants_to_create_order(command: CreateOrder, rows: Rows, wanted: Wanted) -> None:
     """A new order needs free ids, and its checkouts with their tasks."""
     namespace = command.namespace
-    wanted.namespaces.add(namespace)
+    wants_new_tasks(namespace, command.tasks, wanted)
     wanted.holders.add(Target(TargetKind.ORDER, namespace, command.order_id))
-    wanted.tasks.update((namespace, task.task_id) for task in command.tasks)
     _wants_checkouts(namespace, command.checkout_ids, wanted)
 
 
@@ -54,7 +53,7 @@ def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
         order_id=command.order_id,
         created=order.target,
     )
-    return OrderCreated(order, tasks)
+    return OrderCreated(draft.order(command.namespace, command.order_id) or order, tasks)
 
 
 def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> None:

@@ -10,7 +10,7 @@ from countermand.core.records import Agent, Target, Task
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
-from countermand.core.rules.cancelling_tasks import cancel_task
+from countermand.core.rules.cancelling_tasks import cancel_task, end_waiting
 from countermand.core.rules.ending import end_task, wants_to_end
 from countermand.core.states import CancelProof, TargetKind, TaskState
 from countermand.core.trace import TraceContext
@@ -38,13 +38,14 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
     for namespace, checkout_id in rows.overdue.expired_checkouts:
         wanted.namespaces.add(namespace)
         wants_tree(Target(TargetKind.CHECKOUT, namespace, checkout_id), rows, wanted)
+    wanted.cancellations.update(rows.overdue.early_cancels)
 
 
 def reap(command: Reap, draft: Draft) -> Reaped:
     """Ends each overdue task, and forgets the leases of agents that have no task left."""
     overdue = draft.rows.overdue
     if overdue is None:
-        return Reaped(ended=0, expired=0, more=False)
+        return Reaped(ended=0, expired=0, too_late=0, more=False)
     ended = 0
     for namespace, task_id in overdue.tasks:
         task = draft.task(namespace, task_id)
@@ -57,7 +58,9 @@ def reap(command: Reap, draft: Draft) -> Reaped:
             draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
     expired = sum(_expire_task(*key, draft) for key in overdue.expired)
     expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
-    return Reaped(ended, expired, overdue.more)
+    early = [draft.cancellation(*key) for key in overdue.early_cancels]
+    too_late = sum(end_waiting(cancel, draft) for cancel in early if cancel is not None)
+    return Reaped(ended, expired, too_late, overdue.more)
 
 
 def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:

@@ -71,9 +71,9 @@ class CancellationService:
 
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         done = await self._cancel(CancelTask, "task_id", call, request)
-        assert isinstance(done.target, Task)
+        assert isinstance(done.target, Task | None)
         return pb.CancelTaskResponse(
-            task=render_task(done.target),
+            task=None if done.target is None else render_task(done.target),
             cancellation=render_cancellation(done.cancellation, done.covered),
             replayed=done.replayed,
         )
@@ -217,7 +217,11 @@ class CancellationService:
         ids: set[str | None] = set()
         above = [covered]
         if covered.kind is TargetKind.TASK:
+            # Asked for first: a task that is created meanwhile takes it along.
+            early = await self._store.early_cancel(covered.namespace, covered.id)
             task = await self._store.task(covered.namespace, covered.id)
+            if task is None and early is not None:
+                return (early.cancellation_id,)
             if task is None:
                 raise not_found("task", covered.id)
             ids.add(task.cancellation_id)

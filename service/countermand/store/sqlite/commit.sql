@@ -74,6 +74,14 @@ FROM wanted AS w
 CROSS JOIN cancellations AS c
     ON c.namespace_no = w.namespace_no AND c.cancellation_id = w.cancellation_id
 
+-- name: load_early_cancels
+WITH wanted (namespace_no, task_id) AS (VALUES {rows})
+SELECT json_group_array(json_array({cancellation}))
+FROM wanted AS w
+CROSS JOIN cancellations AS c INDEXED BY cancellations_early
+    ON c.namespace_no = w.namespace_no AND c.target_id = w.task_id
+WHERE c.state = 'IN_PROGRESS' AND c.live_count = 0
+
 -- name: load_request_ids
 WITH wanted (namespace_no, request_id) AS (VALUES {rows})
 SELECT json_group_array(
@@ -128,6 +136,14 @@ SELECT json_group_array(json_array(namespace_no, checkout_id)) FROM (
     SELECT namespace_no, checkout_id FROM checkouts INDEXED BY checkouts_by_expiry
     WHERE expire_time IS NOT NULL AND state = 'OPEN' AND expire_time <= ?
     ORDER BY expire_time LIMIT ?
+)
+
+-- name: load_late_early_cancels
+-- Cancels that have waited long enough for their task.
+SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)))) FROM (
+    SELECT namespace_no, cancellation_id FROM cancellations INDEXED BY cancellations_early_by_time
+    WHERE state = 'IN_PROGRESS' AND live_count = 0 AND create_time <= ?
+    ORDER BY create_time LIMIT ?
 )
 
 -- name: save_group

@@ -114,7 +114,9 @@ SELECT json_array(
     (SELECT min(expire_time) FROM tasks
      WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')),
     (SELECT min(expire_time) FROM checkouts WHERE expire_time IS NOT NULL AND state = 'OPEN'),
-    (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL))
+    (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL),
+    (SELECT min(create_time) + :early_lifetime FROM cancellations
+     WHERE state = 'IN_PROGRESS' AND live_count = 0))
 
 -- name: keys
 SELECT json_group_array(json_array({key}))

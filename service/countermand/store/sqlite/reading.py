@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Target, Task
@@ -71,12 +72,13 @@ class Reader(CancellationReader):
         if row is None:
             return None
         cancellation = rows.read_cancellation(row)
-        return CancellationReading(cancellation, self._covered(cancellation.target))
+        return CancellationReading(cancellation, self._covered(cancellation))
 
-    def _covered(self, target: Target) -> list[Task]:
+    def _covered(self, cancellation: Cancellation) -> list[Task]:
+        target = cancellation.target
         if target.kind is TargetKind.TASK:
             task = self.task(target.namespace, target.id)
-            return [] if task is None else [task]
+            return [task] if task is not None and cancellation.covers(task) else []
         return self._sorted(
             f"snapshot_{rows.HOLDER_ROWS[target.kind].scope}",
             _parameters(target.namespace, _under(target))
@@ -88,7 +90,8 @@ class Reader(CancellationReader):
         return sorted(tasks, key=lambda task: task.deadline_time or 0)
 
     def next_due(self) -> int | None:
-        return min((time for time in self._all("next_due", ()) if time is not None), default=None)
+        times = self._all("next_due", {"early_lifetime": EARLY_CANCEL_LIFETIME})
+        return min((time for time in times if time is not None), default=None)
 
     def keys(self) -> list[Key]:
         return [rows.read_key(row) for row in self._all("keys", ())]

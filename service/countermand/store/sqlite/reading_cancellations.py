@@ -1,5 +1,6 @@
 """The readings that look for cancellations, and count them."""
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.ids import uuid_at
 from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey
@@ -15,6 +16,10 @@ FIRST_UUID = "00000000-0000-0000-0000-000000000000"
 
 class CancellationReader(Queries):
     """Looks for cancellations, and counts them."""
+
+    def early_cancel(self, namespace: int, task_id: str) -> Cancellation | None:
+        row = self._loaded("load_early_cancels", namespace, rows.uuid_bytes(task_id))
+        return None if row is None else rows.read_cancellation(row)
 
     def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
@@ -125,6 +126,10 @@ class SqliteStore:
     ) -> CancellationReading | None:
         """See the contract."""
         return await self._long.read(lambda reader: reader.cancellation(namespace, cancellation_id))
+
+    async def early_cancel(self, namespace: int, task_id: str) -> Cancellation | None:
+        """See the contract."""
+        return await self._quick.read(lambda reader: reader.early_cancel(namespace, task_id))
 
     async def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int

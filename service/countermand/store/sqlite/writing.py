@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.decide import Batch
 from countermand.core.log import Event
 from countermand.core.records import Group, Holder, Order, Target, Task
@@ -70,6 +71,9 @@ class Writer:
             cancellations=self._read(
                 "load_cancellations", _uuid_ids(wanted.cancellations), rows.read_cancellation
             ),
+            early_cancels=self._read(
+                "load_early_cancels", _uuid_ids(wanted.early_cancels), rows.read_cancellation
+            ),
             request_ids=self._read(
                 "load_request_ids", _uuid_ids(wanted.request_ids), rows.read_request_id
             ),
@@ -115,8 +119,8 @@ class Writer:
     def _load_overdue(self, now: int, limit: int) -> tuple[Overdue, list[Task]]:
         """Returns what has run out, and the rows of its tasks, which will be wanted next."""
 
-        def found(name: str) -> list[list[Any]]:
-            (value,) = self._connection.execute(statements()[name], (now, limit)).fetchone()
+        def found(name: str, time: int = now) -> list[list[Any]]:
+            (value,) = self._connection.execute(statements()[name], (time, limit)).fetchone()
             rows_found: list[list[Any]] = json.loads(value)
             return rows_found
 
@@ -125,9 +129,14 @@ class Writer:
         expired = [rows.read_task(row) for row in found("load_expired_tasks")]
         agents = _ids(found("load_lost_agents")) if len(orphans) < limit else []
         checkouts = _ids(found("load_expired_checkouts"))
-        more = limit in [len(part) for part in (late, orphans, agents, expired, checkouts)]
+        early = [
+            (namespace, str(rows.uuid_text(digits)))
+            for namespace, digits in found("load_late_early_cancels", now - EARLY_CANCEL_LIFETIME)
+        ]
+        parts = (late, orphans, agents, expired, checkouts, early)
+        more = limit in [len(part) for part in parts]
         tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))
-        overdue = Overdue(tasks, agents, _keys(expired), checkouts, more)
+        overdue = Overdue(tasks, agents, _keys(expired), checkouts, early, more)
         return overdue, [*late, *orphans, *expired]
 
     def _read(
@@ -181,8 +190,9 @@ class Writer:
                 created.append(rows.write_new_cancellation(cancellation))
             else:
                 changed.append(rows.write_changed_cancellation(cancellation))
-        self._write("insert_cancellations", created)
+        # In this order: one may end its wait for the task for which another begins to wait.
         self._write("update_cancellations", changed)
+        self._write("insert_cancellations", created)
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed = [], []

@@ -31,6 +31,9 @@ def parse_cancel(
 ) -> Cancelling:
     """Reads any cancel: the common fields have the same names in all of them."""
     form = Form()
+    allow_missing = isinstance(request, pb.CancelTaskRequest) and request.allow_missing
+    if allow_missing and request.HasField("expected_version"):
+        form.reject("expected_version", "must be absent when allow_missing is set")
     command = kind(
         namespace=namespace,
         target_id=_id(form, target_field, getattr(request, target_field)),
@@ -45,6 +48,7 @@ def parse_cancel(
         on_behalf_of=form.text("on_behalf_of", request.on_behalf_of, 256),
         caller=caller,
         by_cart=target_field == "cart_id",
+        allow_missing=allow_missing,
     )
     form.check()
     return command

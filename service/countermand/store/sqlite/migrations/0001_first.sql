@@ -225,10 +225,16 @@ CREATE TABLE cancellations (
     PRIMARY KEY (namespace_no, cancellation_id),
     CHECK (target_kind IN ('CHECKOUT', 'ORDER') OR length(target_id) = 16),
     CHECK ((end_time IS NULL) = (state = 'IN_PROGRESS')),
-    CHECK ((live_count > 0) = (state = 'IN_PROGRESS'))
+    CHECK (live_count = 0 OR state = 'IN_PROGRESS'),
+    -- Without a live task only the cancel of a task that is yet to be created is in progress.
+    CHECK (live_count > 0 OR state <> 'IN_PROGRESS' OR target_kind = 'TASK')
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cancellations_by_reason ON cancellations (namespace_no, reason);
+CREATE UNIQUE INDEX cancellations_early ON cancellations (namespace_no, target_id)
+    WHERE state = 'IN_PROGRESS' AND live_count = 0;
+CREATE INDEX cancellations_early_by_time ON cancellations (create_time)
+    WHERE state = 'IN_PROGRESS' AND live_count = 0;
 
 CREATE TABLE request_ids (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
