@@ -18,7 +18,7 @@ from countermand.v1 import (
     task_service_pb2_grpc,
 )
 
-READY_SECONDS = 20
+READY_SECONDS = 45
 
 
 class Stubs:

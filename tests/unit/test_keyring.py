@@ -14,7 +14,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.keys import Key, KeyLimits
 from countermand.core.records import SECOND
-from countermand.rpc.keyring import Keyring, Principal
+from countermand.rpc.keyring import NOTE_INTERVAL, Keyring, Principal
 from countermand.store.contract import StoreFailed
 from tests.support.engine import Engine, HandClock, running
 
@@ -185,6 +185,20 @@ async def test_a_call_writes_nothing_and_many_calls_are_one_note(fixture: Fixtur
     await fixture.keyring.note_uses()
     assert notes(fixture.engine)[1:] == [{other.key_id: now + 1}]
     assert (fixture.used(one), fixture.used(other)) == (now, now + 1)
+
+
+async def test_uses_are_noted_again_and_again(fixture: Fixture, monkeypatch: pytest.MonkeyPatch):
+    assert NOTE_INTERVAL == 60
+    monkeypatch.setattr("countermand.rpc.keyring.NOTE_INTERVAL", 0.001)
+    key, secret = await fixture.keyring.create(NEW)
+    running = asyncio.create_task(fixture.keyring.run())
+    for _ in range(2):
+        fixture.clock.time += 1
+        fixture.let_in(secret)
+        while (await fixture.kept(key)).last_use_time != fixture.clock.time:
+            assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_refused_call_is_no_use(fixture: Fixture):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.cli.output import NONE, moment
+from countermand.core.keys import KeyState
 from countermand.v1.key_service_pb2 import Key
 
 ADMIN = "keys:admin"
@@ -26,18 +27,18 @@ def account(key: Key) -> list[tuple[str, str]]:
     ]
 
 
-def state(key: Key) -> str:
-    """LIVE, or ROTATED while it lives on beside its successor, else EXPIRED or REVOKED."""
+def state(key: Key) -> KeyState:
+    """How the key stands by the clock of this machine."""
     if key.HasField("revoke_time"):
-        return "REVOKED"
+        return KeyState.REVOKED
     if key.HasField("expire_time") and key.expire_time.ToDatetime(UTC) <= datetime.now(UTC):
-        return "EXPIRED"
-    return "ROTATED" if key.successor_key_id else "LIVE"
+        return KeyState.EXPIRED
+    return KeyState.ROTATED if key.successor_key_id else KeyState.LIVE
 
 
 def is_admin(key: Key) -> bool:
     """Whether the key is accepted, and may manage keys."""
-    return ADMIN in key.scopes and state(key) in ("LIVE", "ROTATED")
+    return ADMIN in key.scopes and state(key) in (KeyState.LIVE, KeyState.ROTATED)
 
 
 def _end(key: Key) -> Timestamp:
