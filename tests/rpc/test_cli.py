@@ -389,7 +389,7 @@ async def test_the_demo_brings_its_server_and_plays_to_the_end(folder: Path):
     )
     result = await command("demo", "--self-contained")
     assert (result.status, result.err) == (0, "")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     ends = [line for line in result.out.splitlines() if "CANCELLED   version 4" in line]
     assert [line.split("proof ")[1].split()[0] for line in ends] == [
         "ACKNOWLEDGED",
@@ -406,7 +406,7 @@ async def test_the_demo_plays_a_checkout_that_lets_go_of_its_cart(folder: Path):
     started = time.monotonic()
     result = await Command(TMPDIR=str(folder))("demo", "--self-contained", "--checkout")
     assert (result.status, result.err) == (0, "")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 45
     assert result.out.count("CANCELLED   version 4") == 3
     assert "The checkout is CANCELLED" in result.out
     assert "Its buyer reads: Checkout cancelled: The shopper thought again.\n" in result.out
