@@ -2,6 +2,7 @@
 
 import grpc
 
+from countermand.cli.output import plain
 from countermand.client import CountermandError
 from countermand.core.errors import Refused
 
@@ -22,15 +23,15 @@ def as_failure(error: BaseException) -> Failure | None:
         case Failure():
             return error
         case Refused():
-            return Failure(f"{error.reason}: {error.message}")
+            return Failure(plain(f"{error.reason}: {error.message}"))
         case CountermandError(reason="", code=grpc.StatusCode.UNAVAILABLE):
             # gRPC says what it tried before it says what went wrong.
             cause = error.message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
-            return Failure(f"the server was not reached: {cause}", NOT_REACHED)
+            return Failure(f"the server was not reached: {plain(cause)}", NOT_REACHED)
         case CountermandError(reason="", code=grpc.StatusCode.DEADLINE_EXCEEDED):
             return Failure("the server did not answer in time", NOT_REACHED)
         case CountermandError():
-            return Failure(str(error))
+            return Failure(plain(str(error)))
         case OSError():
             return Failure(str(error))
         case BaseExceptionGroup():

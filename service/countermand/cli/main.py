@@ -11,6 +11,7 @@ from countermand import __version__
 from countermand.cli import cancel, keys, serve, watch
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, as_failure
+from countermand.cli.output import plain_lines
 from countermand.cli.usage import PlainCommand, PlainGroup
 
 app = typer.Typer(
@@ -61,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         failure = as_failure(error)
         if failure is None:
             raise
-        print(f"countermand: {failure}", file=sys.stderr)
+        print(f"countermand: {plain_lines(str(failure))}", file=sys.stderr)
         return failure.status
     return DONE
 

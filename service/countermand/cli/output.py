@@ -53,13 +53,26 @@ def to_json(message: Message, indent: int | None = None) -> str:
     return MessageToJson(message, preserving_proto_field_name=True, indent=indent)
 
 
+def plain(text: str) -> str:
+    """The text in one line, with escapes for all that is not printable: what somebody wrote far
+    away must not steer this terminal, nor look like another line, nor run backwards."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def plain_lines(text: str) -> str:
+    """Likewise, but lines stay lines."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 def show(line: str | Text) -> None:
-    """Prints one line at once. If nobody reads any more, the command is done."""
+    """Prints one line, or JSON, at once. If nobody reads any more, the command is done."""
     try:
         if isinstance(line, str):
-            print(line, flush=True)
+            print(plain_lines(line), flush=True)
         else:
-            _console().print(line, soft_wrap=True)
+            console = _console()
+            parts = ((plain(part.text), part.style or "") for part in line.render(console))
+            console.print(Text.assemble(*parts), soft_wrap=True)
     except BrokenPipeError:
         # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from countermand.cli.output import NONE, STYLES, word
+from countermand.cli.output import NONE, STYLES, plain, word
 from countermand.v1.task_pb2 import CancelProof, Task, TaskState
 
 
@@ -27,7 +27,7 @@ class _Row:
         proof = word(CancelProof, self.task.cancel_proof)
         heard = " → ".join(f"{after:.0f}" for after in self.after_cancel.values())
         words = [self.merchant, self.task.agent_id or NONE, state, str(self.task.version), proof]
-        cells = [Text(text) for text in [*words, f"{heard} ms" if heard else NONE]]
+        cells = [Text(plain(text)) for text in [*words, f"{heard} ms" if heard else NONE]]
         cells[2].stylize(STYLES.get(state, ""))
         return cells
 
@@ -55,7 +55,7 @@ class Board:
 
     def say(self, text: str, style: str = "") -> None:
         """Prints one line, above the table."""
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._console.print(Text(plain(text), style), soft_wrap=True)
 
     def cancel_is_sent(self) -> None:
         """Times are counted from now on."""

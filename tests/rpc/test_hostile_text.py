@@ -1,0 +1,132 @@
+"""Text that callers choose: it steers no terminal, makes no line of its own in the log, and what
+is meant for buyers and about them is in no log and no trace."""
+
+import asyncio
+import json
+
+import grpc
+import pytest
+
+from countermand.v1 import task_service_pb2 as t
+from tests.support.caller import Caller, first_caller, new_id
+from tests.support.command import Command
+from tests.support.otlp import otlp_collector
+from tests.support.raw import RPCS
+from tests.support.server import Server
+
+NASTY = "\x1b[2J\x1b]0;title\x07\nfake line\r\u202e\u2066\x9b"
+SECRET = "gullible.gudrun@example.com"
+"""Whatever a buyer is known by."""
+
+
+def every_text(message, text: str) -> None:
+    """Puts a text into every field of a message that is one, of messages in it too."""
+    for field in message.DESCRIPTOR.fields:
+        if field.containing_oneof and message.WhichOneof(field.containing_oneof.name):
+            continue
+        if field.type == field.TYPE_STRING:
+            if field.is_repeated:
+                getattr(message, field.name).append(text)
+            else:
+                setattr(message, field.name, text)
+        elif field.type == field.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
+            if field.message_type.full_name.startswith("google."):
+                continue
+            inner = getattr(message, field.name)
+            every_text(inner.add() if field.is_repeated else inner, text)
+
+
+async def test_every_line_of_the_log_is_one_event_whatever_is_called_with_whatever(tmp_path):
+    server = await Server(tmp_path).start()
+    async with first_caller(server) as caller:
+        calls = []
+        for rpc in RPCS.values():
+            request = type(rpc.request)()
+            every_text(request, NASTY)
+            calls.append(rpc.call(caller.channel, request.SerializeToString(), server.key))
+        hostile = (
+            ("x-note-bin", NASTY.encode()),
+            ("traceparent", "\x7f" * 20),
+            ("user-agent", "~"),
+        )
+        listed = caller.tasks.ListTasks(t.ListTasksRequest(), metadata=hostile)
+        outcomes = await asyncio.gather(*calls, listed, return_exceptions=True)
+        refused = [one for one in outcomes if isinstance(one, grpc.aio.AioRpcError)]
+        assert len(refused) > len(RPCS) // 2
+    assert await server.stop() == 0
+    lines = [line for line in server.log if not line.startswith("cmd_")]
+    told = [line for line in map(json.loads, lines) if "reason" in line]
+    assert len(told) == len(refused)
+    for line in lines:
+        assert line.isascii()
+        assert line.isprintable()
+
+
+async def hostile_sale(caller: Caller) -> tuple[str, str]:
+    """Returns the ids of a task and a checkout that say nasty things."""
+    held = await caller.running(merchant=NASTY, labels={NASTY: NASTY})
+    await caller.cancel(held.task_id, reason=NASTY, message=NASTY, on_behalf_of=NASTY, grace=60)
+    sale = await caller.new_checkout(1, currency="EUR")
+    return held.task_id, sale.made.checkout_id
+
+
+async def test_no_command_lets_a_stranger_steer_the_terminal(server: Server):
+    async with first_caller(server) as caller:
+        task_id, checkout_id = await hostile_sale(caller)
+    command = Command(
+        COUNTERMAND_SERVER=server.address, COUNTERMAND_API_KEY=server.key, FORCE_COLOR=""
+    )
+    for arguments in (
+        ("cancel", "task", task_id, "--grace", "0s"),
+        ("cancel", "task", task_id, "--grace", "0s", "--json"),
+        ("watch", task_id),
+        ("watch", task_id, "--json"),
+        ("cancel", "checkout", checkout_id, "--reason", NASTY, "--message", NASTY),
+        ("cancel", "order", NASTY),
+        ("watch", NASTY),
+        ("keys", "create", "--tenant", NASTY, "--scope", NASTY),
+    ):
+        result = await command(*arguments)
+        for line in (result.out + result.err).split("\n"):
+            assert line.isprintable(), (arguments, line)
+        assert not any(line.startswith("fake") for line in result.out.splitlines())
+
+
+async def test_what_buyers_read_and_are_known_by_is_in_no_log_and_no_trace(tmp_path):
+    async with otlp_collector() as collector:
+        server = await Server(
+            tmp_path,
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
+            OTEL_TRACES_SAMPLER_ARG="1",
+            OTEL_BSP_SCHEDULE_DELAY="50",
+        ).start()
+        async with first_caller(server) as caller:
+            sale = await caller.new_checkout(
+                2,
+                running=1,
+                buyer={"first_name": SECRET, "email": SECRET, "phone_number": SECRET},
+                fulfillment_address={"name": SECRET, "line_one": SECRET},
+                messages=[{"type": "info", "content": SECRET}],
+            )
+            said = {"message": SECRET, "on_behalf_of": SECRET, "reason": "fraud"}
+            await caller.cancel_checkout(sale.made.checkout_id, grace=0, **said)
+            await caller.ended(sale.tasks[0].task_id)
+            held = await caller.running(merchant=SECRET, labels={"buyer": SECRET})
+            await caller.finish(held, "FAILED", failure_message=SECRET)
+            for refused in (
+                caller.cancel(held.task_id, **said),
+                caller.cancel(new_id(), **said),
+                caller.cancel("no-id", **said),
+                caller.cancel(held.task_id, request_id=SECRET),
+                caller.create(task_id=SECRET),
+                caller.cancel_checkout(sale.made.checkout_id, **said),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await refused
+        assert await server.stop() == 0
+        spans = repr(collector.spans)
+    log = "\n".join(server.log)
+    assert "TASK_ALREADY_FAILED" in log
+    assert "countermand.tasks.ended" in spans
+    assert SECRET not in log
+    assert SECRET not in spans

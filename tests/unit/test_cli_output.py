@@ -1,0 +1,75 @@
+"""What is printed cannot steer the terminal, whoever wrote it."""
+
+import json
+
+import grpc
+import pytest
+from rich.text import Text
+
+from countermand.cli.demo.board import Board
+from countermand.cli.failures import as_failure
+from countermand.cli.output import plain, show, show_columns, show_facts, to_json
+from countermand.client import CountermandError
+from countermand.core.errors import Reason, Refused
+from countermand.v1.task_pb2 import Task
+
+NASTY = "a\x1b[2J\x1b]0;title\x07\r\nb\tc\x00\x7f\x9b\u202edc\u2066\u200b\u2028\U000e0041é€😀"
+PLAIN = (
+    "a\\u001b[2J\\u001b]0;title\\u0007\\u000d\\u000ab\\u0009c\\u0000\\u007f\\u009b\\u202edc\\u2066"
+    "\\u200b\\u2028\\ue0041é€😀"
+)
+
+
+def test_what_is_not_printable_is_shown_as_an_escape():
+    assert plain(NASTY) == PLAIN
+    assert plain(PLAIN) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "print_",
+    [
+        lambda: show_facts([("message", NASTY)]),
+        lambda: show_columns([{"tenant": NASTY}]),
+        lambda: show(Text.assemble("id ", (NASTY, "bold"))),
+        lambda: Board().say(NASTY),
+    ],
+)
+def test_words_stay_on_their_line(capsys, print_):
+    print_()
+    *_, line, end = capsys.readouterr().out.split("\n")
+    assert end == ""
+    assert line.isprintable()
+    assert "\\u000ab" in line
+    assert line.endswith("\\ue0041é€😀")
+
+
+def test_styles_are_kept(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    show(Text.assemble("id ", ("\x1b[2J", "bold")))
+    assert capsys.readouterr().out == "id \x1b[1m\\u001b[2J\x1b[0m\n"
+
+
+def test_json_says_the_same_and_is_ascii(capsys):
+    task = Task(cancel_message=NASTY)
+    show(to_json(task, indent=2))
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"cancel_message": NASTY}
+    assert out.isascii()
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CountermandError(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND", NASTY),
+        CountermandError(grpc.StatusCode.UNAVAILABLE, "", f"last error: {NASTY}"),
+        CountermandError(grpc.StatusCode.UNKNOWN, "", NASTY),
+        Refused(Reason.INTERNAL, NASTY),
+    ],
+)
+def test_a_failure_is_one_line(error):
+    said = str(as_failure(error))
+    assert said.endswith(PLAIN)
+    assert said.isprintable()
