@@ -11,6 +11,7 @@ from countermand.core.answers import Reaped
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.commands import Reap
 from countermand.core.decide import Batch
+from countermand.core.errors import Reason, Refused
 from countermand.core.log import Event
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, CancelProof, CheckoutState, TaskState
@@ -245,3 +246,45 @@ async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_
         page = await engine.store.cancellations(NS, CancellationQuery(), None, 10)
         states = [record.state for record in page.cancellations]
         assert states == [CancellationState.IN_PROGRESS] + [CancellationState.TOO_LATE] * 8
+
+
+async def test_after_an_outage_longer_than_every_lease_deadlines_count_and_leases_begin_anew(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(*[create(id) for id in (T1, T2, T3)])
+        await engine.do(*[start(id, lease=60 * SECOND) for id in (T1, T2, T3)])
+        await engine.do(cancel(T1, grace=90 * SECOND), cancel(T2, grace=3600 * SECOND))
+        deadline = clock.time + 90 * SECOND
+
+        def fail(batch: Batch) -> None:
+            raise StoreFailed("the disk is away")
+
+        engine.store.before = fail
+        for _ in range(3):
+            clock.time += 600 * SECOND
+            for command in (renew(), Reap(0, 1000)):
+                with pytest.raises(Refused):
+                    await engine.do(command)
+        engine.store.before = lambda batch: None
+        (reaped,) = await engine.do(Reap(0, 1000))
+
+        assert reaped.ended == 1
+        tasks = [await engine.store.task(NS, id) for id in (T1, T2, T3)]
+        assert [task.state for task in tasks] == [S.CANCELLED, S.CANCELLING, S.RUNNING]
+        assert (tasks[0].cancel_proof, tasks[0].deadline_time) == (P.FORCED, deadline)
+        assert await engine.store.next_due() == clock.time + 60 * SECOND
+
+
+async def test_fences_outlive_the_server(tmp_path: Path) -> None:
+    async with running(tmp_path / "store.db") as engine:
+        await engine.do(create(T1), start(T1))
+    async with running(tmp_path / "store.db") as engine, _reaping(engine):
+        (again,) = await engine.do(start(T1))
+        assert again.fence == 2
+        with pytest.raises(Refused) as caught:
+            await engine.do(completed(T1, fence=1))
+        assert caught.value.reason is Reason.FENCED
+        (ended,) = await engine.do(completed(T1, fence=2))
+        assert ended.state is S.COMPLETED

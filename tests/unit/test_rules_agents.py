@@ -1,5 +1,7 @@
 """Agents: starts, leases, fences, and lost agents."""
 
+from collections import Counter
+
 import pytest
 
 from countermand.core.errors import Reason, Refused
@@ -16,6 +18,8 @@ from tests.support.ask import (
     acknowledged,
     cancel,
     cancel_group,
+    charge,
+    charged,
     completed,
     create,
     create_group,
@@ -81,6 +85,14 @@ def test_a_renewal_counts_from_now_for_the_one_lease_of_all_tasks(created: World
     assert created.do(reap()).ended == 2
 
 
+def test_a_heartbeat_may_shorten_the_lease(created: World) -> None:
+    created.do(start(lease=3600 * SECOND))
+    created.do(renew(lease=SECOND))
+    assert _lease_end(created) == created.now + SECOND
+    created.now += SECOND
+    assert created.do(reap()).ended == 1
+
+
 def test_an_unknown_agent_is_ok_and_stays_unknown(world: World) -> None:
     assert world.do(renew()) is False
     assert world.agents == {}
@@ -133,6 +145,24 @@ def test_an_end_that_the_agent_did_not_make_raises_the_fence(created: World) -> 
             with pytest.raises(Refused) as caught:
                 created.do(finish(task_id, outcome, fence=1))
             assert caught.value.reason is Reason.FENCED
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("word", [completed, failed, acknowledged, charge, charged])
+def test_every_late_word_of_a_lost_agent_is_fenced_and_changes_nothing(
+    created: World, word, cancelled: bool
+) -> None:
+    created.do_all(start(lease=SECOND), *[cancel()] * cancelled)
+    created.now += 3600 * SECOND
+    created.do_all(reap(), renew())
+    rows = created.copy().rows()
+    with pytest.raises(Refused) as caught:
+        created.do(word(fence=1))
+    assert caught.value.reason is Reason.FENCED
+    with pytest.raises(Refused) as caught:
+        created.do(start())
+    assert caught.value.reason is Reason.TASK_NOT_PENDING
+    assert created.rows() == rows
 
 
 def test_the_late_word_is_fenced_in_the_same_batch_too(created: World) -> None:
@@ -214,6 +244,38 @@ def test_what_came_before_in_the_batch_saves_a_task_from_the_reaper(created: Wor
     assert (ended.state, reaped.ended) == (S.COMPLETED, 0)
     assert created.task(T1).state is S.RUNNING
     assert created.agents[NS, "b"].lease_expire_time is None
+
+
+def test_a_heartbeat_right_after_the_reaper_saves_the_agent_and_not_its_task(
+    created: World,
+) -> None:
+    created.do_all(start(T1, lease=SECOND), start(T2, lease=SECOND), cancel(T2))
+    created.now += SECOND
+    reaped, renewed, late = created.run(reap(), renew(), completed(T1))
+    assert (reaped.ended, renewed, late.reason) == (2, True, Reason.FENCED)
+    assert [created.task(id).state for id in (T1, T2)] == [S.FAILED, S.CANCELLED]
+    assert _lease_end(created) == created.now + 30 * SECOND
+    assert created.do(start(T3)).state is S.RUNNING
+
+
+def test_an_agent_that_is_lost_with_1000_tasks_loses_all_unless_it_comes_back(
+    world: World,
+) -> None:
+    ids = [uid(number) for number in range(1, 1001)]
+    world.do(create_group(*ids))
+    world.do_all(*[start(id, lease=SECOND) for id in ids], *[cancel(id) for id in ids[::2]])
+    world.now += SECOND
+    assert world.do(reap(400)).more
+    back = world.copy()
+
+    while world.do(reap(400)).more:
+        pass
+    assert Counter(task.state for task in world.tasks.values()) == {S.CANCELLED: 500, S.FAILED: 500}
+    assert _lease_end(world) is None
+
+    back.do(renew(lease=SECOND))
+    assert back.do(reap(400)).ended == 0
+    assert sum(not task.ended for task in back.tasks.values()) == 600
 
 
 def test_a_limit_ends_so_many_at_a_time_and_says_that_there_is_more(world: World) -> None:
