@@ -59,9 +59,12 @@ async def mutual(tmp_path: Path, authority: Authority, pair: Pair) -> AsyncItera
         yield server
 
 
-def served_by(server: Server) -> bytes:
+def served_by(server: Server, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
     """Returns the certificate that a new connection is shown."""
     context = ssl.create_default_context()
+    context.minimum_version = min(newest, ssl.TLSVersion.TLSv1_2)
+    context.maximum_version = newest
+    context.set_ciphers("ALL:@SECLEVEL=0")
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
@@ -105,6 +108,16 @@ async def test_calls_and_watches_go_over_tls(server: Server):
 
 async def test_no_others_than_those_who_trust_its_authority_reach_it(server: Server):
     await is_refused(server, grpc.ssl_channel_credentials())
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+async def test_tls_before_1_2_is_not_answered(server: Server):
+    versions = ssl.TLSVersion
+    for version in (versions.TLSv1_2, versions.TLSv1_3):
+        assert await asyncio.to_thread(served_by, server, version)
+    for version in (versions.TLSv1, versions.TLSv1_1):
+        with pytest.raises(ssl.SSLError):
+            await asyncio.to_thread(served_by, server, version)
 
 
 async def test_plaintext_is_not_answered(server: Server):

@@ -25,9 +25,9 @@ class Settings:
     insecure: bool = False
     """Whether others than this machine may be answered without encryption."""
     max_watches: int = 20_000
-    """How many watches may be open at once; idle ones of 20,000 need half a gigabyte."""
+    """How many watches may be open at once; each costs memory."""
     max_failed_logins: int = 20
-    """How many calls without a right key an address may make per second."""
+    """How many calls without a right key an address may make per second, before it is put off."""
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")

@@ -44,10 +44,16 @@ class CancellationServiceStub:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL
-    `INTERNAL`. Each carries a google.rpc.ErrorInfo; match on its reason, never on
-    text. UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open
-    whether a cancel was accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
+    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
+    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
+    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
+    accepted: repeat it with the same request_id.
+
+    A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
+    and the RetryInfo says when there is room for one. A call, but not a watch,
+    that takes longer than 30 seconds is ended with `STORE_UNAVAILABLE`; what it
+    asked may yet be done.
     """
 
     def __init__(self, channel):
@@ -122,10 +128,16 @@ class CancellationServiceServicer:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL
-    `INTERNAL`. Each carries a google.rpc.ErrorInfo; match on its reason, never on
-    text. UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open
-    whether a cancel was accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
+    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
+    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
+    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
+    accepted: repeat it with the same request_id.
+
+    A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
+    and the RetryInfo says when there is room for one. A call, but not a watch,
+    that takes longer than 30 seconds is ended with `STORE_UNAVAILABLE`; what it
+    asked may yet be done.
     """
 
     def CancelTask(self, request, context):
@@ -241,12 +253,17 @@ class CancellationServiceServicer:
         as `after_version`. You are told only what is on disk, and what was shown
         to anyone is never taken back.
 
-        An unknown task is NOT_FOUND `TASK_NOT_FOUND` before any message. A server
-        that drains ends the stream with UNAVAILABLE `DRAINING` and a RetryInfo. A
-        client that takes nothing for five minutes is ended with RESOURCE_EXHAUSTED
-        `WATCHER_TOO_SLOW` and may resume. A revoked or expired key ends the stream
-        with UNAUTHENTICATED `API_KEY_INVALID`. An `after_version` above the
-        present version is OUT_OF_RANGE `VERSION_AHEAD`.
+        An unknown task is NOT_FOUND `TASK_NOT_FOUND` before any message. An
+        `after_version` above the present version is OUT_OF_RANGE `VERSION_AHEAD`. A
+        watch above what its key may have open, or the server has room for, is
+        RESOURCE_EXHAUSTED `TOO_MANY_WATCHERS`.
+
+        A server that drains ends the stream with UNAVAILABLE `DRAINING` and a
+        RetryInfo. A client that takes nothing for five minutes is ended with
+        RESOURCE_EXHAUSTED `WATCHER_TOO_SLOW` and may resume. A revoked or expired
+        key ends the stream with UNAUTHENTICATED `API_KEY_INVALID`. A connection
+        lives for an hour, give or take, and its watches end with it: UNAVAILABLE,
+        without details; they may resume on another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -386,10 +403,16 @@ class CancellationService:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL
-    `INTERNAL`. Each carries a google.rpc.ErrorInfo; match on its reason, never on
-    text. UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open
-    whether a cancel was accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
+    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
+    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
+    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
+    accepted: repeat it with the same request_id.
+
+    A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
+    and the RetryInfo says when there is room for one. A call, but not a watch,
+    that takes longer than 30 seconds is ended with `STORE_UNAVAILABLE`; what it
+    asked may yet be done.
     """
 
     @staticmethod
