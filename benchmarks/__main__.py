@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: durable CancelTask against the empty RPC, in one run on one machine.
+"""`python -m benchmarks`: Countermand against its goals, in one run on one machine.
 
 Exit status: 0 measured (whether or not a goal was met), 1 a run failed and its figures are void,
 2 wrong usage, 77 nothing was measured because something that it needs is missing.
@@ -9,68 +9,108 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
 import grpc
 
-from benchmarks import report, servers
-from benchmarks.generator import ALONE, FULL, Generator, Run, Shape
-from benchmarks.machine import CannotMeasureError, RunFailedError, fdatasync_ms
+from benchmarks import report
+from benchmarks.machine import CannotMeasureError, RunFailedError
+from benchmarks.measured import Measured
+from benchmarks.profile import profile
+from benchmarks.revision import checked_out
+from benchmarks.rows import ROWS
+from benchmarks.stage import Stage
 
-# More in flight than in a round, yet below the 1,000 waiting calls at which gRPC begins to refuse.
-PLENTY = Shape(connections=8, streams=64)
-ALONE_CALLS = 500
-WARM_UP_CALLS = 500
+CACHE = Path(__file__).with_name(".cache")
 FAILED, MISSING = 1, 77
-
-
-class Floor:
-    """The empty RPC, with an empty request."""
-
-    METHOD = "/benchmarks.Floor/Empty"
-
-    def __init__(self, server: servers.Server, generator: Generator) -> None:
-        self.server = server
-        self.generator = generator
-
-    def call(self, calls: int, shape: Shape = FULL) -> Run:
-        return self.generator.send(self.server, self.METHOD, [b""], repeat=calls, shape=shape)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and writes the results; answers the exit status."""
     signal.signal(signal.SIGTERM, _leave)
     options = _parse(arguments)
+    rows: dict[str, Measured] = {}
+    left_out: dict[str, str] = {}
     try:
-        measurement = _measure(options)
-    except (CannotMeasureError, RunFailedError) as error:
+        with ExitStack() as stack:
+            stage = _stage(options, stack)
+            if options.profile:
+                print(profile(stage))
+                return 0
+            for name in options.only:
+                _measure(name, stage, rows, left_out)
+    except RunFailedError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
-        return MISSING if isinstance(error, CannotMeasureError) else FAILED
+        return FAILED
     except grpc.RpcError as error:
         print(f"benchmarks: the server refused: {error.code()}: {error.details()}", file=sys.stderr)
         return FAILED
-    print(f"\n{report.table(measurement)}")
-    print(f"\nwritten to {os.path.relpath(report.write(measurement))}")
+    if not rows:
+        return MISSING
+    findings = [finding for measured in rows.values() for finding in measured.findings]
+    print(f"\n{report.table(findings)}\n")
+    if options.smoke:
+        print("so few calls show that it works, not how fast")
+    else:
+        print(f"written to {os.path.relpath(report.write(rows, left_out))}")
     return 0
+
+
+def _measure(name: str, stage: Stage, rows: dict[str, Measured], left_out: dict[str, str]) -> None:
+    print(f"\n{name}: {ROWS[name].what}", flush=True)
+    try:
+        rows[name] = ROWS[name].measure(stage)
+    except CannotMeasureError as error:
+        left_out[name] = str(error)
+        stage.say(f"left out: {error}")
+        return
+    print(report.row(rows[name]), flush=True)
+
+
+def _stage(options: argparse.Namespace, stack: ExitStack) -> Stage:
+    scratch = tempfile.TemporaryDirectory(prefix="countermand-bench-", dir=options.store_dir)
+    folder = Path(stack.enter_context(scratch))
+    against = checked_out(options.against, folder / "against") if options.against else None
+    return Stage(
+        folder=folder,
+        cache=folder / "cache" if options.smoke else CACHE,
+        rounds=options.rounds,
+        calls=options.calls,
+        smoke=options.smoke,
+        stack=stack,
+        against=against,
+    )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measures durable CancelTask against an empty gRPC call.",
+        description="Measures Countermand against its goals.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="rows:\n" + "\n".join(f"  {name:10} {row.what}" for name, row in ROWS.items()),
     )
+    parser.add_argument("--only", type=_rows, default=list(ROWS), help="rows, by comma")
     parser.add_argument("--rounds", type=_positive, default=5, help="of each side; 5")
     parser.add_argument("--calls", type=_positive, default=20_000, help="in each run; 20000")
-    parser.add_argument("--smoke", action="store_true", help="one small round: does it work?")
-    parser.add_argument("--floor", action="store_true", help="measure the empty RPC only")
-    parser.add_argument("--store-dir", type=Path, help="where the store lies; on a real disk")
+    parser.add_argument("--smoke", action="store_true", help="a little of each: does it work?")
+    parser.add_argument("--store-dir", type=Path, help="where stores lie; on a real disk")
+    parser.add_argument("--against", metavar="REV", help="also measure CancelTask of a revision")
+    parser.add_argument("--profile", action="store_true", help="where a CancelTask spends time")
     options = parser.parse_args(arguments)
     if options.smoke:
         options.rounds, options.calls = 1, 300
     return options
+
+
+def _rows(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in ROWS:
+            raise argparse.ArgumentTypeError(f"there is no row {name}")
+    return names
 
 
 def _positive(text: str) -> int:
@@ -83,54 +123,6 @@ def _positive(text: str) -> int:
 def _leave(_signal: int, _frame: FrameType | None) -> None:
     # As an exception, so that the servers are stopped on the way out.
     sys.exit(128 + signal.SIGTERM)
-
-
-def _measure(options: argparse.Namespace) -> report.Measurement:
-    with ExitStack() as stack:
-        scratch = tempfile.TemporaryDirectory(prefix="countermand-bench-", dir=options.store_dir)
-        folder = Path(stack.enter_context(scratch))
-        generator = Generator(folder)
-        floor = Floor(stack.enter_context(servers.floor(folder / "floor")), generator)
-        floor.call(WARM_UP_CALLS)
-        ceiling = floor.call(options.calls, PLENTY)
-        print(report.ceiling(ceiling), flush=True)
-        if options.floor:
-            return report.Measurement(ceiling, _rounds(options, floor))
-        collector = stack.enter_context(servers.collector(folder / "collector"))
-        server = stack.enter_context(servers.countermand(folder / "server", collector.address))
-        return _compare(options, ceiling, floor, server)
-
-
-def _compare(
-    options: argparse.Namespace, ceiling: Run, floor: Floor, server: servers.Server
-) -> report.Measurement:
-    # Imported here, since the floor alone can be measured without our package.
-    from benchmarks.tasks import RunningTasks
-
-    alone_calls = min(ALONE_CALLS, options.calls)
-    count = WARM_UP_CALLS + options.rounds * options.calls + alone_calls
-    print(f"preparing {count:,} running tasks", flush=True)
-    tasks = RunningTasks(server, floor.generator, count)
-    tasks.cancel(WARM_UP_CALLS)
-    rounds = _rounds(options, floor, tasks.cancel)
-    alone = report.Alone(
-        floor=floor.call(alone_calls, ALONE),
-        cancel=tasks.cancel(alone_calls, ALONE),
-        fdatasync_ms=fdatasync_ms(server.folder),
-    )
-    return report.Measurement(ceiling, rounds, alone)
-
-
-def _rounds(
-    options: argparse.Namespace, floor: Floor, cancel: Callable[[int], Run] | None = None
-) -> list[report.Round]:
-    """Alternates, so that whatever else the machine does meets both sides alike."""
-    rounds = []
-    for number in range(1, options.rounds + 1):
-        empty = floor.call(options.calls)
-        rounds.append(report.Round(empty, cancel(options.calls) if cancel else None))
-        print(report.one_round(number, rounds[-1]), flush=True)
-    return rounds
 
 
 if __name__ == "__main__":

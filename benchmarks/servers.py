@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -10,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.machine import CannotMeasureError, RunFailedError, choose_cores, pinned
+from benchmarks.machine import RunFailedError, choose_cores, pinned
 
 FLOOR_SERVER = Path(__file__).with_name("floor_server.py")
+PROGRAM = (sys.executable, "-m", "countermand")
 START_SECONDS = 30
 STOP_SECONDS = 20
-TICKS = os.sysconf("SC_CLK_TCK")
 LISTENING = re.compile(r"^listening on \S+:(\d+)$", re.MULTILINE)
 # The key comes as a plain line; a log record is a JSON object and might name a key by its id.
 KEY_LINE = re.compile(r"^[^{\n]*?\b(cmd_\S+)", re.MULTILINE)
@@ -24,29 +23,41 @@ KEY_LINE = re.compile(r"^[^{\n]*?\b(cmd_\S+)", re.MULTILINE)
 class Server:
     """A process that serves gRPC on a port of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
         self.process = process
         self.folder = folder
-        self.port = int(wait_for(process, folder / "stdout", LISTENING))
+        self.port = port
         self.metadata: tuple[tuple[str, str], ...] = ()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def memory_kib(self) -> int:
+        """The memory that it occupies."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
     def cpu_seconds(self) -> float:
-        """The CPU time of all its threads so far, user and system, in steps of a clock tick."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
-        # The name of the program stands in parentheses and may hold spaces: count after it.
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """The CPU time of all its threads so far, user and system."""
+        # The number of a process's own clock, as clock_getcpuclockid(3) makes it on Linux.
+        return time.clock_gettime(~self.process.pid << 3 | 2)
 
 
 @contextmanager
 def running(
-    command: Sequence[str], folder: Path, core: int | None, environment: Mapping[str, str]
+    command: Sequence[str],
+    folder: Path,
+    core: int | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    ready: re.Pattern[str] = LISTENING,
+    says_on: str = "stdout",
 ) -> Iterator[Server]:
-    """Runs a server in the folder, answers it when it listens, and stops it on the way out."""
+    """Runs a server in the folder, answers it when it is ready, and stops it on the way out.
+
+    It is ready when it says so by the pattern, whose group is the port.
+    """
     folder.mkdir()
     with (
         (folder / "stdout").open("wb") as stdout,
@@ -57,7 +68,7 @@ def running(
             command, cwd=folder, env=environment, stdout=stdout, stderr=stderr
         )
     try:
-        yield Server(process, folder)
+        yield Server(process, folder, int(wait_for(process, folder / says_on, ready)))
     finally:
         _stop(process)
 
@@ -78,7 +89,7 @@ def wait_for(process: subprocess.Popen[bytes], file: Path, pattern: re.Pattern[s
 def floor(folder: Path) -> Iterator[Server]:
     """The empty RPC, on the core of the servers."""
     command = (sys.executable, str(FLOOR_SERVER))
-    with running(command, folder, choose_cores()[0], os.environ) as server:
+    with running(command, folder, choose_cores()[0]) as server:
         yield server
 
 
@@ -86,30 +97,43 @@ def floor(folder: Path) -> Iterator[Server]:
 def collector(folder: Path) -> Iterator[Server]:
     """Takes our server's spans, away from its core, as a collector in production would."""
     command = (sys.executable, str(FLOOR_SERVER))
-    with running(command, folder, choose_cores()[1], os.environ) as server:
+    with running(command, folder, choose_cores()[1]) as server:
         yield server
 
 
 @contextmanager
-def countermand(folder: Path, collector_address: str) -> Iterator[Server]:
+def countermand(
+    folder: Path,
+    collector_address: str,
+    *,
+    store: Path | None = None,
+    key: str | None = None,
+    source: Path | None = None,
+    program: Sequence[str] = PROGRAM,
+    spans_every_ms: int | None = None,
+) -> Iterator[Server]:
     """Our server with its defaults, on an empty SQLite store in the folder.
 
-    Settings of the caller's environment are left out. Only the collector's address is set, because
-    without one no span is exported and the sampled calls would look cheaper than they are.
+    With a store that is there already, `key` is one that it knows. `source` is a folder with
+    another version of the package, `program` what to run in place of `countermand`, and
+    `spans_every_ms` when spans are sent if it cannot wait for the default. Settings of the caller's
+    environment are left out. Only the collector's address is set, because without one no span is
+    exported and the sampled calls would look cheaper than they are.
     """
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    program = shutil.which("countermand", path=path)
-    if program is None:
-        raise CannotMeasureError("the countermand command is not installed (make install)")
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("COUNTERMAND_", "OTEL_", "GRPC_"))
     }
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{collector_address}"
-    command = (program, "serve", "--listen", "127.0.0.1:0", "--store", "sqlite:///bench.db")
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
+    if spans_every_ms is not None:
+        environment["OTEL_BSP_SCHEDULE_DELAY"] = str(spans_every_ms)
+    url = f"sqlite:///{store or 'bench.db'}"
+    command = (*program, "serve", "--listen", "127.0.0.1:0", "--store", url)
     with running(command, folder, choose_cores()[0], environment) as server:
-        key = wait_for(server.process, server.folder / "stderr", KEY_LINE)
+        key = key or wait_for(server.process, server.folder / "stderr", KEY_LINE)
         server.metadata = (("x-api-key", key),)
         yield server
 

@@ -30,64 +30,81 @@ HOUR = Duration(seconds=3600)
 class RunningTasks:
     """Tasks that are RUNNING on a server, each to be cancelled once."""
 
-    def __init__(self, server: Server, generator: Generator, count: int) -> None:
-        """Creates and starts that many, and shuffles them.
+    def __init__(self, server: Server, generator: Generator, ids: Sequence[str]) -> None:
+        """Shuffles them.
 
         In the order of their creation neighbours in the index would always be cancelled together,
         which no customer does.
         """
         self._server = server
         self._generator = generator
-        with grpc.insecure_channel(server.address) as channel:
-            stub = task_service_pb2_grpc.TaskServiceStub(channel)
-            self._ids = [
-                task_id
-                for done in range(0, count, TASKS_PER_GROUP)
-                for task_id in _create_group(stub, server, min(TASKS_PER_GROUP, count - done))
-            ]
-        generator.send(server, START_TASK, _start_requests(self._ids))
-        random.Random(count).shuffle(self._ids)
+        self._ids = list(ids)
+        random.Random(len(ids)).shuffle(self._ids)
+
+    @classmethod
+    def start(cls, server: Server, generator: Generator, count: int) -> "RunningTasks":
+        """Creates and starts that many."""
+        ids: list[str] = []
+        while len(ids) < count:
+            ids += create_group(server, min(TASKS_PER_GROUP, count - len(ids)))[1]
+        start(server, generator, ids)
+        return cls(server, generator, ids)
+
+    def take(self, count: int) -> list[str]:
+        """Answers so many of those left, which are the caller's from now on."""
+        return [self._ids.pop() for _ in range(count)]
 
     def cancel(self, calls: int, shape: Shape = FULL) -> Run:
         """Cancels that many of those left, and reads some back: all must be CANCELLING."""
-        ids = [self._ids.pop() for _ in range(calls)]
-        run = self._generator.send(self._server, CANCEL_TASK, _cancel_requests(ids), shape=shape)
+        ids = self.take(calls)
+        bodies = (cancel_request(task_id) for task_id in ids)
+        run = self._generator.send(self._server, CANCEL_TASK, bodies, shape=shape)
         _check_cancelling(self._server, ids)
         return run
 
 
-def _cancel_requests(ids: Sequence[str]) -> Iterator[bytes]:
-    for task_id in ids:
-        yield cancellation_service_pb2.CancelTaskRequest(
-            task_id=task_id,
-            reason="customer_requested",
-            request_id=str(uuid.uuid4()),
-            grace_period=HOUR,
-        ).SerializeToString()
+def create_group(server: Server, size: int) -> tuple[str, list[str]]:
+    """Creates a group, and answers its id and those of its tasks."""
+    tasks = [task_service_pb2.CreateTaskRequest(merchant=f"merchant-{i}") for i in range(size)]
+    request = task_service_pb2.CreateGroupRequest(tasks=tasks)
+    options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
+    with grpc.insecure_channel(server.address, options) as channel:
+        stub = task_service_pb2_grpc.TaskServiceStub(channel)
+        answer = stub.CreateGroup(request, metadata=server.metadata, timeout=60)
+    return answer.group.group_id, [task.task_id for task in answer.tasks]
+
+
+def start(server: Server, generator: Generator, ids: Sequence[str]) -> None:
+    """Gives tasks to agents."""
+    generator.send(server, START_TASK, map(_start_request, range(len(ids)), ids))
+
+
+def cancel_request(task_id: str, grace: Duration = HOUR, *, repeatable: bool = True) -> bytes:
+    """Answers a cancel, with a request_id of its own if it is repeatable."""
+    return cancellation_service_pb2.CancelTaskRequest(
+        task_id=task_id,
+        reason="customer_requested",
+        request_id=str(uuid.uuid4()) if repeatable else "",
+        grace_period=grace,
+    ).SerializeToString()
+
+
+def _start_request(number: int, task_id: str) -> bytes:
+    return agent_service_pb2.StartTaskRequest(
+        task_id=task_id, agent_id=f"bench-agent-{number % AGENTS}", lease_duration=HOUR
+    ).SerializeToString()
 
 
 def _check_cancelling(server: Server, ids: Sequence[str]) -> None:
+    for task in _read(server, random.sample(ids, min(CHECKED, len(ids)))):
+        if task.state != task_pb2.TASK_STATE_CANCELLING:
+            state = task_pb2.TaskState.Name(task.state)
+            raise RunFailedError(f"a task is {state} after its cancel was answered with OK")
+
+
+def _read(server: Server, ids: Sequence[str]) -> Iterator[task_pb2.Task]:
     with grpc.insecure_channel(server.address) as channel:
         stub = task_service_pb2_grpc.TaskServiceStub(channel)
-        for task_id in random.sample(ids, min(CHECKED, len(ids))):
+        for task_id in ids:
             request = task_service_pb2.GetTaskRequest(task_id=task_id)
-            task = stub.GetTask(request, metadata=server.metadata, timeout=10).task
-            if task.state != task_pb2.TASK_STATE_CANCELLING:
-                state = task_pb2.TaskState.Name(task.state)
-                raise RunFailedError(f"a task is {state} after its cancel was answered with OK")
-
-
-def _create_group(
-    stub: task_service_pb2_grpc.TaskServiceStub, server: Server, size: int
-) -> Iterator[str]:
-    tasks = [task_service_pb2.CreateTaskRequest(merchant=f"merchant-{i}") for i in range(size)]
-    request = task_service_pb2.CreateGroupRequest(tasks=tasks)
-    answer = stub.CreateGroup(request, metadata=server.metadata, timeout=60)
-    return (task.task_id for task in answer.tasks)
-
-
-def _start_requests(ids: Sequence[str]) -> Iterator[bytes]:
-    for number, task_id in enumerate(ids):
-        yield agent_service_pb2.StartTaskRequest(
-            task_id=task_id, agent_id=f"bench-agent-{number % AGENTS}", lease_duration=HOUR
-        ).SerializeToString()
+            yield stub.GetTask(request, metadata=server.metadata, timeout=10).task

@@ -1,0 +1,32 @@
+"""The rows: one measurement each, with its goals."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks.measured import Measured
+from benchmarks.rows import alone, cancel, group, idle, peers, restart, sizes, stalled, told
+from benchmarks.stage import Stage
+
+
+class Row(NamedTuple):
+    """One measurement."""
+
+    what: str
+    measure: Callable[[Stage], Measured]
+    """Raises CannotMeasureError if it needs something that is missing."""
+
+
+ROWS: dict[str, Row] = {
+    "cancel": Row("durable CancelTask against an empty RPC", cancel.measure),
+    "alone": Row("one CancelTask at a time", alone.measure),
+    "etcd": Row("CancelTask against etcd's Put", peers.measure_etcd),
+    "a2a": Row("CancelTask against a2a-sdk's CancelTask", peers.measure_a2a),
+    "temporal": Row("CancelTask against a cancel of Temporal's dev server", peers.measure_temporal),
+    "told": Row("from the commit to one watcher", told.measure_one),
+    "broadcast": Row("many watchers of one task", told.measure_many),
+    "idle": Row("the memory of a WatchTask that waits", idle.measure),
+    "group": Row("CancelGroup of 10,000 tasks, and its neighbours", group.measure),
+    "sizes": Row("CancelTask in a store of 10,000,000 tasks", sizes.measure),
+    "restart": Row("ready after a restart", restart.measure),
+    "stalled": Row("1,000 watchers that take nothing", stalled.measure),
+}
