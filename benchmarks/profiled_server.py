@@ -38,8 +38,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "countermand.engine.reaper:Reaper._hear",
     ),
     "render": (
-        "countermand.rpc.servicers.cancellation:render_task",
-        "countermand.rpc.servicers.cancellation:render_cancellation",
+        "countermand.rpc.servicers.cancellation:set_task",
+        "countermand.rpc.servicers.cancellation:set_cancellation",
     ),
     "rows to records": ("countermand.store.sqlite.writing:Writer._load",),
     "decide": ("countermand.store.sqlite.writing:Writer._decide",),

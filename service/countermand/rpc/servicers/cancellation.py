@@ -19,12 +19,12 @@ from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
 from countermand.rpc.wire.parse.tasks import parse_filter
 from countermand.rpc.wire.parse.watches import parse_after_version, parse_heartbeat_interval
-from countermand.rpc.wire.render.cancellations import render_cancellation
+from countermand.rpc.wire.render.cancellations import render_cancellation, set_cancellation
 from countermand.rpc.wire.render.checkouts import render_checkout
 from countermand.rpc.wire.render.frames import frame_watch
 from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.pages import fit_page
-from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
+from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
 from countermand.store.contract import CancellationQuery, Store
 from countermand.v1 import cancellation_service_pb2 as pb
 
@@ -71,23 +71,22 @@ class CancellationService:
 
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         done = await self._cancel(CancelTask, "task_id", call, request)
-        assert isinstance(done.target, Task | None)
-        return pb.CancelTaskResponse(
-            task=None if done.target is None else render_task(done.target),
-            cancellation=render_cancellation(done.cancellation, done.covered),
-            replayed=done.replayed,
-        )
+        answer = pb.CancelTaskResponse(replayed=done.replayed)
+        if isinstance(done.target, Task):  # There is none if the cancel came before it.
+            set_task(answer.task, done.target)
+        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        return answer
 
     async def cancel_group(
         self, call: Call, request: pb.CancelGroupRequest
     ) -> pb.CancelGroupResponse:
         done = await self._cancel(CancelGroup, "group_id", call, request)
         assert isinstance(done.target, Group)
-        return pb.CancelGroupResponse(
-            group=render_group(done.target, count_states(done.covered)),
-            cancellation=render_cancellation(done.cancellation, done.covered),
-            replayed=done.replayed,
+        answer = pb.CancelGroupResponse(
+            group=render_group(done.target, count_states(done.covered)), replayed=done.replayed
         )
+        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        return answer
 
     async def cancel_checkout(
         self, call: Call, request: pb.CancelCheckoutRequest
@@ -95,22 +94,23 @@ class CancellationService:
         named_by = request.WhichOneof("target") or "checkout_id"
         done = await self._cancel(CancelCheckout, named_by, call, request)
         assert isinstance(done.target, Checkout)
-        return pb.CancelCheckoutResponse(
+        answer = pb.CancelCheckoutResponse(
             checkout=render_checkout(done.target, count_states(done.covered)),
-            cancellation=render_cancellation(done.cancellation, done.covered),
             replayed=done.replayed,
         )
+        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        return answer
 
     async def cancel_order(
         self, call: Call, request: pb.CancelOrderRequest
     ) -> pb.CancelOrderResponse:
         done = await self._cancel(CancelOrder, "order_id", call, request)
         assert isinstance(done.target, Order)
-        return pb.CancelOrderResponse(
-            order=render_order(done.target, count_states(done.covered)),
-            cancellation=render_cancellation(done.cancellation, done.covered),
-            replayed=done.replayed,
+        answer = pb.CancelOrderResponse(
+            order=render_order(done.target, count_states(done.covered)), replayed=done.replayed
         )
+        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        return answer
 
     async def _cancel(
         self, kind: type[Cancel], target_field: str, call: Call, request: parse.CancelRequest

@@ -9,35 +9,56 @@ from countermand.rpc.wire.enums import CANCEL_PROOFS, CHARGE_STATES, TASK_STATES
 from countermand.rpc.wire.render.times import set_time
 from countermand.v1 import agent_service_pb2, task_pb2
 
+TIMES = (
+    "create_time",
+    "start_time",
+    "update_time",
+    "deadline_time",
+    "expire_time",
+    "end_time",
+)
+
 
 def render_task(task: Task) -> task_pb2.Task:
     """Returns the message of a task."""
-    message = task_pb2.Task(
-        task_id=task.task_id,
-        group_id=task.group_id or "",
-        checkout_id=task.checkout_id or "",
-        order_id=task.order_id or "",
-        merchant=task.merchant,
-        state=TASK_STATES[task.state],
-        version=task.version,
-        agent_id=task.agent_id or "",
-        cancellation_id=task.cancellation_id or "",
-        cancel_reason=task.cancel_reason,
-        cancel_message=task.cancel_message,
-        cancel_proof=render_proof(task),
-        failure_message=task.failure_message,
-        charge_state=CHARGE_STATES[task.charge_state],
-        refund_required=task.refund_required,
-    )
+    message = task_pb2.Task()
+    set_task(message, task)
+    return message
+
+
+def set_task(message: task_pb2.Task, task: Task) -> None:
+    """Fills in the message of a task, which is new.
+
+    In place, since protobuf copies a message that is given to another one by encoding it; and only
+    what is set, since an empty field costs as much as a full one.
+    """
+    message.task_id = task.task_id
+    if task.group_id is not None:
+        message.group_id = task.group_id
+    if task.checkout_id is not None:
+        message.checkout_id = task.checkout_id
+    if task.order_id is not None:
+        message.order_id = task.order_id
+    message.merchant = task.merchant
     if task.labels:
         message.labels.update(task.labels)
-    set_time(message.deadline_time, task.deadline_time)
-    set_time(message.expire_time, task.expire_time)
-    set_time(message.create_time, task.create_time)
-    set_time(message.start_time, task.start_time)
-    set_time(message.update_time, task.update_time)
-    set_time(message.end_time, task.end_time)
-    return message
+    message.state = TASK_STATES[task.state]
+    message.version = task.version
+    if task.agent_id is not None:
+        message.agent_id = task.agent_id
+    message.charge_state = CHARGE_STATES[task.charge_state]
+    if task.cancellation_id is not None:
+        message.cancellation_id = task.cancellation_id
+        message.cancel_reason = task.cancel_reason
+        message.cancel_message = task.cancel_message
+    if task.ended:
+        message.cancel_proof = render_proof(task)
+        message.refund_required = task.refund_required
+        message.failure_message = task.failure_message
+    for field in TIMES:
+        time = getattr(task, field)
+        if time is not None:
+            set_time(getattr(message, field), time)
 
 
 def render_proof(task: Task) -> task_pb2.CancelProof:
