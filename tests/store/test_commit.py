@@ -60,6 +60,17 @@ async def test_a_commit_is_seen_by_every_reading_that_begins_after_it(keeper: Ke
         assert found.evolve(number=0) == task.evolve(number=0)
 
 
+async def test_a_task_that_starts_and_is_cancelled_in_one_batch_keeps_its_agent(
+    keeper: Keeper,
+) -> None:
+    await keeper.do(create(T1))
+    _, answer = await keeper.run(start(T1), cancel(T1))
+    task = await keeper.store.task(NS, T1)
+    assert task == answer.target
+    assert task.agent_id == AGENT
+    assert await keeper.store.stops(NS, AGENT, 10) == [task]
+
+
 async def test_rows_read_back_are_the_rows_that_were_decided(keeper: Keeper) -> None:
     await keeper.run(create_group(T1, T2, T3, T4))
     await keeper.run(start(T1), start(T2), start(T3), failed(T3, message="broken"))

@@ -35,6 +35,7 @@ WIDTHS = {
     "save_request_ids": 4,
     "insert_tasks": 24,
     "update_tasks": 15,
+    "update_live_tasks": 9,
     "insert_events": 9,
     "save_keys": 14,
 }
@@ -379,6 +380,7 @@ HOT = {
     "log_checkout": "tasks_by_checkout",
     "log_order": "tasks_by_order",
     "update_tasks": "INTEGER PRIMARY KEY",
+    "update_live_tasks": "INTEGER PRIMARY KEY",
     "update_cancellations": "PRIMARY KEY",
 }
 

@@ -181,9 +181,12 @@ class Rows:
 
     def apply(self, changes: "Changes") -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
-        for key in changes.tasks:
-            if self.tasks.get(key) is None:
+        for key, task in changes.tasks.items():
+            before = self.tasks.get(key)
+            if before is None:
                 self.saves.created.add(key)
+            elif before.agent_id != task.agent_id:
+                self.saves.given.add(key)
         for key in changes.cancellations:
             if self.cancellations.get(key) is None:
                 self.saves.accepted.add(key)
@@ -257,5 +260,7 @@ class Saves(Changes):
         super().__init__()
         self.created: set[Id] = set()
         """Which of the tasks are new."""
+        self.given: set[Id] = set()
+        """Which of the tasks were given to an agent."""
         self.accepted: set[Id] = set()
         """Which of the cancellations are new."""

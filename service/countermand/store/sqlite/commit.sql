@@ -238,6 +238,17 @@ UPDATE tasks SET
     start_time = r.start_time, update_time = r.update_time, end_time = r.end_time
 FROM r WHERE tasks.task_no = r.task_no
 
+-- name: update_live_tasks
+-- Tasks that neither start nor end. SQLite writes each index anew that knows a column which is set,
+-- be it to what it was; so this one leaves out all that the indexes of live tasks know.
+WITH r (task_no, state, version, last_seq, fence, cancellation_id, deadline_time, charge_state,
+        update_time) AS (VALUES {rows})
+UPDATE tasks SET
+    state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
+    cancellation_id = r.cancellation_id, deadline_time = r.deadline_time,
+    charge_state = r.charge_state, update_time = r.update_time
+FROM r WHERE tasks.task_no = r.task_no
+
 -- name: insert_events
 WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, deadline_time,
         time) AS (VALUES {rows})

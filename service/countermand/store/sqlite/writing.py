@@ -195,16 +195,19 @@ class Writer:
         self._write("insert_cancellations", created)
 
     def _save_tasks(self, saves: Saves) -> None:
-        created, changed = [], []
+        created, changed, going_on = [], [], []
         for key, task in saves.tasks.items():
             if key in saves.created:
                 self._last_number += 1
                 saves.tasks[key] = task = task.evolve(number=self._last_number)
                 created.append(rows.write_new_task(task))
-            else:
+            elif task.ended or key in saves.given:
                 changed.append(rows.write_changed_task(task))
+            else:
+                going_on.append(rows.write_live_task(task))
         self._write("insert_tasks", created)
         self._write("update_tasks", changed)
+        self._write("update_live_tasks", going_on)
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:
         for chunk in _chunks(list(changed)):

@@ -21,6 +21,7 @@ from countermand.store.sqlite.rows.tasks import (
     read_task,
     write_changed_task,
     write_event,
+    write_live_task,
     write_new_task,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "write_changed_task",
     "write_event",
     "write_key",
+    "write_live_task",
     "write_new_cancellation",
     "write_new_task",
     "write_request_id",

@@ -110,6 +110,21 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
     )
 
 
+def write_live_task(task: Task) -> tuple[Any, ...]:
+    """Returns what can change of a task that neither starts nor ends."""
+    return (
+        task.number,
+        task.state.value,
+        task.version,
+        task.seq,
+        task.fence,
+        uuid_bytes(task.cancellation_id),
+        task.deadline_time,
+        task.charge_state.value,
+        task.update_time,
+    )
+
+
 EVENT_WIDTH = 7
 """How many columns an `{event}` has."""
 
