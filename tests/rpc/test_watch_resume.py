@@ -150,9 +150,12 @@ async def test_garbage_is_no_token(caller):
         await refused(caller.watch_many(garbage).read(), "RESUME_TOKEN_INVALID")
 
 
-async def test_a_token_ahead_of_a_restored_store_has_expired(tmp_path):
+async def test_a_token_of_what_a_restore_has_undone_has_expired_for_ever(tmp_path):
     async with inside(tmp_path) as server, server.caller() as caller:
         await caller.create()
+        watch = caller.watch_many()
+        (_, seen) = await take(watch, 2)
+        watch.cancel()
     shutil.copy(tmp_path / "inside.db", tmp_path / "backup.db")
     async with inside(tmp_path) as server, server.caller() as caller:
         await caller.create()
@@ -166,6 +169,13 @@ async def test_a_token_ahead_of_a_restored_store_has_expired(tmp_path):
         anew = caller.watch_many()
         assert [message.type for message in await take(anew, 2)] == [SNAPSHOT, SYNCED]
         anew.cancel()
+        for _ in range(3):
+            await caller.create()
+        # Other events are in the places of those that it has seen.
+        await refused(caller.watch_many(synced.resume_token).read(), "RESUME_TOKEN_EXPIRED")
+        still = caller.watch_many(seen.resume_token)
+        assert [message.task.version for message in await take(still, 3)] == [1, 1, 1]
+        still.cancel()
 
 
 async def test_tokens_outlive_the_server(tmp_path):

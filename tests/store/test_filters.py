@@ -109,9 +109,9 @@ async def test_the_log_of_a_filter_is_what_it_chooses_from_every_place(
         at, end = after, -1
         while at != end:
             page = await keeper.store.log(NS, chosen, at, limit)
-            assert page.through > at or page.through == page.end
+            assert page.through > at or page.through == page.mark.seq
             found += page.events
-            at, end = page.through, page.end
+            at, end = page.through, page.mark.seq
         assert end == len(logged)
         assert _chosen(found, TaskFilter()) == _chosen(logged[after:], chosen)
         told = [e.task.evolve(number=0, fence=0) for e in found if e.task]
@@ -187,7 +187,7 @@ async def test_a_bookmark_and_the_log_say_whether_a_checkout_or_order_is_over(
     async def over(chosen: TaskFilter) -> bool:
         page = await keeper.store.log(NS, chosen, 0, 1000)
         mark = await keeper.store.bookmark(NS, chosen)
-        assert mark.over is page.over
+        assert mark.over is page.mark.over
         return mark.over
 
     checkout, order = TaskFilter(checkout_id=X1), TaskFilter(order_id=O1)

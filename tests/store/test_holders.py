@@ -96,7 +96,7 @@ async def test_snapshots_and_lines_come_back_exactly(keeper: Keeper, data: bytes
     await keeper.run(create_checkout(cart_id=C1, snapshot=data, line_items=data))
     await keeper.run(create_order(data=data))
     cart = await keeper.store.cart(NS, C1)
-    assert cart == Cart(NS, C1, CartState.LOCKED, X1, data, 1)
+    assert cart == Cart(NS, C1, CartState.LOCKED, X1, data, keeper.now, 1)
     assert (await _checkout(keeper)).snapshot == data
     assert (await _order(keeper)).snapshot == data
     await keeper.run(update_order(data=data[::-1]))
@@ -145,7 +145,8 @@ async def test_a_checkout_reads_back_as_it_was_decided_at_every_step(keeper: Kee
 async def test_a_completed_checkout_reads_back(keeper: Keeper) -> None:
     await keeper.run(create_checkout(T1, cart_id=C1))
     await _same(keeper, await keeper.do(complete()))
-    assert await keeper.store.cart(NS, C1) == Cart(NS, C1, CartState.CLOSED, X1, b"lines", 2)
+    cart = await keeper.store.cart(NS, C1)
+    assert cart == Cart(NS, C1, CartState.CLOSED, X1, b"lines", keeper.now, 2)
 
 
 async def test_an_order_reads_back_as_it_was_decided_at_every_step(keeper: Keeper) -> None:
@@ -345,7 +346,7 @@ async def test_the_same_ids_in_two_namespaces_have_their_own_lists_carts_and_end
     assert (await _checkout(keeper)).state is CheckoutState.CANCELLED
     assert (await _checkout(keeper, ns=OTHER)).state is CheckoutState.OPEN
     theirs = await keeper.store.cart(OTHER, C1)
-    assert theirs == Cart(OTHER, C1, CartState.LOCKED, X1, b"2", 1)
+    assert theirs == Cart(OTHER, C1, CartState.LOCKED, X1, b"2", keeper.now, 1)
     assert [(await _order(keeper, ns=ns)).snapshot for ns in (NS, OTHER)] == [b"1", b"2"]
     assert (await _order(keeper, ns=OTHER)).live_count == 1
 

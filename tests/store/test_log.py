@@ -62,9 +62,9 @@ def _gist(event: Event) -> Any:
 
 async def _pages(keeper: Keeper, chosen: TaskFilter, after: int, limit: int) -> list[LogPage]:
     pages: list[LogPage] = []
-    while not pages or pages[-1].through < pages[-1].end:
+    while not pages or pages[-1].through < pages[-1].mark.seq:
         page = await keeper.store.log(NS, chosen, after, limit)
-        assert page.through > after or page.through == page.end
+        assert page.through > after or page.through == page.mark.seq
         assert all(after < event.seq <= page.through for event in page.events)
         after = page.through
         pages.append(page)
@@ -80,7 +80,7 @@ async def test_the_log_has_every_event_as_it_was_decided_in_commit_order(
 ) -> None:
     page = await keeper.store.log(NS, ALL, 0, 1000)
     assert [_gist(event) for event in page.events] == _matching(logged, ALL)
-    assert (page.through, page.end, page.over) == (len(logged), len(logged), False)
+    assert (page.through, page.mark.seq, page.mark.over) == (len(logged), len(logged), False)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
@@ -94,8 +94,8 @@ async def test_pages_of_the_log_have_what_matches_once_from_every_place(
         pages = await _pages(keeper, chosen, after, limit)
         found = [_gist(event) for page in pages for event in page.events if event.task is not None]
         assert found == _matching(logged[after:], chosen)
-        assert pages[-1].through == pages[-1].end == len(logged)
-        assert pages[-1].over is (chosen.group_id is not None)
+        assert pages[-1].through == pages[-1].mark.seq == len(logged)
+        assert pages[-1].mark.over is (chosen.group_id is not None)
 
 
 async def test_a_closing_without_a_tasks_change_only_takes_a_place_in_the_log_of_all(
@@ -113,24 +113,26 @@ async def test_a_closing_without_a_tasks_change_shows_in_the_groups_log_as_over(
     await keeper.run(create_group(T1))
     await keeper.run(cancel(T1))
     before = await keeper.store.log(NS, GROUP, 0, 100)
-    assert (before.through, before.end, before.over) == (2, 2, False)
+    assert (before.through, before.mark.seq, before.mark.over) == (2, 2, False)
     await keeper.run(cancel_group())
     after = await keeper.store.log(NS, GROUP, 2, 100)
-    assert (after.through, after.end, after.over) == (3, 3, True)
+    assert (after.through, after.mark.seq, after.mark.over) == (3, 3, True)
 
 
 async def test_the_log_of_a_group_goes_on_when_nothing_of_it_matches(keeper: Keeper) -> None:
     await keeper.run(create_group(T1))
     await keeper.run(*[create(uid(number)) for number in range(10, 60)])
     page = await keeper.store.log(NS, GROUP, 1, 5)
-    assert page == ([], 51, 51, False)
+    assert page == ([], 51, await keeper.store.bookmark(NS, GROUP))
     pages = await _pages(keeper, TaskFilter(agent_id="nobody"), 0, 20)
     assert [(page.events, page.through) for page in pages] == [([], 20), ([], 40), ([], 51)]
 
 
-async def test_the_log_of_a_group_that_is_gone_is_no_log(keeper: Keeper) -> None:
-    with pytest.raises(LookupError):
-        await keeper.store.log(NS, TaskFilter(uid(0xFF)), 0, 10)
+async def test_the_log_of_a_group_that_is_gone_says_so(keeper: Keeper) -> None:
+    await keeper.run(create(T1))
+    page = await keeper.store.log(NS, TaskFilter(uid(0xFF)), 0, 10)
+    assert (page.events, page.through) == ([], 0)
+    assert page.mark.missing == target("group", uid(0xFF))
 
 
 # Where a watch begins.
@@ -140,9 +142,10 @@ async def test_a_bookmark_is_the_end_of_the_log_and_the_newest_task(keeper: Keep
     assert await keeper.store.bookmark(NS, ALL) == Bookmark(0, 0, over=False)
     await keeper.run(create_group(T1, T2), create(T1, ns=OTHER))
     await keeper.run(start(T1))
-    assert await keeper.store.bookmark(NS, ALL) == Bookmark(3, 2, over=False)
-    assert await keeper.store.bookmark(NS, GROUP) == Bookmark(3, 2, over=False)
-    missing = Bookmark(3, 2, over=False, missing=target("group", G2))
+    mark = Bookmark(3, 2, over=False, time=keeper.now)
+    assert await keeper.store.bookmark(NS, ALL) == mark
+    assert await keeper.store.bookmark(NS, GROUP) == mark
+    missing = mark._replace(missing=target("group", G2))
     assert await keeper.store.bookmark(NS, TaskFilter(G2)) == missing
 
 

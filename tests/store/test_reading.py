@@ -64,7 +64,11 @@ async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> 
         assert await store.cancellations(namespace, CancellationQuery(), None, 10) == ([], None)
         query = CancellationQuery(ids=(record,))
         assert await store.cancellations(namespace, query, None, 10) == ([], None)
-        assert await store.log(namespace, TaskFilter(), 0, 10) == ([], 0, 0, False)
+        assert await store.log(namespace, TaskFilter(), 0, 10) == (
+            [],
+            0,
+            Bookmark(0, 0, over=False),
+        )
     mine = await store.cancellations(NS, CancellationQuery(ids=(record,)), None, 10)
     assert [found.cancellation_id for found in mine.cancellations] == [record]
 

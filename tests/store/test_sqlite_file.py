@@ -143,7 +143,7 @@ def test_each_migration_is_applied_once_and_in_order(
     "broken",
     [
         "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1); CREATE TABLE rest (a);",
-        "CREATE TABLE half (a); INSERT INTO namespaces VALUES (1, 'a', 'moon', 0);",
+        "CREATE TABLE half (a); INSERT INTO namespaces (tenant, environment) VALUES ('a', 'moon');",
         "CREATE TABLE half (a); this is no SQL;",
         "DROP TABLE events; DROP TABLE nowhere;",
     ],

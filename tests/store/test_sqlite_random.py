@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from countermand.core import commands as c
+from countermand.core.answers import Purged
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.log import TaskFilter
-from countermand.core.records import SECOND
+from countermand.core.records import SECOND, Checkout, Group, Order
 from countermand.core.states import SummaryKey
 from countermand.store.sqlite.connection import migrate
 from countermand.store.sqlite.reading import Reader
@@ -32,6 +33,7 @@ BEGINNINGS: Any = st.permutations(
 )
 starts = st.lists(strategies.task_ids, unique=True).map(lambda ids: [ask.start(id) for id in ids])
 later = st.sampled_from([0, 1, 5, 30, 4000, 86_400]).map(lambda seconds: seconds * SECOND)
+limits = st.sampled_from([1, 3, 1000])
 turns = st.lists(
     st.tuples(later, st.one_of(strategies.commands.map(lambda x: [x]), strategies.batches)),
     max_size=25,
@@ -61,7 +63,7 @@ def _same(reader: Reader, world: World) -> None:
     for ns in (NS, OTHER):
         logged = [e for e in world.events if e.namespace == ns]
         page = reader.log(ns, TaskFilter(), 0, 100_000)
-        assert page.end == len(logged)
+        assert page.mark.seq == world.positions.get(ns, 0)
         assert [(e.seq, e.previous_seq, e.task and e.task.version) for e in page.events] == [
             (e.seq, e.previous_seq, e.task.version) for e in logged if e.task
         ]
@@ -77,13 +79,19 @@ def _same(reader: Reader, world: World) -> None:
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(beginning=BEGINNINGS, started=starts, turns=turns)
+@given(beginning=BEGINNINGS, started=starts, turns=turns, retention=later, limit=limits)
 def test_the_store_keeps_what_the_rules_decide(
-    beginning: list[c.Command], started: list[c.Command], turns: list[tuple[int, list[c.Command]]]
+    beginning: list[c.Command],
+    started: list[c.Command],
+    turns: list[tuple[int, list[c.Command]]],
+    retention: int,
+    limit: int,
 ) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
         migrate(raw)
-        raw.execute("INSERT INTO namespaces VALUES (1, 'a', 'sandbox', 0), (2, 'b', 'sandbox', 0)")
+        raw.execute(
+            "INSERT INTO namespaces (tenant, environment) VALUES ('a', 'sandbox'), ('b', 'sandbox')"
+        )
         world, writer, ids = World(), Writer(raw), Counter()
         first = [(0, [command]) for command in beginning]
         for seconds, commands in [*first, (0, started), *turns]:
@@ -95,6 +103,39 @@ def test_the_store_keeps_what_the_rules_decide(
                 _reason(answer) for answer in answers
             ]
         _same(Reader(raw), world)
+        assert _purge(writer, world.now, retention, limit) == world.purge(retention, limit)
+        _same(Reader(raw), world)
+        holders = world.holders.values()
+        for table, rows in {
+            "groups": [holder for holder in holders if isinstance(holder, Group)],
+            "checkouts": [holder for holder in holders if isinstance(holder, Checkout)],
+            "orders": [holder for holder in holders if isinstance(holder, Order)],
+            "tasks": world.tasks,
+            "carts": world.carts,
+            "agents": world.agents,
+            "cancellations": world.cancellations,
+            "request_ids": world.request_ids,
+            "events": world.events,
+        }.items():
+            assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (len(rows),)
+        listed = sum(len(x.checkout_ids) for x in holders if isinstance(x, Order))
+        assert raw.execute("SELECT count(*) FROM order_checkouts").fetchone() == (listed,)
+        for namespace, floor in world.floors.items():
+            assert Reader(raw).bookmark(namespace, TaskFilter()).floor == floor
+
+
+def _purge(writer: Writer, now: int, retention: int, limit: int) -> int:
+    asked = ask.purges(now - retention, limit)
+    try:
+        command = next(asked)
+        while True:
+            batch = Batch([command], now, Counter())
+            writer.commit(batch)
+            (answer,) = batch.answers
+            assert isinstance(answer, Purged)
+            command = asked.send(answer)
+    except StopIteration as end:
+        return int(end.value)
 
 
 def _reason(answer: object) -> object:

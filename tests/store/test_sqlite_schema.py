@@ -28,16 +28,17 @@ WIDTHS = {
     "save_checkout": 15,
     "save_order": 13,
     "insert_order_checkouts": 4,
-    "save_carts": 6,
-    "save_agents": 4,
-    "insert_cancellations": 24,
-    "update_cancellations": 11,
-    "save_request_ids": 4,
+    "save_carts": 7,
+    "save_agents": 5,
+    "insert_cancellations": 25,
+    "update_cancellations": 12,
+    "save_request_ids": 5,
     "insert_tasks": 24,
     "update_tasks": 15,
     "update_live_tasks": 9,
     "insert_events": 9,
     "save_keys": 14,
+    "raise_floors": 3,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
@@ -53,7 +54,9 @@ MAY_SCAN = {
 def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A new file with one namespace."""
     with closing(connect_writer(tmp_path / "store.db")) as connection:
-        connection.execute("INSERT INTO namespaces VALUES (1, 'acme', 'sandbox', 0)")
+        connection.execute(
+            "INSERT INTO namespaces (tenant, environment) VALUES ('acme', 'sandbox')"
+        )
         yield connection
 
 
@@ -145,6 +148,7 @@ CART = {
     "checkout_id": "x",
     "version": 1,
     "line_items": b"",
+    "update_time": 0,
 }
 LISTED = {"namespace_no": 1, "order_id": "o", "checkout_id": "x", "position": 0}
 CANCELLATION = {

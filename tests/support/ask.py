@@ -1,11 +1,14 @@
 """Short ways to write commands: a test names what matters to it, the rest has a default."""
 
+from collections.abc import Generator
 from typing import Any
 
 from countermand.core import commands as c
+from countermand.core.answers import Purged
 from countermand.core.caller import Caller
 from countermand.core.keys import Key
 from countermand.core.records import SECOND, Target
+from countermand.core.retention import Leftover, Search, Spot
 from countermand.core.states import ChargeState, TargetKind, TaskState
 from countermand.core.trace import TraceContext
 
@@ -208,6 +211,24 @@ def cancel_order(order_id: str = O1, **fields: Any) -> c.CancelOrder:
 
 def reap(limit: int = 1000) -> c.Reap:
     return c.Reap(0, limit)
+
+
+def purge(kind: Leftover, before: int, *, after: Spot | None = None, limit: int = 1000) -> c.Purge:
+    return c.Purge(0, Search(kind, before, after or Spot(), limit))
+
+
+def purges(before: int, limit: int = 1000) -> Generator[c.Purge, Purged, int]:
+    """Yields one purge after the other until all that is old is gone; send it each answer.
+
+    Returns how many rows went.
+    """
+    removed = 0
+    for kind in Leftover:
+        after: Spot | None = Spot()
+        while after is not None:
+            purged = yield purge(kind, before, after=after, limit=limit)
+            removed, after = removed + purged.removed, purged.after
+    return removed
 
 
 def key(key_id: str = "key-1", tenant: str = "acme", environment: str = "sandbox") -> Key:

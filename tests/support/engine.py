@@ -12,7 +12,8 @@ from countermand.core.ids import UuidMaker
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
 from countermand.engine.hub import MOST_BYTES, Hub, Subscription
-from countermand.engine.watch import Message, Place, Watch
+from countermand.engine.places import Place
+from countermand.engine.watch import Message, Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Committed, Writer
 from countermand.store.sqlite import SqliteStore

@@ -8,7 +8,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.store.contract import Store
-from tests.support.ask import FIRST_TIME, NS, OTHER, key
+from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
 
 
 class Keeper:
@@ -39,6 +39,16 @@ class Keeper:
             if isinstance(answer, Refused):
                 raise answer
         return answers
+
+    async def purge(self, retention: int, limit: int = 1000) -> int:
+        """Removes all that is older than a retention. Returns how many rows went."""
+        asked = purges(self.now - retention, limit)
+        try:
+            command = next(asked)
+            while True:
+                command = asked.send(await self.do(command))
+        except StopIteration as end:
+            return int(end.value)
 
     async def do(self, command: c.Command) -> Any:
         """Commits one command alone. Returns its answer, or raises its refusal."""

@@ -4,6 +4,8 @@ It speaks the generator protocol of `Batch.plan`, as a store does, and knows no 
 """
 
 import copy
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from countermand.core import commands as c
@@ -11,7 +13,7 @@ from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation, 
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.keys import Key
-from countermand.core.log import Event
+from countermand.core.log import Event, Floor
 from countermand.core.records import (
     Agent,
     Cart,
@@ -22,9 +24,10 @@ from countermand.core.records import (
     Target,
     Task,
 )
+from countermand.core.retention import Found, Gone, Leftover, Search, Spot, floors
 from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
-from countermand.core.states import CheckoutState, TargetKind, TaskState
-from tests.support.ask import FIRST_TIME, NS
+from countermand.core.states import CartState, CheckoutState, TargetKind, TaskState
+from tests.support.ask import FIRST_TIME, NS, purges
 
 
 class Counter:
@@ -53,6 +56,9 @@ class World:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.floors: dict[int, Floor] = {}
+        self.numbers: dict[Any, int] = {}
+        """Of rows that a search saw."""
 
     def copy(self) -> "World":
         """Returns a world with the same rows that goes its own way. Records are never changed."""
@@ -63,7 +69,8 @@ class World:
 
     def rows(self) -> dict[str, Any]:
         """Returns all that is kept, for comparing."""
-        return {name: value for name, value in vars(self).items() if name not in ("ids", "now")}
+        hidden = ("ids", "now", "numbers")
+        return {name: value for name, value in vars(self).items() if name not in hidden}
 
     def run(self, *commands: c.Command) -> list[Any]:
         """Decides commands in one batch, saves what they change, and returns their answers."""
@@ -87,6 +94,23 @@ class World:
     def do_all(self, *commands: c.Command) -> list[Any]:
         """Decides commands one after the other, each in a batch of its own."""
         return [self.do(command) for command in commands]
+
+    def purge(
+        self, retention: int, limit: int = 1000, *, check: Callable[[], None] = lambda: None
+    ) -> int:
+        """Removes all that is older than a retention. Returns how many rows went.
+
+        It checks after each batch.
+        """
+        asked = purges(self.now - retention, limit)
+        try:
+            command = next(asked)
+            while True:
+                answer = self.do(command)
+                check()
+                command = asked.send(answer)
+        except StopIteration as end:
+            return int(end.value)
 
     def task(self, task_id: str) -> Task:
         return self.tasks[NS, task_id]
@@ -165,6 +189,7 @@ class World:
             keys=pick(self.keys, wanted.keys),
             positions=[(number, self.positions.get(number, 0)) for number in wanted.namespaces],
             overdue=self.overdue(wanted.overdue) if wanted.overdue else None,
+            found=self.search(wanted.search) if wanted.search else None,
         )
 
     def overdue(self, limit: int) -> Overdue:
@@ -206,6 +231,42 @@ class World:
         tasks = list(dict.fromkeys(late + orphans))
         return Overdue(tasks, agents, expired, checkouts, early, more)
 
+    def search(self, search: Search) -> Found:
+        """Returns what is old."""
+        kinds = {
+            Leftover.TASK: [(task.end_time, key) for key, task in self.tasks.items()],
+            Leftover.CART: [
+                (cart.update_time, key)
+                for key, cart in self.carts.items()
+                if cart.state is CartState.ACTIVE
+            ],
+            Leftover.CANCELLATION: [
+                (record.end_time, key)
+                for key, record in self.cancellations.items()
+                if record.waited_in_vain
+            ],
+            Leftover.AGENT: [(agent.lost_time, key) for key, agent in self.agents.items()],
+            Leftover.EVENT: [(event.time, event) for event in self.events if event.task is None],
+        }
+        for kind in (TargetKind.GROUP, TargetKind.CHECKOUT, TargetKind.ORDER):
+            kinds[Leftover(kind)] = [
+                (holder.update_time, (target.namespace, target.id))
+                for target, holder in self.holders.items()
+                if target.kind is kind and not holder.task_count and not _is_of_checkout(holder)
+            ]
+        rows = [
+            (Spot(time, self.numbers.setdefault(row, len(self.numbers))), row)
+            for time, row in kinds[search.kind]
+            if time is not None and time <= search.before
+        ]
+        later = sorted((row for row in rows if row[0] > search.after), key=itemgetter(0))
+        page = later[: search.limit]
+        after = page[-1][0] if len(page) == search.limit else None
+        found = [row for _, row in page]
+        if search.kind is Leftover.EVENT:
+            return Found([], found, after)
+        return Found(found, [], after)
+
     def _past(self, time: int | None) -> bool:
         return time is not None and time <= self.now
 
@@ -222,9 +283,43 @@ class World:
         self.keys |= saves.keys
         self.positions |= saves.positions
         self.events += saves.events
+        for gone in saves.gone:
+            self._remove(gone)
+        for namespace, floor in floors(saves.gone).items():
+            self.floors[namespace] = max(floor, self.floors.get(namespace, floor))
+
+    def _remove(self, gone: Gone) -> None:
+        """Removes a row, with what belongs to it alone."""
+        if isinstance(gone, Task):
+            del self.tasks[gone.namespace, gone.task_id]
+            self.events = [event for event in self.events if not _is_of(event, gone)]
+        elif isinstance(gone, Cancellation):
+            del self.cancellations[gone.namespace, gone.cancellation_id]
+            self.request_ids = {
+                key: request_id
+                for key, request_id in self.request_ids.items()
+                if request_id.cancellation_id != gone.cancellation_id
+            }
+        elif isinstance(gone, Cart):
+            del self.carts[gone.namespace, gone.cart_id]
+        elif isinstance(gone, Agent):
+            del self.agents[gone.namespace, gone.agent_id]
+        elif isinstance(gone, Event):
+            self.events.remove(gone)
+        else:
+            del self.holders[gone.target]
 
     def _renew_leases(self) -> None:
         for key, agent in self.agents.items():
             if agent.lease_expire_time is not None:
                 end = self.now + agent.lease_duration
                 self.agents[key] = agent.evolve(lease_expire_time=end)
+
+
+def _is_of(event: Event, task: Task) -> bool:
+    own = event.task
+    return own is not None and (own.namespace, own.task_id) == (task.namespace, task.task_id)
+
+
+def _is_of_checkout(holder: Holder) -> bool:
+    return isinstance(holder, Group) and holder.checkout_id is not None

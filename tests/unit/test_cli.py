@@ -13,7 +13,7 @@ from countermand.cli.account import account
 from countermand.cli.demo.board import Board
 from countermand.cli.failures import Failure, as_failure
 from countermand.cli.main import run
-from countermand.cli.options import parse_span
+from countermand.cli.options import parse_retention, parse_span
 from countermand.cli.output import moment, show_facts, to_json, word
 from countermand.cli.watch import line
 from countermand.client import CountermandError
@@ -39,7 +39,7 @@ WHEN = datetime(2026, 3, 1, 12, 30, 0, 250_999, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    for name in ("LISTEN", "STORE", "SERVER", "API_KEY", "DRAIN_TIMEOUT"):
+    for name in ("LISTEN", "STORE", "SERVER", "API_KEY", "RETENTION", "DRAIN_TIMEOUT"):
         monkeypatch.delenv(f"COUNTERMAND_{name}", raising=False)
 
 
@@ -77,6 +77,23 @@ def test_a_span_is_a_number_with_a_unit_or_seconds(text, span):
 def test_anything_else_is_no_span(text):
     with pytest.raises(typer.BadParameter):
         parse_span(text)
+
+
+@pytest.mark.parametrize(("text", "days"), [("1", 1), ("30", 30), (" 1.5 ", 1.5), ("36500", 36500)])
+def test_a_retention_is_a_number_of_days_from_1_on(text, days):
+    assert parse_retention(text) == days
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.999", "-1", "inf", "nan", "1e3", "30d", "36501", "١"])
+def test_anything_else_is_no_retention(text):
+    with pytest.raises(typer.BadParameter):
+        parse_retention(text)
+
+
+def test_a_retention_below_1_is_wrong_usage_in_the_environment_too(monkeypatch, capsys):
+    monkeypatch.setenv("COUNTERMAND_RETENTION", "0.5")
+    assert run(["serve"]) == 2
+    assert "1 day" in capsys.readouterr().err
 
 
 def test_the_version_is_the_package_s(capsys):
@@ -130,6 +147,11 @@ def test_wrong_usage_is_told_in_plain_words(arguments, text, capsys):
         ["watch", TASK_ID, "--server", ""],
         ["watch", TASK_ID, "--api-key", "two\nlines"],
         ["serve", "--drain-timeout", "soon"],
+        ["serve", "--retention", "0.99"],
+        ["serve", "--retention", "-30"],
+        ["serve", "--retention", "nan"],
+        ["serve", "--retention", "9" * 20],
+        ["serve", "--retention", "a month"],
         ["serve", "--tls-cert", "x"],
         ["keys", "create", "--scope", "tasks:read"],
         ["keys", "create", "--tenant", "t"],

@@ -11,7 +11,8 @@ from countermand.core.log import TaskFilter
 from countermand.core.states import TaskState
 from countermand.engine import watch
 from countermand.engine.hub import ENTRY_BYTES
-from countermand.engine.watch import Message, Place
+from countermand.engine.places import Place
+from countermand.engine.watch import Message
 from tests.support.ask import (
     G1,
     G2,
@@ -266,7 +267,7 @@ async def test_a_resumed_watch_with_nothing_new_beats_at_once(engine: Engine) ->
 async def test_a_place_ahead_of_the_store_has_expired(engine: Engine) -> None:
     await engine.do(create(T1))
     with pytest.raises(Refused) as caught:
-        await engine.tasks(ALL, Place(99)).take(1)
+        await engine.tasks(ALL, Place(99, 0)).take(1)
     assert caught.value.reason is Reason.RESUME_TOKEN_EXPIRED
 
 

@@ -22,6 +22,8 @@ _TIMEOUT = 5.0
 _RECONNECT_TIMEOUT = 300.0
 
 _UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_MOST_DAYS = 36_500
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII)
 
 
@@ -34,6 +36,16 @@ def parse_span(text: str) -> timedelta:
         return timedelta(seconds=float(found[1]) * _UNITS[found[2] or ""])
     except OverflowError:
         raise typer.BadParameter(f"{text!r} is too long") from None
+
+
+def parse_retention(text: str) -> float:
+    """Reads a number of days, at least 1. Wrong usage otherwise."""
+    if _NUMBER.fullmatch(text.strip()) is None:
+        raise typer.BadParameter(f"{text!r} is not a number of days")
+    days = float(text)
+    if not 1 <= days <= _MOST_DAYS:
+        raise typer.BadParameter(f"it must be 1 day to {_MOST_DAYS} days")
+    return days
 
 
 JsonOption = Annotated[

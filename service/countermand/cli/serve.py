@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from countermand.cli.failures import WRONG_USAGE, Failure
-from countermand.cli.options import SERVER, parse_span
+from countermand.cli.options import SERVER, parse_retention, parse_span
 
 
 def serve(
@@ -24,6 +24,17 @@ def serve(
         str,
         typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where everything is kept."),
     ] = "sqlite:///countermand.db",
+    retention: Annotated[
+        float,
+        typer.Option(
+            envvar="COUNTERMAND_RETENTION",
+            parser=parse_retention,
+            metavar="DAYS",
+            help="How long what has ended is kept, at least 1 day: tasks with their history,"
+            " cancellations, request ids; then groups, checkouts, orders and carts with nothing"
+            " left in them that have not changed for as long.",
+        ),
+    ] = "30",  # type: ignore[assignment]  # typer parses a default as it does an argument
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +114,7 @@ def serve(
         settings = Settings(
             listen=listen,
             store=store,
+            retention=retention,
             drain_timeout=drain_timeout.total_seconds(),
             tls_cert=tls_cert,
             tls_key=tls_key,

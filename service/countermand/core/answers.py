@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.records import Cart, Checkout, Group, Holder, Order, Task
+from countermand.core.retention import Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,13 @@ class Reaped:
     """How many cancels waited in vain for their task."""
     more: bool
     """Whether more may be overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """The answer to Purge."""
+
+    removed: int
+    """How many rows of the kind that was looked for."""
+    after: Spot | None
+    """Where to go on; None if nothing more is old."""

@@ -38,6 +38,8 @@ class Cancellation(Record):
     state: CancellationState = CancellationState.IN_PROGRESS
     deadline_time: int | None = None
     end_time: int | None = None
+    join_time: int | None = None
+    """When a request id was last remembered for it after its end."""
     live_count: int = 0
     """How many covered tasks have not ended."""
     proofs: tuple[int, ...] = (0,) * len(PROOF_PLACES)
@@ -52,6 +54,13 @@ class Cancellation(Record):
         Any other cancellation covers a live task while it is IN_PROGRESS.
         """
         return self.state is CancellationState.IN_PROGRESS and not self.live_count
+
+    @property
+    def waited_in_vain(self) -> bool:
+        """Whether its task was not created in time: any other that came too late had a deadline."""
+        of_task = self.target.kind is TargetKind.TASK
+        too_late = self.state is CancellationState.TOO_LATE
+        return of_task and too_late and self.deadline_time is None
 
     @property
     def stopped_count(self) -> int:
@@ -81,3 +90,5 @@ class RequestId(Record):
     cancellation_id: str
     fingerprint: bytes
     """Tells one request from another: equal requests have equal fingerprints."""
+    joined: bool
+    """Whether it joined a cancellation that another request had begun."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from countermand.core.caller import Caller
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
+from countermand.core.retention import Search
 from countermand.core.states import ChargeState, TaskState
 
 
@@ -220,6 +221,16 @@ class Reap(Command):
     namespace. Answers a Reaped."""
 
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purge(Command):
+    """Removes what a search comes upon, as far as nothing keeps it, in any namespace.
+
+    It goes in a batch of its own. Answers a Purged.
+    """
+
+    search: Search
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from countermand.core.rules import (
     creating,
     keys,
     orders,
+    purging,
     reaping,
     running,
 )
@@ -55,6 +56,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.CreateOrder: Rule(orders.wants_to_create_order, orders.create_order),
     c.UpdateOrder: Rule(orders.wants_to_update_order, orders.update_order),
     c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
+    c.Purge: Rule(purging.wants_to_purge, purging.purge),
     c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
     c.RevokeKey: Rule(keys.wants_key, keys.revoke_key),
     c.RotateKey: Rule(keys.wants_key, keys.rotate_key),

@@ -12,6 +12,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
+from countermand.core.retention import Gone
 from countermand.core.rows import Changes, Rows
 from countermand.core.states import TargetKind
 
@@ -110,6 +111,10 @@ class Draft(Changes):
         """Keeps a cancellation's new state."""
         self.cancellations[cancellation.namespace, cancellation.cancellation_id] = cancellation
 
+    def remove(self, gone: Gone) -> None:
+        """Keeps that something is removed; this command must not look at it again."""
+        self.gone.append(gone)
+
     def orders_of(self, task: Task) -> frozenset[str]:
         """Returns the orders that a task is under: its own, and those of its checkout."""
         own = {task.order_id} if task.order_id is not None else set()
@@ -126,12 +131,15 @@ class Draft(Changes):
         orders = NO_ORDERS
         if task.order_id is not None or task.checkout_id is not None:
             orders = self.orders_of(task)
-        self.events.append(Event(seq, task.namespace, logged, orders, over, previous_seq=task.seq))
+        self.events.append(
+            Event(seq, task.namespace, logged, orders, over, previous_seq=task.seq, time=self.now)
+        )
         return logged
 
     def log_over(self, namespace: int, over: frozenset[Target]) -> None:
         """Logs that holders are over without a task's change."""
-        self.events.append(Event(self._next_seq(namespace), namespace, None, over=over))
+        seq = self._next_seq(namespace)
+        self.events.append(Event(seq, namespace, None, over=over, time=self.now))
 
     def _next_seq(self, namespace: int) -> int:
         seq = self.positions[namespace] = self.position(namespace) + 1

@@ -1,8 +1,11 @@
 """Why a call is refused. The words are the API's; which gRPC code each has is said in rpc."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from countermand.core.records import SECOND
 
 
 class Reason(StrEnum):
@@ -94,6 +97,13 @@ class Refused(Exception):
         self.resource = resource
         self.retry_after = retry_after
         """After how many seconds another try can succeed, if that is known exactly."""
+
+
+def rfc3339(time: int) -> str:
+    """Returns a time in microseconds as text, for messages and metadata."""
+    seconds, microseconds = divmod(time, SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def invalid(field: str, description: str, reason: Reason = Reason.INVALID_REQUEST) -> Refused:

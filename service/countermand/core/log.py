@@ -24,6 +24,14 @@ class TaskFilter(NamedTuple):
         return tuple(Target(kind, namespace, id) for kind, id in named if id is not None)
 
 
+class Floor(NamedTuple):
+    """The last place of a namespace's log of which an event was removed: above it all are kept."""
+
+    seq: int = 0
+    time: int = 0
+    """When that event was committed."""
+
+
 class Event(NamedTuple):
     """One entry of a namespace's log: a version of a task, or a holder that is over without one."""
 
@@ -38,6 +46,8 @@ class Event(NamedTuple):
     """The holders to whose tasks nothing more can happen after this."""
     previous_seq: int = 0
     """The place of the task's version before; 0 for its first."""
+    time: int = 0
+    """When it was committed. A log that was restored and went on has another time at its place."""
 
     def chosen_by(self, chosen: TaskFilter) -> bool:
         """Whether the task, as it was at this version, is chosen."""

@@ -207,6 +207,7 @@ class Cart(Record):
     """The checkout that locks it, or that closed it."""
     line_items: bytes
     """Its lines, in an encoding of its own."""
+    update_time: int
     version: int = 1
 
 
@@ -218,4 +219,5 @@ class Agent(Record):
     agent_id: str
     lease_duration: int
     lease_expire_time: int | None
-    """None once the agent was found lost."""
+    lost_time: int | None = None
+    """When the agent was found lost; it has no lease since."""

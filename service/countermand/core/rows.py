@@ -16,6 +16,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
+from countermand.core.retention import Found, Gone, Search
 from countermand.core.states import TargetKind
 
 Id = tuple[int, str]
@@ -43,6 +44,7 @@ class Wanted:
     """Namespaces of which the last position in the log is wanted."""
     overdue: int = 0
     """How many overdue tasks are wanted at most."""
+    search: Search | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -58,6 +60,7 @@ class Wanted:
             or self.keys
             or self.namespaces
             or self.overdue
+            or self.search
         )
 
 
@@ -94,6 +97,8 @@ class Loaded(NamedTuple):
     keys: Iterable[Key] = ()
     positions: Iterable[tuple[int, int]] = ()
     overdue: Overdue | None = None
+    found: Found | None = None
+    """What the search came upon."""
 
 
 class Rows:
@@ -119,6 +124,7 @@ class Rows:
         self.keys: dict[str, Key | None] = {}
         self.positions: dict[int, int] = {}
         self.overdue: Overdue | None = None
+        self.found: Found | None = None
         self.saves = Saves()
 
     def unknown(self, wanted: Wanted) -> Wanted:
@@ -136,6 +142,7 @@ class Rows:
             keys=wanted.keys - self.keys.keys(),
             namespaces=wanted.namespaces - self.positions.keys(),
             overdue=wanted.overdue if self.overdue is None else 0,
+            search=wanted.search if self.found is None else None,
         )
 
     def add(self, wanted: Wanted, loaded: Loaded) -> None:
@@ -178,6 +185,8 @@ class Rows:
         self.positions.update(loaded.positions)
         if loaded.overdue is not None:
             self.overdue = loaded.overdue
+        if loaded.found is not None:
+            self.found = loaded.found
 
     def apply(self, changes: "Changes") -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
@@ -202,6 +211,7 @@ class Rows:
                 getattr(self, kind).update(changed)
                 getattr(self.saves, kind).update(changed)
         self.saves.events.extend(changes.events)
+        self.saves.gone.extend(changes.gone)
         self.saves.renews_leases |= changes.renews_leases
 
     def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:
@@ -249,6 +259,8 @@ class Changes:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.gone: list[Gone] = []
+        """What is removed, after all else is saved."""
         self.renews_leases = False
         """Whether every live lease is renewed to its full duration."""
 

@@ -121,11 +121,19 @@ class Hub:
         self._topics: dict[Topic, _Stretch] = {}
         self._ages: deque[_Stretch] = deque()
         """One per kept entry, oldest first."""
+        self._ends: dict[int, tuple[int, int]] = {}
 
     @property
     def watchers(self) -> int:
         """How many subscriptions are open."""
         return sum(stretch.watchers for stretch in self._topics.values())
+
+    def end(self, namespace: int) -> tuple[int, int]:
+        """Returns the last place of a namespace's log that was published here, and its time.
+
+        It is (0, 0) before the first one that somebody could watch.
+        """
+        return self._ends.get(namespace, (0, 0))
 
     def subscribe(self, topic: Topic) -> Subscription:
         """Begins to keep what is committed from now on. Read the log after this, not before."""
@@ -141,6 +149,7 @@ class Hub:
             return
         touched: set[_Stretch] = set()
         for event in events:
+            self._ends[event.namespace] = (event.seq, event.time)
             entry = None
             for topic in _topics_of(event):
                 stretch = self._topics.get(topic)

@@ -13,6 +13,7 @@ from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND, Target, Task
 from countermand.engine.hub import Entry, Hub, filter_topic, task_topic
+from countermand.engine.places import Place, expect_kept, expect_place
 from countermand.engine.watchers import Watcher
 from countermand.store.contract import Bookmark, Store
 
@@ -27,17 +28,6 @@ class Kind(StrEnum):
     CHANGE = "CHANGE"
     HEARTBEAT = "HEARTBEAT"
     SYNCED = "SYNCED"
-
-
-class Place(NamedTuple):
-    """A place between two messages of a watch of many tasks."""
-
-    seq: int
-    """The position in the log up to which everything was told, or at which the snapshot is."""
-    snapshot_after: int | None = None
-    """The number of the last task of the snapshot that was told; None once all were."""
-    snapshot_last: int = 0
-    """The number of the snapshot's last task."""
 
 
 class Message(NamedTuple):
@@ -126,18 +116,13 @@ class Watch:
         """
         with self._hub.subscribe(filter_topic(namespace, chosen)) as subscription:
             mark = await self._store.bookmark(namespace, chosen)
-            if mark.missing is not None:
-                raise not_found(mark.missing.kind.lower(), mark.missing.id)
+            expect_kept(mark, mark.seq)
             told = False
             if place is None:
-                place = Place(mark.seq, 0, mark.last_number)
+                place = Place(mark.seq, mark.time, 0, mark.last_number)
             else:
-                if place.seq > mark.seq:
-                    raise Refused(
-                        Reason.RESUME_TOKEN_EXPIRED,
-                        "the resume token is ahead of this store; watch anew without it",
-                    )
-                mark = Bookmark(place.seq, place.snapshot_last, over=False)
+                await expect_place(self._store, namespace, place, mark.floor)
+                mark = Bookmark(place.seq, place.snapshot_last, over=False, time=place.time)
             if place.snapshot_after is not None:
                 pages = self._snapshot(namespace, chosen, mark, place.snapshot_after)
                 async with aclosing(pages):
@@ -145,25 +130,27 @@ class Watch:
                         watcher.check()
                         yield message
                 told = True
-                yield Message(Kind.SYNCED, None, mark.over, place=Place(mark.seq))
+                yield Message(Kind.SYNCED, None, mark.over, place=Place(mark.seq, mark.time))
                 if mark.over:
                     return
 
-            seq, caught_up = place.seq, False
+            here, caught_up = Place(mark.seq, mark.time), False
             targets = chosen.targets(namespace)
             while True:
                 watcher.check()
-                entries = subscription.after(seq) if caught_up else None
+                entries = subscription.after(here.seq) if caught_up else None
                 over = False
                 if entries is None:
-                    page = await self._store.log(namespace, chosen, seq, PAGE)
-                    caught_up = page.through >= page.end
-                    over = caught_up and page.over
+                    page = await self._store.log(namespace, chosen, here.seq, PAGE)
+                    expect_kept(page.mark, here.seq)
+                    caught_up = page.through >= page.mark.seq
+                    over = caught_up and page.mark.over
                     messages = _from_log(page.events, over=over)
-                    seq = page.through
+                    # It is told once the end is reached, whose time the mark has.
+                    here = Place(page.through, page.mark.time)
                 else:
                     messages = _from_hub(entries, chosen, targets)
-                    seq = entries[-1].event.seq if entries else seq
+                    here = _place(entries[-1]) if entries else here
                 for message in messages:
                     watcher.check()
                     told = True
@@ -171,15 +158,18 @@ class Watch:
                     if message.last:
                         return
                 if over:
-                    yield Message(Kind.HEARTBEAT, None, last=True, place=Place(seq))
+                    yield Message(Kind.HEARTBEAT, None, last=True, place=here)
                     return
-                if not caught_up or subscription.after(seq) != []:
+                if not caught_up or subscription.after(here.seq) != []:
                     continue
                 if told and await watcher.wait(subscription, heartbeat_interval / SECOND):
                     continue
                 watcher.check()
                 told = True
-                yield Message(Kind.HEARTBEAT, None, place=Place(seq))
+                # It goes on also while nothing happens here, so that its token does not grow old.
+                if subscription.after(here.seq) == []:
+                    here = max(here, Place(*self._hub.end(namespace)))
+                yield Message(Kind.HEARTBEAT, None, place=here)
 
     async def _snapshot(
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int
@@ -188,13 +178,17 @@ class Watch:
         while next_number is not None:
             page = await self._store.snapshot(namespace, chosen, mark, next_number, PAGE)
             for task in page.tasks:
-                place = Place(mark.seq, task.number, mark.last_number)
+                place = Place(mark.seq, mark.time, task.number, mark.last_number)
                 yield Message(Kind.SNAPSHOT, task, place=place)
             next_number = page.next_number
 
 
 def _entries(events: Iterable[Event]) -> list[Entry]:
     return [Entry(event) for event in events]
+
+
+def _place(entry: Entry) -> Place:
+    return Place(entry.event.seq, entry.event.time)
 
 
 def _change(entry: Entry, *, last: bool, place: Place | None = None) -> Message:
@@ -205,7 +199,7 @@ def _from_log(events: Sequence[Event], *, over: bool) -> Iterable[Message]:
     """Returns a stretch of the log, which holds only what the filter chooses."""
     for place, entry in enumerate(_entries(events), start=1):
         last = over and place == len(events)
-        yield _change(entry, last=last, place=Place(entry.event.seq))
+        yield _change(entry, last=last, place=_place(entry))
 
 
 def _from_hub(
@@ -216,6 +210,6 @@ def _from_hub(
         event = entry.event
         last = not event.over.isdisjoint(targets)
         if event.chosen_by(chosen):
-            yield _change(entry, last=last, place=Place(event.seq))
+            yield _change(entry, last=last, place=_place(entry))
         elif last:
-            yield Message(Kind.HEARTBEAT, None, last, place=Place(event.seq))
+            yield Message(Kind.HEARTBEAT, None, last, place=_place(entry))

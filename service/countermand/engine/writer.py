@@ -35,8 +35,9 @@ LARGE = (
     c.CancelCheckout,
     c.CancelOrder,
     c.ChangeCart,
+    c.Purge,
 )
-"""What may touch 10,000 tasks, and so goes in a batch of its own."""
+"""What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
 COMMIT_TIMEOUT = 10.0
 """Seconds after which a commit counts as hung, and the process leaves."""
 

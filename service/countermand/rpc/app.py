@@ -8,6 +8,7 @@ from pathlib import Path
 from countermand.core.ids import UuidMaker
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
+from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
@@ -45,10 +46,13 @@ class App:
 
 
 @asynccontextmanager
-async def running(url: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
+async def running(
+    url: str, retention: int | None = None
+) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
-    Raises StoreRefused. At the end, what was submitted is committed before the store is closed.
+    What is older than the retention, in microseconds, is removed; None keeps all. Raises
+    StoreRefused. At the end, what was submitted is committed before the store is closed.
     """
     clock = Clock()
     store = open_store(url)
@@ -62,6 +66,9 @@ async def running(url: str) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
             asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
+        if retention is not None:
+            purger = Purger(app.writer, clock, retention)
+            helpers.append(asyncio.create_task(purger.run(), name="purger"))
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
         try:
             yield app, failing

@@ -14,6 +14,7 @@ import grpc
 
 from countermand import __version__
 from countermand.core.ids import SCOPES
+from countermand.core.retention import DAY
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.limits import CallLimits
@@ -48,7 +49,8 @@ async def serve(settings: Settings) -> int:
     configure("INFO")
     tracing = Tracing.from_environment(service_version=__version__)
     try:
-        async with running(settings.store) as (app, failing):
+        retention = int(settings.retention * DAY)
+        async with running(settings.store, retention) as (app, failing):
             app.writer.listen(Storyteller(tracing, app.store.name))
             return await _serve(settings, app, failing, tracing)
     except (StoreRefused, ListenRefused) as refusal:

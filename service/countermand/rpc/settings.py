@@ -14,6 +14,8 @@ class Settings:
     """Host and port; port 0 picks a free one."""
     store: str = "sqlite:///countermand.db"
     """`sqlite:///` and a path, which is relative unless it begins with another slash."""
+    retention: float = 30.0
+    """Days that what has ended is kept, at least 1."""
     drain_timeout: float = 10.0
     """Seconds that calls have to finish in after the first SIGTERM."""
     tls_cert: Path | None = None

@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import Any
 
 from countermand.core.errors import Reason, invalid
-from countermand.engine.watch import Place
+from countermand.engine.places import Place
 
 _DIGEST_BYTES = 8
-_PLACE = struct.Struct(">qqq")
+_PLACE = struct.Struct(">qqqq")
 _SYNCED = -1
 
 
@@ -37,7 +37,7 @@ def decode(token: str, field: str, reason: Reason, *bound_to: Any) -> bytes:
 def encode_place(place: Place, *bound_to: Any) -> str:
     """Returns the resume token of a place."""
     after = _SYNCED if place.snapshot_after is None else place.snapshot_after
-    return encode(_PLACE.pack(place.seq, after, place.snapshot_last), *bound_to)
+    return encode(_PLACE.pack(place.seq, place.time, after, place.snapshot_last), *bound_to)
 
 
 def decode_place(token: str, *bound_to: Any) -> Place:
@@ -46,8 +46,8 @@ def decode_place(token: str, *bound_to: Any) -> Place:
     payload = decode(token, "resume_token", reason, *bound_to)
     if len(payload) != _PLACE.size:
         raise invalid("resume_token", "is not a resume token", reason)
-    seq, after, last = _PLACE.unpack(payload)
-    return Place(seq, None if after == _SYNCED else after, last)
+    seq, time, after, last = _PLACE.unpack(payload)
+    return Place(seq, time, None if after == _SYNCED else after, last)
 
 
 def _digest(payload: bytes, bound_to: tuple[Any, ...]) -> bytes:

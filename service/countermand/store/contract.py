@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
-from countermand.core.log import Event, TaskFilter
+from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.records import Cart, Holder, Target, Task
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 
@@ -95,6 +95,10 @@ class Bookmark(NamedTuple):
     """Whether a holder that the filter names is closed and all its tasks have ended."""
     missing: Target | None = None
     """A holder that the filter names and that does not exist."""
+    time: int = 0
+    """When the last position of the log was taken; 0 before the first."""
+    floor: Floor = Floor()
+    """Where the log begins, for what is old was removed."""
 
 
 class LogPage(NamedTuple):
@@ -104,10 +108,8 @@ class LogPage(NamedTuple):
     """What matches the filter, in order."""
     through: int
     """The position up to which the log was read."""
-    end: int
-    """The last position of the log at that moment."""
-    over: bool
-    """Whether a holder that the filter names is over, as of `end`."""
+    mark: Bookmark
+    """Where a watch with the filter would begin at that moment."""
 
 
 class Store(Protocol):
@@ -115,6 +117,12 @@ class Store(Protocol):
 
     A namespace is the number of one tenant and environment. A reading of what does not exist
     there, be it unknown or another namespace's, is None.
+
+    What a batch's plan lists as gone is removed with all that belongs to it alone: a task with
+    its events, a cancellation with its request ids. The floor of each namespace rises to the last
+    position of which an event was removed, in the same transaction, and never sinks; positions
+    are not given out again. The room on the disk is used for what comes next. To look for what is
+    old, and to remove it, costs as much as there is of that, whatever else the store holds.
     """
 
     name: str
@@ -208,5 +216,9 @@ class Store(Protocol):
     async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
         """Returns matching events above position `after`, in commit order.
 
-        `through` grows with every call until it is `end`, also when nothing matches.
+        `through` grows with every call until it is the mark's, also when nothing matches. Below
+        the mark's floor events are missing.
         """
+
+    async def event_time(self, namespace: int, seq: int) -> int | None:
+        """Returns when the event at a position of the log was committed."""

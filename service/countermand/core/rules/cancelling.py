@@ -189,6 +189,9 @@ def accept(
             cancellation = cancellation.evolve(deadline_time=latest)
     if command.validate_only:
         return Cancelled(target, cancellation.evolve(cancellation_id=""), covered, replayed=False)
+    joined = cancellation.request_id != command.request_id
+    if command.request_id is not None and joined and cancellation.end_time is not None:
+        cancellation = cancellation.evolve(join_time=draft.now)
     draft.save_cancellation(cancellation)
     if command.request_id is not None:
         draft.request_ids[command.namespace, command.request_id] = RequestId(
@@ -196,5 +199,6 @@ def accept(
             request_id=command.request_id,
             cancellation_id=cancellation_id,
             fingerprint=command.fingerprint(),
+            joined=joined,
         )
     return Cancelled(target, cancellation, covered, replayed=False)

@@ -140,8 +140,9 @@ def cancel_checkout(command: CancelCheckout, draft: Draft) -> Cancelled:
     if replayed is not None:
         target = _checkout_of_then(command, replayed, draft.holder)
         then = None if target is None else draft.holder(target)
-        if then is not None:
-            return _repeated(then, replayed, draft)
+        if then is None:  # It was removed: a repeat never cancels another one in its place.
+            raise not_found("cart" if command.by_cart else "checkout", command.target_id)
+        return _repeated(then, replayed, draft)
     checkout = _named_checkout(command, draft)
     if checkout.state not in (CheckoutState.OPEN, CheckoutState.CANCELLING):
         raise checkout_ended(checkout)

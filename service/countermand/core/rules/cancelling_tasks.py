@@ -1,13 +1,11 @@
 """The cancel of one task, also of one that is yet to be created."""
 
-from datetime import UTC, datetime
-
 from countermand.core.answers import Cancelled
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
 from countermand.core.commands import CancelTask
 from countermand.core.draft import Draft
-from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import SECOND, Target, Task
+from countermand.core.errors import Reason, Refused, not_found, rfc3339
+from countermand.core.records import Target, Task
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
     accept,
@@ -110,14 +108,7 @@ def already_ended(task: Task) -> Refused:
         metadata={
             "task_id": task.task_id,
             "state": task.state,
-            "end_time": _rfc3339(task.end_time or 0),
+            "end_time": rfc3339(task.end_time or 0),
             "cancellation_id": task.cancellation_id or "",
         },
     )
-
-
-def _rfc3339(time: int) -> str:
-    """Returns a time as text, for the metadata of errors."""
-    seconds, microseconds = divmod(time, SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

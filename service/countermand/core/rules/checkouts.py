@@ -107,12 +107,16 @@ def _lock_cart(command: CreateCheckout, cart_id: str, draft: Draft) -> None:
                 state=CartState.LOCKED,
                 checkout_id=command.checkout_id,
                 line_items=command.line_items,
+                update_time=draft.now,
             )
         )
         return
     draft.save_cart(
         cart.evolve(
-            state=CartState.LOCKED, checkout_id=command.checkout_id, version=cart.version + 1
+            state=CartState.LOCKED,
+            checkout_id=command.checkout_id,
+            version=cart.version + 1,
+            update_time=draft.now,
         )
     )
 
@@ -172,7 +176,10 @@ def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
     if done.cart_id is not None:
         cart = draft.cart(done.namespace, done.cart_id)
         if cart is not None and cart.checkout_id == done.checkout_id:
-            draft.save_cart(cart.evolve(state=CartState.CLOSED, version=cart.version + 1))
+            version = cart.version + 1
+            draft.save_cart(
+                cart.evolve(state=CartState.CLOSED, version=version, update_time=draft.now)
+            )
     announce_over(closed, draft)
     return done
 
@@ -192,6 +199,7 @@ def change_cart(command: ChangeCart, draft: Draft) -> CartChanged:
             state=CartState.ACTIVE,
             checkout_id=None,
             line_items=command.line_items,
+            update_time=draft.now,
         )
         draft.save_cart(new)
         return CartChanged(new, None)
@@ -201,6 +209,7 @@ def change_cart(command: ChangeCart, draft: Draft) -> CartChanged:
     if cart.state is CartState.LOCKED:
         cancelled = _cancel_its_checkout(cart, CART_CHANGED, command.caller, draft)
     now = draft.cart(command.namespace, command.cart_id) or cart
-    changed = now.evolve(line_items=command.line_items, version=cart.version + 1)
+    version = cart.version + 1
+    changed = now.evolve(line_items=command.line_items, version=version, update_time=draft.now)
     draft.save_cart(changed)
     return CartChanged(changed, cancelled)

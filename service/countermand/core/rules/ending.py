@@ -115,7 +115,12 @@ def _unlock_cart(checkout: Checkout, draft: Draft) -> None:
     cart = draft.cart(checkout.namespace, checkout.cart_id)
     if cart is not None and cart.checkout_id == checkout.checkout_id:
         draft.save_cart(
-            cart.evolve(state=CartState.ACTIVE, checkout_id=None, version=cart.version + 1)
+            cart.evolve(
+                state=CartState.ACTIVE,
+                checkout_id=None,
+                version=cart.version + 1,
+                update_time=draft.now,
+            )
         )
 
 

@@ -55,7 +55,9 @@ def reap(command: Reap, draft: Draft) -> Reaped:
     for namespace, agent_id in overdue.agents:
         agent = draft.agent(namespace, agent_id)
         if agent is not None and _lost(agent, draft.now):
-            draft.agents[namespace, agent_id] = agent.evolve(lease_expire_time=None)
+            draft.agents[namespace, agent_id] = agent.evolve(
+                lease_expire_time=None, lost_time=draft.now
+            )
     expired = sum(_expire_task(*key, draft) for key in overdue.expired)
     expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
     early = [draft.cancellation(*key) for key in overdue.early_cancels]

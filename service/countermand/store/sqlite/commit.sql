@@ -62,7 +62,9 @@ CROSS JOIN carts AS k ON k.namespace_no = w.namespace_no AND k.cart_id = w.cart_
 -- name: load_agents
 WITH wanted (namespace_no, agent_id) AS (VALUES {rows})
 SELECT json_group_array(
-    json_array(a.namespace_no, a.agent_id, a.lease_duration, a.lease_expire_time)
+    json_array(
+        a.namespace_no, a.agent_id, a.lease_duration, a.lease_expire_time, a.lost_time
+    )
 )
 FROM wanted AS w
 CROSS JOIN agents AS a ON a.namespace_no = w.namespace_no AND a.agent_id = w.agent_id
@@ -86,7 +88,8 @@ WHERE c.state = 'IN_PROGRESS' AND c.live_count = 0
 WITH wanted (namespace_no, request_id) AS (VALUES {rows})
 SELECT json_group_array(
     json_array(
-        r.namespace_no, lower(hex(r.request_id)), lower(hex(r.cancellation_id)), hex(r.fingerprint)
+        r.namespace_no, lower(hex(r.request_id)), lower(hex(r.cancellation_id)),
+        hex(r.fingerprint), r.joined
     )
 )
 FROM wanted AS w
@@ -191,26 +194,28 @@ WITH r ({cart_columns}) AS (VALUES {rows})
 INSERT INTO carts ({cart_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, cart_id) DO UPDATE SET
     state = excluded.state, checkout_id = excluded.checkout_id,
-    line_items = excluded.line_items, version = excluded.version
+    line_items = excluded.line_items, version = excluded.version,
+    update_time = excluded.update_time
 
 -- name: save_agents
-WITH r (namespace_no, agent_id, lease_duration, lease_expire_time) AS (VALUES {rows})
-INSERT INTO agents (namespace_no, agent_id, lease_duration, lease_expire_time)
+WITH r (namespace_no, agent_id, lease_duration, lease_expire_time, lost_time) AS (VALUES {rows})
+INSERT INTO agents (namespace_no, agent_id, lease_duration, lease_expire_time, lost_time)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, agent_id) DO UPDATE SET
-    lease_duration = excluded.lease_duration, lease_expire_time = excluded.lease_expire_time
+    lease_duration = excluded.lease_duration, lease_expire_time = excluded.lease_expire_time,
+    lost_time = excluded.lost_time
 
 -- name: insert_cancellations
 WITH r ({cancellation_columns}) AS (VALUES {rows})
 INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: update_cancellations
-WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, live_count,
-        never_started_count, acknowledged_count, forced_count, agent_lost_count,
-        completed_count) AS (VALUES {rows})
+WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, join_time,
+        live_count, never_started_count, acknowledged_count, forced_count,
+        agent_lost_count, completed_count) AS (VALUES {rows})
 UPDATE cancellations SET
     state = r.state, deadline_time = r.deadline_time, end_time = r.end_time,
-    live_count = r.live_count, never_started_count = r.never_started_count,
+    join_time = r.join_time, live_count = r.live_count, never_started_count = r.never_started_count,
     acknowledged_count = r.acknowledged_count, forced_count = r.forced_count,
     agent_lost_count = r.agent_lost_count, completed_count = r.completed_count
 FROM r
@@ -218,8 +223,8 @@ WHERE cancellations.namespace_no = r.namespace_no
     AND cancellations.cancellation_id = r.cancellation_id
 
 -- name: save_request_ids
-WITH r (namespace_no, request_id, cancellation_id, fingerprint) AS (VALUES {rows})
-INSERT INTO request_ids (namespace_no, request_id, cancellation_id, fingerprint)
+WITH r (namespace_no, request_id, cancellation_id, fingerprint, joined) AS (VALUES {rows})
+INSERT INTO request_ids (namespace_no, request_id, cancellation_id, fingerprint, joined)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: insert_tasks

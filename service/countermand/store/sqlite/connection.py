@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
+from countermand.store.sqlite.shrinking import MOST_BYTES
 from countermand.store.sqlite.statements import migrations
 
 # Kept in memory: one statement for each name and each of eleven sizes.
@@ -61,7 +62,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA secure_delete = OFF")
             connection.execute("PRAGMA cache_size = -65536")
             # Truncates the file after a checkpoint, so that one burst does not stay on disk.
-            connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute(f"PRAGMA journal_size_limit = {MOST_BYTES}")
             migrate(connection)
         except sqlite3.Error as error:
             raise StoreRefused(f"cannot open the store {path}: {error}") from error

@@ -153,7 +153,12 @@ WHERE e.namespace_no = :namespace_no AND e.seq = (SELECT min(previous_seq) FROM 
 -- name: position
 -- Null for a holder that is not named, or does not exist.
 SELECT json_array(
-    (SELECT last_seq FROM namespaces WHERE namespace_no = :namespace_no),
+    coalesce(
+        (SELECT json_array(n.last_seq, coalesce(e.time, n.floor_time), n.floor_seq, n.floor_time)
+         FROM namespaces AS n
+         LEFT JOIN events AS e ON e.namespace_no = n.namespace_no AND e.seq = n.last_seq
+         WHERE n.namespace_no = :namespace_no),
+        json_array(0, 0, 0, 0)),
     (SELECT max(task_no) FROM tasks WHERE namespace_no = :namespace_no),
     (SELECT closed AND live_count = 0 FROM groups
      WHERE namespace_no = :namespace_no AND group_id = :group_id),
@@ -161,6 +166,9 @@ SELECT json_array(
      WHERE namespace_no = :namespace_no AND checkout_id = :checkout_id),
     (SELECT state <> 'OPEN' AND live_count = 0 FROM orders
      WHERE namespace_no = :namespace_no AND order_id = :order_id))
+
+-- name: event_time
+SELECT json_array(time) FROM events WHERE namespace_no = ? AND seq = ?
 
 -- name: snapshot_{scope} for group checkout order agent live
 SELECT json_group_array(json_array({task}))

@@ -6,7 +6,7 @@ from typing import Any
 
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
 from countermand.core.keys import Key
-from countermand.core.log import TaskFilter
+from countermand.core.log import Floor, TaskFilter
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import TargetKind, TaskState
 from countermand.store.contract import (
@@ -112,14 +112,17 @@ class Reader(CancellationReader):
         return History(task, events)
 
     def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
-        seq, last_number, *over = self._all("position", _parameters(namespace, chosen))
+        found = self._all("position", _parameters(namespace, chosen))
+        (seq, time, *floor), last_number, *over = found
         states = dict(zip(HOLDER_KINDS, over, strict=True))
         named = chosen.targets(namespace)
         return Bookmark(
-            seq or 0,
+            seq,
             last_number or 0,
             over=any(states[target.kind] for target in named),
             missing=next((target for target in named if states[target.kind] is None), None),
+            time=time,
+            floor=Floor(*floor),
         )
 
     def snapshot(
@@ -148,7 +151,7 @@ class Reader(CancellationReader):
     def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
         mark = self.bookmark(namespace, chosen)
         if mark.missing is not None:
-            raise LookupError(f"{mark.missing.kind} {mark.missing.id} does not exist any more")
+            return LogPage([], after, mark)
         scope, through = _holder_scope(chosen), min(after + limit, mark.seq)
         found = self._all(
             f"log_{scope}" if scope else "log",
@@ -161,7 +164,11 @@ class Reader(CancellationReader):
             for row in sorted(found, key=_seq)
         ]
         matching = [event for event in events if event.task and _ran_by(event.task, chosen)]
-        return LogPage(matching, through, mark.seq, mark.over)
+        return LogPage(matching, through, mark)
+
+    def event_time(self, namespace: int, seq: int) -> int | None:
+        found = self._one("event_time", (namespace, seq))
+        return None if found is None else int(found[0])
 
     def _sorted(self, name: str, parameters: Any) -> list[Task]:
         return sorted(self._tasks(name, parameters), key=lambda task: task.number)

@@ -19,11 +19,11 @@ CHECKOUT_COLUMNS = (
     f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, snapshot, state, expire_time, cancel_time"
 )
 ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, fulfilled, state, cancel_time"
-CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version"
+CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version, update_time"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
-    "accept_seq, state, deadline_time, end_time, live_count, never_started_count, "
+    "accept_seq, state, deadline_time, end_time, join_time, live_count, never_started_count, "
     "acknowledged_count, forced_count, agent_lost_count, completed_count"
 )
 KEY_COLUMNS = (
@@ -91,7 +91,7 @@ def statements() -> dict[str, str]:
     """
     scopes = dict(_blocks("scopes.sql"))
     found = {}
-    for file in ("commit.sql", "read.sql"):
+    for file in ("commit.sql", "purge.sql", "read.sql"):
         for name, body in _blocks(file):
             title, _, listed = name.partition(" for ")
             for scope in listed.split() or [""]:
@@ -115,6 +115,7 @@ def _scope(scope: str, text: str) -> dict[str, str]:
         "holder_id": "w.id",
     }
     return {
+        "scope": scope,
         "tasks_of_scope": _filled(text, one),
         "tasks_of_wanted": _filled(text, many),
         "chosen": " AND ".join(FILTERS[wider] for wider in WIDER.get(scope, ("agent",))),

@@ -27,6 +27,7 @@ from countermand.store.contract import (
 )
 from countermand.store.sqlite.connection import connect_writer, lock
 from countermand.store.sqlite.readers import Readers
+from countermand.store.sqlite.shrinking import WriteAheadLog
 from countermand.store.sqlite.writing import Writer
 
 FULL_CODES = {sqlite3.SQLITE_FULL}
@@ -54,6 +55,7 @@ class SqliteStore:
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
+        self._log = WriteAheadLog(path)
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._quick = Readers(path, threads=1, most_readings=64)
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
@@ -87,10 +89,11 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._writing, self._commit, batch)
 
     def _commit(self, batch: Batch) -> None:
-        if self._writer is None:
+        if self._writer is None or self._connection is None:
             raise StoreFailed("the store is not open", fatal=True)
         try:
             self._writer.commit(batch)
+            self._log.shrink(self._connection)
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
         except sqlite3.Error as error:
@@ -180,6 +183,10 @@ class SqliteStore:
     async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
         """See the contract."""
         return await self._long.read(lambda reader: reader.log(namespace, chosen, after, limit))
+
+    async def event_time(self, namespace: int, seq: int) -> int | None:
+        """See the contract."""
+        return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
 
 
 def _failure(error: sqlite3.Error) -> Any:

@@ -9,6 +9,7 @@ from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.decide import Batch
 from countermand.core.log import Event
 from countermand.core.records import Group, Holder, Order, Target, Task
+from countermand.core.retention import Found, Leftover, Search, Spot
 from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
 from countermand.core.states import TargetKind
 from countermand.store.sqlite import rows
@@ -82,6 +83,7 @@ class Writer:
                 "load_positions", [(number,) for number in wanted.namespaces], _pair
             ),
             overdue=overdue,
+            found=self._search(wanted.search) if wanted.search else None,
         )
 
     def _load_holders(self, wanted: set[Target]) -> list[Holder]:
@@ -129,15 +131,25 @@ class Writer:
         expired = [rows.read_task(row) for row in found("load_expired_tasks")]
         agents = _ids(found("load_lost_agents")) if len(orphans) < limit else []
         checkouts = _ids(found("load_expired_checkouts"))
-        early = [
-            (namespace, str(rows.uuid_text(digits)))
-            for namespace, digits in found("load_late_early_cancels", now - EARLY_CANCEL_LIFETIME)
-        ]
+        early = _with_text(found("load_late_early_cancels", now - EARLY_CANCEL_LIFETIME))
         parts = (late, orphans, agents, expired, checkouts, early)
         more = limit in [len(part) for part in parts]
         tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))
         overdue = Overdue(tasks, agents, _keys(expired), checkouts, early, more)
         return overdue, [*late, *orphans, *expired]
+
+    def _search(self, search: Search) -> Found:
+        (value,) = self._connection.execute(
+            statements()[f"load_old_{search.kind.lower()}"],
+            {"before": search.before, "limit": search.limit, **search.after._asdict()},
+        ).fetchone()
+        found = sorted(json.loads(value), key=lambda row: (row[2], row[3]))
+        after = Spot(*found[-1][2:]) if len(found) == search.limit else None
+        if search.kind is Leftover.EVENT:
+            events = [Event(seq, namespace, None, time=time) for namespace, _, time, seq in found]
+            return Found([], events, after)
+        by_uuid = search.kind in (Leftover.TASK, Leftover.GROUP, Leftover.CANCELLATION)
+        return Found(_with_text(found) if by_uuid else _ids(found), [], after)
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
@@ -160,8 +172,10 @@ class Writer:
         self._save_cancellations(saves)
         self._write("save_request_ids", map(rows.write_request_id, saves.request_ids.values()))
         self._save_tasks(saves)
-        self._write("insert_events", (_event(event, saves, now) for event in saves.events))
+        self._write("insert_events", (_event(event, saves) for event in saves.events))
         self._write("save_positions", saves.positions.items())
+        for name, gone in rows.write_gone(saves.gone):
+            self._write(name, gone)
 
     def _save_holders(self, saved: dict[Target, Holder]) -> None:
         for kind, targets in _by_kind(saved).items():
@@ -231,10 +245,10 @@ def _chunks(parameters: list[Parameters]) -> Iterable[list[Parameters]]:
     return [parameters[start : start + MOST_ROWS] for start in range(0, len(parameters), MOST_ROWS)]
 
 
-def _event(event: Event, saves: Saves, now: int) -> Parameters:
+def _event(event: Event, saves: Saves) -> Parameters:
     task = event.task
     number = None if task is None else saves.tasks[task.namespace, task.task_id].number
-    return rows.write_event(event, number, now)
+    return rows.write_event(event, number)
 
 
 def _by_kind(targets: Iterable[Target]) -> dict[TargetKind, list[Target]]:
@@ -262,7 +276,11 @@ def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
 
 
 def _ids(found: list[list[Any]]) -> list[Id]:
-    return [(namespace, id) for namespace, id in found]
+    return [(namespace, id) for namespace, id, *_ in found]
+
+
+def _with_text(found: list[list[Any]]) -> list[Id]:
+    return [(namespace, str(rows.uuid_text(digits))) for namespace, digits, *_ in found]
 
 
 def _keys(tasks: Iterable[Task]) -> list[Id]:

@@ -8,7 +8,11 @@ CREATE TABLE namespaces (
     -- The last position taken in the namespace's log. One writer hands them out inside the
     -- transaction that uses them, so their order is the order of the commits.
     last_seq INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (tenant, environment)
+    -- The last position of which the event was removed, and that event's time.
+    floor_seq INTEGER NOT NULL DEFAULT 0,
+    floor_time INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, environment),
+    CHECK (floor_seq <= last_seq)
 ) STRICT;
 
 CREATE TABLE keys (
@@ -50,6 +54,9 @@ CREATE TABLE groups (
 ) STRICT;
 
 CREATE INDEX groups_by_order ON groups (namespace_no, order_id) WHERE order_id IS NOT NULL;
+-- The four indexes of this kind are for the search for what is old. They are partial, so that no
+-- row is in them while tasks are beneath it: most rows enter once, when they are about to go.
+CREATE INDEX groups_empty ON groups (update_time) WHERE task_count = 0 AND checkout_id IS NULL;
 
 CREATE TABLE checkouts (
     checkout_no INTEGER PRIMARY KEY,
@@ -81,6 +88,7 @@ CREATE TABLE checkouts (
 
 CREATE INDEX checkouts_by_expiry ON checkouts (expire_time)
     WHERE expire_time IS NOT NULL AND state = 'OPEN';
+CREATE INDEX checkouts_empty ON checkouts (update_time) WHERE task_count = 0;
 
 CREATE TABLE carts (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
@@ -89,9 +97,12 @@ CREATE TABLE carts (
     checkout_id TEXT,
     version INTEGER NOT NULL CHECK (version >= 1),
     line_items BLOB NOT NULL,
+    update_time INTEGER NOT NULL,
     PRIMARY KEY (namespace_no, cart_id),
     CHECK ((checkout_id IS NULL) = (state = 'ACTIVE'))
 ) STRICT;
+
+CREATE INDEX carts_active ON carts (update_time) WHERE state = 'ACTIVE';
 
 CREATE TABLE orders (
     order_no INTEGER PRIMARY KEY,
@@ -117,6 +128,8 @@ CREATE TABLE orders (
     CHECK (state NOT IN ('CANCELLED', 'PARTIALLY_CANCELLED') OR live_count = 0),
     CHECK (state <> 'CANCELLING' OR live_count > 0)
 ) STRICT;
+
+CREATE INDEX orders_empty ON orders (update_time) WHERE task_count = 0;
 
 -- The checkouts that an order lists, in its order. Their tasks are the order's too.
 CREATE TABLE order_checkouts (
@@ -182,17 +195,20 @@ CREATE INDEX tasks_live_by_agent ON tasks (namespace_no, agent_id)
 CREATE INDEX tasks_by_expiry ON tasks (expire_time)
     WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING');
 CREATE INDEX tasks_by_deadline ON tasks (deadline_time) WHERE state = 'CANCELLING';
+CREATE INDEX tasks_ended ON tasks (end_time) WHERE end_time IS NOT NULL;
 
 CREATE TABLE agents (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
     agent_id TEXT NOT NULL,
     lease_duration INTEGER NOT NULL CHECK (lease_duration > 0),
-    -- Null once the agent was found lost.
     lease_expire_time INTEGER,
-    PRIMARY KEY (namespace_no, agent_id)
+    lost_time INTEGER,
+    PRIMARY KEY (namespace_no, agent_id),
+    CHECK ((lost_time IS NULL) = (lease_expire_time IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX agents_by_lease ON agents (lease_expire_time) WHERE lease_expire_time IS NOT NULL;
+CREATE INDEX agents_lost ON agents (lost_time) WHERE lost_time IS NOT NULL;
 
 -- Ids are UUIDv7s of ours, so the order of the key is the order of the accepts.
 CREATE TABLE cancellations (
@@ -215,6 +231,8 @@ CREATE TABLE cancellations (
     state TEXT NOT NULL CHECK (state IN ('IN_PROGRESS', 'SUCCEEDED', 'PARTIAL', 'TOO_LATE')),
     deadline_time INTEGER,
     end_time INTEGER,
+    -- When a request id was last remembered for it after its end.
+    join_time INTEGER CHECK (join_time IS NULL OR end_time IS NOT NULL),
     live_count INTEGER NOT NULL CHECK (live_count >= 0),
     -- How many tasks it stopped, by their proof.
     never_started_count INTEGER NOT NULL,
@@ -235,14 +253,21 @@ CREATE UNIQUE INDEX cancellations_early ON cancellations (namespace_no, target_i
     WHERE state = 'IN_PROGRESS' AND live_count = 0;
 CREATE INDEX cancellations_early_by_time ON cancellations (create_time)
     WHERE state = 'IN_PROGRESS' AND live_count = 0;
+-- Those that waited in vain for their task: any other that came too late had a deadline.
+CREATE INDEX cancellations_in_vain ON cancellations (end_time)
+    WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL;
 
 CREATE TABLE request_ids (
     namespace_no INTEGER NOT NULL REFERENCES namespaces,
     request_id BLOB NOT NULL CHECK (length(request_id) = 16),
     cancellation_id BLOB NOT NULL CHECK (length(cancellation_id) = 16),
     fingerprint BLOB NOT NULL,
+    -- Whether the cancellation had begun without it. Its own is in the cancellation's row.
+    joined INTEGER NOT NULL CHECK (joined IN (0, 1)),
     PRIMARY KEY (namespace_no, request_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX request_ids_joined ON request_ids (namespace_no, cancellation_id) WHERE joined;
 
 -- The log: what a version changed; without a task, that a holder was over without a task's change.
 -- A task's versions are chained backwards from tasks.last_seq, which costs no index.
@@ -258,3 +283,5 @@ CREATE TABLE events (
     time INTEGER NOT NULL,
     PRIMARY KEY (namespace_no, seq)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX events_without_task ON events (time) WHERE task_no IS NULL;

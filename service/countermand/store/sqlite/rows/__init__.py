@@ -13,6 +13,7 @@ from countermand.store.sqlite.rows.cancellations import (
     write_new_cancellation,
     write_request_id,
 )
+from countermand.store.sqlite.rows.gone import write_gone
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
 from countermand.store.sqlite.rows.tasks import (
@@ -44,6 +45,7 @@ __all__ = [
     "write_changed_cancellation",
     "write_changed_task",
     "write_event",
+    "write_gone",
     "write_key",
     "write_live_task",
     "write_new_cancellation",

@@ -14,7 +14,13 @@ def read_agent(row: list[Any]) -> Agent:
 
 def write_agent(agent: Agent) -> tuple[Any, ...]:
     """Returns the row of an agent."""
-    return (agent.namespace, agent.agent_id, agent.lease_duration, agent.lease_expire_time)
+    return (
+        agent.namespace,
+        agent.agent_id,
+        agent.lease_duration,
+        agent.lease_expire_time,
+        agent.lost_time,
+    )
 
 
 def read_key(row: list[Any]) -> Key:

@@ -33,9 +33,10 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         state=_STATES[row[15]],
         deadline_time=row[16],
         end_time=row[17],
-        live_count=row[18],
-        proofs=tuple(row[19:23]),
-        completed_count=row[23],
+        join_time=row[18],
+        live_count=row[19],
+        proofs=tuple(row[20:24]),
+        completed_count=row[24],
     )
     return cancellation
 
@@ -61,6 +62,7 @@ def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.state.value,
         cancellation.deadline_time,
         cancellation.end_time,
+        cancellation.join_time,
         cancellation.live_count,
         *cancellation.proofs,
         cancellation.completed_count,
@@ -75,6 +77,7 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.state.value,
         cancellation.deadline_time,
         cancellation.end_time,
+        cancellation.join_time,
         cancellation.live_count,
         *cancellation.proofs,
         cancellation.completed_count,
@@ -83,12 +86,13 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
 
 def read_request_id(row: list[Any]) -> RequestId:
     """Returns the remembered request id of a row."""
-    namespace, request_id, cancellation_id, fingerprint = row
+    namespace, request_id, cancellation_id, fingerprint, joined = row
     return RequestId(
         namespace,
         str(uuid_text(request_id)),
         str(uuid_text(cancellation_id)),
         bytes.fromhex(fingerprint),
+        bool(joined),
     )
 
 
@@ -99,4 +103,5 @@ def write_request_id(request_id: RequestId) -> tuple[Any, ...]:
         uuid_bytes(request_id.request_id),
         uuid_bytes(request_id.cancellation_id),
         request_id.fingerprint,
+        int(request_id.joined),
     )

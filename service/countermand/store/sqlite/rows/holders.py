@@ -137,13 +137,14 @@ HOLDER_ROWS = {
 
 def read_cart(row: list[Any]) -> Cart:
     """Returns the cart of a `{cart}` row."""
-    namespace, cart_id, state, checkout_id, line_items, version = row
+    namespace, cart_id, state, checkout_id, line_items, version, update_time = row
     return Cart(
         namespace=namespace,
         cart_id=cart_id,
         state=CartState(state),
         checkout_id=checkout_id,
         line_items=bytes.fromhex(line_items),
+        update_time=update_time,
         version=version,
     )
 
@@ -157,4 +158,5 @@ def write_cart(cart: Cart) -> tuple[Any, ...]:
         cart.checkout_id,
         cart.line_items,
         cart.version,
+        cart.update_time,
     )

@@ -141,14 +141,14 @@ def read_event(row: list[Any], task: Task) -> Event:
         time=time,
         seq=seq,
     )
-    return Event(seq, task.namespace, then, previous_seq=previous_seq)
+    return Event(seq, task.namespace, then, previous_seq=previous_seq, time=time)
 
 
-def write_event(event: Event, number: int | None, now: int) -> tuple[Any, ...]:
+def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
     """Returns the row of an event; `number` is its task's."""
     task = event.task
     if task is None:
-        return (event.namespace, event.seq, 0, None, None, None, None, None, now)
+        return (event.namespace, event.seq, 0, None, None, None, None, None, event.time)
     return (
         event.namespace,
         event.seq,
@@ -158,5 +158,5 @@ def write_event(event: Event, number: int | None, now: int) -> tuple[Any, ...]:
         task.state.value,
         task.charge_state.value,
         task.deadline_time,
-        task.update_time,
+        event.time,
     )

@@ -1,0 +1,75 @@
+"""What is removed once it is old: how it is looked for, and where the log begins after that."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from countermand.core.cancellations import Cancellation
+from countermand.core.log import Event, Floor
+from countermand.core.records import SECOND, Agent, Cart, Holder, Task
+
+DAY = 86_400 * SECOND
+
+
+class Leftover(StrEnum):
+    """What is looked for, in the order in which it goes: what holds others goes after them."""
+
+    TASK = "TASK"
+    """A task, by its end."""
+    GROUP = "GROUP"
+    """A group without a task and without a checkout, by its last change."""
+    CHECKOUT = "CHECKOUT"
+    """A checkout without a task, by its last change."""
+    ORDER = "ORDER"
+    """An order without a task, by its last change."""
+    CANCELLATION = "CANCELLATION"
+    """A cancellation that waited in vain for its task, by its end; others go with their target."""
+    CART = "CART"
+    """An ACTIVE cart, by its last change."""
+    AGENT = "AGENT"
+    """An agent without a lease, by the time when it was found lost."""
+    EVENT = "EVENT"
+    """An entry of the log without a task, by its time."""
+
+
+class Spot(NamedTuple):
+    """How far a search has come: the time of the last row that it saw, and that row's number."""
+
+    time: int = 0
+    number: int = 0
+
+
+class Search(NamedTuple):
+    """Looks for what is old, the oldest first."""
+
+    kind: Leftover
+    before: int
+    """What has a later time is not old, and not found."""
+    after: Spot
+    limit: int
+
+
+class Found(NamedTuple):
+    """What a search came upon. Whether something keeps it is for the rules to say."""
+
+    ids: list[tuple[int, str]]
+    """Namespaces and ids; of a search for EVENT none."""
+    events: list[Event]
+    """Entries of the log; of a search for EVENT alone."""
+    after: Spot | None
+    """Where to go on; None if there is nothing more."""
+
+
+Gone = Task | Holder | Cancellation | Cart | Agent | Event
+"""What is removed: a task with its events, a cancellation with its request ids."""
+
+
+def floors(gone: Iterable[Gone]) -> dict[int, Floor]:
+    """Returns the last places, by namespace, of which this removal takes the event."""
+    found: dict[int, Floor] = {}
+    for one in gone:
+        if isinstance(one, Task | Event):
+            time = one.update_time if isinstance(one, Task) else one.time
+            here = Floor(one.seq, time)
+            found[one.namespace] = max(here, found.get(one.namespace, here))
+    return found

@@ -1,0 +1,65 @@
+"""The purger: removes what is older than the retention, so that the store stays bounded."""
+
+import asyncio
+import logging
+
+from countermand.core.answers import Purged
+from countermand.core.commands import Purge
+from countermand.core.errors import Refused
+from countermand.core.retention import DAY, Leftover, Search, Spot
+from countermand.engine.clock import Clock
+from countermand.engine.writer import Writer
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+"""How many tasks one batch removes, with their events and cancellations some 350 rows."""
+PAUSE = 0.05
+"""Seconds between two batches, in which the writer is free for others."""
+INTERVAL = 600.0
+"""Seconds between two rounds."""
+RETRY_SLEEP = 1.0
+"""Seconds to wait after a batch that the store refused."""
+
+
+class Purger:
+    """Looks through what is old in rounds, and removes it through the writer in small batches."""
+
+    def __init__(self, writer: Writer, clock: Clock, retention: int) -> None:
+        """The retention is in microseconds."""
+        self._writer = writer
+        self._clock = clock
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Purges for ever. It ends only by being cancelled, or by an exception that is a fault."""
+        log.info("what has ended is kept", extra=fields(days=self._retention / DAY))
+        while True:
+            await self.purge()
+            await asyncio.sleep(INTERVAL)
+
+    async def purge(self) -> None:
+        """Does one round: removes all that is old by now, what holds others after them."""
+        before = self._clock.now() - self._retention
+        removed = {f"{kind.lower()}s": await self._remove(kind, before) for kind in Leftover}
+        if any(removed.values()):
+            log.info("what was old is removed", extra=fields(**removed))
+
+    async def _remove(self, kind: Leftover, before: int) -> int:
+        """Removes what is old of one kind. Returns how many there were."""
+        removed, after = 0, Spot()
+        while True:
+            try:
+                purged: Purged = await self._writer.submit(
+                    Purge(0, Search(kind, before, after, BATCH))
+                )
+            except Refused as refusal:
+                log.warning("purging failed", extra=fields(reason=refusal.reason))
+                await asyncio.sleep(RETRY_SLEEP)
+                continue
+            removed += purged.removed
+            await asyncio.sleep(PAUSE)
+            if purged.after is None:
+                return removed
+            after = purged.after

@@ -1,0 +1,104 @@
+-- The statements of a purge. A search looks for what is old, the oldest first, and goes on after
+-- the time and the number of the last row that it saw.
+
+-- name: load_old_task
+SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), end_time, task_no)) FROM (
+    SELECT namespace_no, task_id, end_time, task_no FROM tasks
+    WHERE end_time <= :before AND (end_time, task_no) > (:time, :number)
+    ORDER BY end_time, task_no LIMIT :limit
+)
+
+-- name: load_old_group
+SELECT json_group_array(json_array(namespace_no, lower(hex(group_id)), update_time, group_no)) FROM (
+    SELECT namespace_no, group_id, update_time, group_no FROM groups INDEXED BY groups_empty
+    WHERE task_count = 0 AND checkout_id IS NULL
+        AND update_time <= :before AND (update_time, group_no) > (:time, :number)
+    ORDER BY update_time, group_no LIMIT :limit
+)
+
+-- name: load_old_checkout
+SELECT json_group_array(json_array(namespace_no, checkout_id, update_time, checkout_no)) FROM (
+    SELECT namespace_no, checkout_id, update_time, checkout_no
+    FROM checkouts INDEXED BY checkouts_empty
+    WHERE task_count = 0
+        AND update_time <= :before AND (update_time, checkout_no) > (:time, :number)
+    ORDER BY update_time, checkout_no LIMIT :limit
+)
+
+-- name: load_old_order
+SELECT json_group_array(json_array(namespace_no, order_id, update_time, order_no)) FROM (
+    SELECT namespace_no, order_id, update_time, order_no FROM orders INDEXED BY orders_empty
+    WHERE task_count = 0
+        AND update_time <= :before AND (update_time, order_no) > (:time, :number)
+    ORDER BY update_time, order_no LIMIT :limit
+)
+
+-- name: load_old_cancellation
+-- It has no number, and needs none: whatever is found goes.
+SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)), end_time, 0)) FROM (
+    SELECT namespace_no, cancellation_id, end_time
+    FROM cancellations INDEXED BY cancellations_in_vain
+    WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
+        AND end_time BETWEEN :time AND :before
+    ORDER BY end_time LIMIT :limit
+)
+
+-- name: load_old_cart
+SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid)) FROM (
+    SELECT namespace_no, cart_id, update_time, rowid FROM carts INDEXED BY carts_active
+    WHERE state = 'ACTIVE'
+        AND update_time <= :before AND (update_time, rowid) > (:time, :number)
+    ORDER BY update_time, rowid LIMIT :limit
+)
+
+-- name: load_old_agent
+-- It needs no number either.
+SELECT json_group_array(json_array(namespace_no, agent_id, lost_time, 0)) FROM (
+    SELECT namespace_no, agent_id, lost_time FROM agents
+    WHERE lost_time BETWEEN :time AND :before ORDER BY lost_time LIMIT :limit
+)
+
+-- name: load_old_event
+SELECT json_group_array(json_array(namespace_no, NULL, time, seq)) FROM (
+    SELECT namespace_no, time, seq FROM events INDEXED BY events_without_task
+    WHERE task_no IS NULL AND time <= :before AND (time, seq) > (:time, :number)
+    ORDER BY time, seq LIMIT :limit
+)
+
+-- name: delete_events
+-- All versions of tasks, back from the last. Here and below all rows are of one namespace: pairs
+-- would be looked for in the whole of it.
+WITH RECURSIVE r (namespace_no, seq) AS (VALUES {rows}), chain (namespace_no, seq) AS (
+    SELECT namespace_no, seq FROM r WHERE namespace_no IS NOT NULL
+    UNION ALL
+    SELECT e.namespace_no, e.previous_seq
+    FROM chain CROSS JOIN events AS e ON e.namespace_no = chain.namespace_no AND e.seq = chain.seq
+    WHERE e.previous_seq > 0
+)
+DELETE FROM events
+WHERE namespace_no IN (SELECT namespace_no FROM r) AND seq IN (SELECT seq FROM chain)
+
+-- name: delete_tasks
+WITH r (namespace_no, task_no) AS (VALUES {rows})
+DELETE FROM tasks WHERE task_no IN (SELECT task_no FROM r)
+
+-- name: delete_{scope} for group checkout order cart agent cancellation
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM {scope}s
+WHERE namespace_no IN (SELECT namespace_no FROM r) AND {scope}_id IN (SELECT id FROM r)
+
+-- name: delete_request_ids
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM request_ids
+WHERE namespace_no IN (SELECT namespace_no FROM r) AND request_id IN (SELECT id FROM r)
+
+-- name: delete_joined_request_ids
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM request_ids INDEXED BY request_ids_joined
+WHERE joined AND namespace_no IN (SELECT namespace_no FROM r)
+    AND cancellation_id IN (SELECT id FROM r)
+
+-- name: raise_floors
+WITH r (namespace_no, seq, time) AS (VALUES {rows})
+UPDATE namespaces SET floor_seq = r.seq, floor_time = r.time FROM r
+WHERE namespaces.namespace_no = r.namespace_no AND floor_seq < r.seq

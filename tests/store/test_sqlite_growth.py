@@ -1,0 +1,166 @@
+"""Under steady traffic the file and its log grow to a size and stay there."""
+
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count, pairwise
+from pathlib import Path
+
+import pytest
+
+from countermand.core.records import SECOND
+from countermand.core.retention import DAY
+from countermand.store.sqlite import SqliteStore, shrinking
+from countermand.store.sqlite.connection import connect_reader
+from tests.support.ask import (
+    FIRST_TIME,
+    acknowledged,
+    cancel,
+    cancel_checkout,
+    change_cart,
+    create,
+    create_checkout,
+    create_group,
+    create_order,
+    reap,
+    start,
+)
+from tests.support.stores import Keeper
+
+RETENTION = 2 * DAY
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+async def _opened(path: Path) -> Keeper:
+    keeper = Keeper(SqliteStore(path))
+    await keeper.store.open(FIRST_TIME)
+    await keeper.settle_in()
+    return keeper
+
+
+async def _day_of_traffic(keeper: Keeper, day: int) -> None:
+    """Tasks alone and in a group, all cancelled; a sale, a cart, and an agent of the day."""
+    ids = [str(uuid.uuid4()) for _ in range(200)]
+    sale = {name: f"{name}-{day}" for name in ("checkout_id", "cart_id")}
+    await keeper.run(*[create(id) for id in ids[:100]])
+    await keeper.run(create_group(*ids[100:], group_id=str(uuid.uuid4())))
+    await keeper.run(*[start(id, f"agent-{day}", lease=SECOND) for id in ids])
+    await keeper.run(*[cancel(id, request_id=str(uuid.uuid4())) for id in ids])
+    await keeper.run(*[acknowledged(id) for id in ids])
+    task_id, group_id = str(uuid.uuid4()), str(uuid.uuid4())
+    await keeper.run(create_checkout(task_id, group_id=group_id, snapshot=b"x" * 20_000, **sale))
+    await keeper.run(create_order(order_id=f"o-{day}", checkout_ids=(sale["checkout_id"],)))
+    await keeper.run(cancel_checkout(sale["checkout_id"], request_id=str(uuid.uuid4())))
+    await keeper.run(change_cart(sale["cart_id"], b"y" * 5000))
+    keeper.now += DAY
+    await keeper.run(reap())
+
+
+async def test_the_file_levels_off_at_what_the_retention_keeps(path: Path) -> None:
+    keeper = await _opened(path)
+    pages, events = [], []
+    for day in range(12):
+        await _day_of_traffic(keeper, day)
+        # Without the purges it grows by as much with each day, or this test would show nothing.
+        if day >= 3:
+            await keeper.purge(RETENTION)
+        with closing(connect_reader(path)) as reader:
+            pages.append(reader.execute("PRAGMA page_count").fetchone()[0])
+            events.append(reader.execute("SELECT count(*) FROM events").fetchone()[0])
+    assert pages[2] - pages[1] > 0.1 * pages[2]
+    assert max(pages[5:]) <= 1.1 * pages[3], pages
+    assert len(set(events[3:])) == 1, events
+    tables = ("tasks", "groups", "checkouts", "orders", "carts", "agents", "request_ids")
+    with closing(connect_reader(path)) as reader:
+        for table in tables:
+            (found,) = reader.execute(f"SELECT count(*) FROM {table}").fetchone()
+            assert 0 < found <= 3 * 201, table
+    await keeper.store.close()
+
+
+# The log.
+
+
+@contextmanager
+def _readings_that_overlap(path: Path) -> Iterator[None]:
+    """Two readers of which always one is inside a reading, each longer than a commit."""
+    stop = threading.Event()
+    inside = [threading.Event(), threading.Event()]
+
+    def read(mine: threading.Event, others: threading.Event) -> None:
+        with closing(connect_reader(path)) as reader:
+            while not stop.is_set():
+                reader.execute("BEGIN")
+                reader.execute("SELECT count(*) FROM keys").fetchone()
+                mine.set()
+                others.wait(1)
+                others.clear()
+                stop.wait(0.03)
+                reader.execute("ROLLBACK")
+
+    threads = [threading.Thread(target=read, args=order) for order in (inside, inside[::-1])]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+async def _write_until(keeper: Keeper, enough: Callable[[], bool]) -> None:
+    for number in count():
+        if enough():
+            return
+        assert number < 1000
+        await keeper.run(*[create(str(uuid.uuid4())) for _ in range(100)])
+
+
+async def test_the_log_is_emptied_although_readings_overlap_without_a_gap(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shrinking, "MOST_BYTES", 500_000)
+    keeper = await _opened(path)
+    log = Path(f"{path}-wal")
+    sizes: list[int] = []
+
+    def emptied_twice() -> bool:
+        sizes.append(os.stat(log).st_size)
+        return sum(size < before for before, size in pairwise(sizes)) == 2
+
+    with _readings_that_overlap(path):
+        await _write_until(keeper, emptied_twice)
+    await keeper.store.close()
+
+
+async def test_a_reading_that_never_ends_keeps_the_log_and_holds_up_no_commit_for_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again only when the log has grown by as much, not with every commit."""
+    monkeypatch.setattr(shrinking, "MOST_BYTES", 200_000)
+    log, tries = Path(f"{path}-wal"), []
+    empty = shrinking._empty
+
+    def counted(connection: sqlite3.Connection) -> bool:
+        tries.append(os.stat(log).st_size)
+        return empty(connection)
+
+    monkeypatch.setattr(shrinking, "_empty", counted)
+    keeper = await _opened(path)
+    with closing(connect_reader(path)) as reader:
+        tries.clear()
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM keys").fetchone()
+        await _write_until(keeper, lambda: len(tries) == 3)
+        assert tries[2] > tries[1] + 200_000 > tries[0] + 400_000
+    await _write_until(keeper, lambda: len(tries) == 4)
+    assert os.stat(log).st_size == 0
+    await keeper.store.close()

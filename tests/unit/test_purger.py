@@ -1,0 +1,187 @@
+"""The purger: it goes round by round through what is old, in small batches, and lets others by."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from countermand.core.commands import CancelTask, Purge
+from countermand.core.decide import Batch
+from countermand.core.retention import DAY, Leftover
+from countermand.engine import purger
+from countermand.engine.purger import Purger
+from countermand.store.contract import StoreFailed
+from countermand.telemetry.logs import JsonFormatter
+from tests.support.ask import (
+    G1,
+    NS,
+    R1,
+    T1,
+    T2,
+    cancel,
+    cancel_group,
+    create,
+    create_group,
+    target,
+    uid,
+)
+from tests.support.engine import Engine, HandClock, running
+
+KEPT = 30 * DAY
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def engine(tmp_path: Path, clock: HandClock) -> AsyncIterator[Engine]:
+    """An engine on a clock that is moved by hand."""
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        yield engine
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purger, "PAUSE", 0.0)
+    monkeypatch.setattr(purger, "RETRY_SLEEP", 0.0)
+
+
+@asynccontextmanager
+async def _purging(engine: Engine) -> AsyncIterator[None]:
+    purging = asyncio.create_task(Purger(engine.writer, engine.clock, KEPT).run())
+    try:
+        yield
+        assert not purging.done()
+    finally:
+        purging.cancel()
+        await asyncio.gather(purging, return_exceptions=True)
+
+
+async def _round(engine: Engine) -> None:
+    await Purger(engine.writer, engine.clock, KEPT).purge()
+
+
+async def test_it_removes_what_is_older_than_the_retention_and_nothing_else(
+    engine: Engine, clock: HandClock
+) -> None:
+    await engine.do(create(T1), cancel(T1, request_id=R1))
+    clock.time += 1
+    await engine.do(create(T2), cancel(T2))
+    clock.time += KEPT - 1
+    await _round(engine)
+    assert await engine.store.task(NS, T1) is None
+    assert await engine.store.task(NS, T2) is not None
+
+
+async def test_one_round_goes_through_all_kinds_what_holds_others_last(
+    engine: Engine, clock: HandClock
+) -> None:
+    await engine.do(create_group(T1, T2), cancel_group())
+    clock.time += KEPT
+    engine.store.batches.clear()
+    await _round(engine)
+    assert await engine.store.holder(target("group", G1)) is None
+    kinds = [command.search.kind for (command,) in engine.store.batches]
+    assert kinds == list(Leftover)
+
+
+async def test_it_goes_in_batches_and_whoever_comes_waits_for_one_at_most(
+    engine: Engine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purger, "BATCH", 10)
+    ids = [uid(number) for number in range(1, 101)]
+    await engine.do(create_group(*ids), cancel_group(), create(uid(500)))
+    clock.time += KEPT
+    engine.store.batches.clear()
+    engine.store.hold()
+    purging = asyncio.create_task(_round(engine))
+    await asyncio.wait_for(engine.store.entered.wait(), 20)
+    waiting = engine.submit(cancel(uid(500)))
+    engine.store.release()
+    await waiting
+    await purging
+    kinds = [type(command) for batch in engine.store.batches for command in batch]
+    assert kinds[:2] == [Purge, CancelTask]
+    assert all(len(batch) == 1 for batch in engine.store.batches)
+    assert kinds.count(Purge) == 10 + len(Leftover)
+    assert await engine.store.holder(target("group", G1)) is None
+
+
+async def test_it_goes_on_by_itself_with_what_has_grown_old(
+    engine: Engine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purger, "INTERVAL", 0.0)
+    await engine.do(create(T1), cancel(T1))
+    async with _purging(engine):
+        for _ in range(3):
+            await _batch_of(engine, Leftover.EVENT)
+        assert await engine.store.task(NS, T1) is not None
+        clock.time += KEPT
+        for _ in range(2):
+            await _batch_of(engine, Leftover.EVENT)
+        assert await engine.store.task(NS, T1) is None
+
+
+async def _batch_of(engine: Engine, kind: Leftover) -> None:
+    """Waits for the next batch that looks for such rows to be committed."""
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def look(batch: Batch) -> None:
+        (command,) = batch.commands
+        if isinstance(command, Purge) and command.search.kind is kind:
+            loop.call_soon_threadsafe(done.set)
+
+    engine.store.after = look
+    await asyncio.wait_for(done.wait(), 20)
+
+
+@pytest.mark.parametrize("failure", [{"full": True}, {}], ids=["full", "unknown"])
+async def test_it_tries_again_after_a_batch_that_the_store_refused(
+    engine: Engine, clock: HandClock, failure: dict[str, bool]
+) -> None:
+    refused = 0
+
+    def refuse(batch: Batch) -> None:
+        nonlocal refused
+        if isinstance(batch.commands[0], Purge) and refused < 3:
+            refused += 1
+            raise StoreFailed("no room", **failure)
+
+    await engine.do(create(T1), cancel(T1))
+    clock.time += KEPT
+    engine.store.before = refuse
+    await _round(engine)
+    assert refused == 3
+    assert await engine.store.task(NS, T1) is None
+
+
+async def test_it_says_how_long_it_keeps_what_and_what_it_removed(
+    engine: Engine,
+    clock: HandClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(purger, "INTERVAL", 0.0)
+    caplog.set_level(logging.INFO, purger.__name__)
+    await engine.do(create_group(T1, T2), cancel_group())
+    clock.time += KEPT
+    async with _purging(engine):
+        for _ in range(3):
+            await _batch_of(engine, Leftover.EVENT)
+    kept, *removed = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    assert (kept["event"], kept["days"]) == ("what has ended is kept", 30.0)
+    assert [line["event"] for line in removed] == ["what was old is removed"]
+    assert [removed[0][name] for name in ("tasks", "groups", "orders")] == [2, 1, 0]
+
+
+async def test_it_ends_with_a_fault_that_is_ours(engine: Engine) -> None:
+    engine.clock = None
+    with pytest.raises(AttributeError):
+        await _round(engine)
