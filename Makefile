@@ -96,7 +96,7 @@ smoke: $(INSTALLED) ## a short round of every chaos test and benchmark, as CI ru
 	echo "==> a little of each benchmark"
 	python -m benchmarks --smoke || { status=$$?; [ $$status -eq 77 ] || exit $$status; }
 
-chaos: $(INSTALLED) ## the full round of the chaos tests: kills in every gap, races, a long history
+chaos: $(INSTALLED) ## the full round of the chaos tests, for more than an hour; it ends with a table
 	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
 
 bench: $(INSTALLED) ## measure against the goals

@@ -21,46 +21,14 @@ from tests.support.world import World
 S = TaskState
 
 
-class Invariants(RuleBasedStateMachine):
+class RowInvariants:
+    """What holds of the rows at any time, also of those that a store was left with."""
+
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.ended: dict[object, Task] = {}
-        self.fences: dict[object, int] = {}
-        self.cancelled_holders: dict[object, int] = {}
         self.shrunk: set[Target] = set()
         """Holders of which old tasks are gone, so that their end cannot be told by the rest."""
-
-    @invariant()
-    def an_end_never_changes(self) -> None:
-        for key, task in self.world.tasks.items():
-            if key in self.ended:
-                assert task == self.ended[key]
-            elif task.ended:
-                self.ended[key] = task
-
-    @invariant()
-    def a_fence_only_grows(self) -> None:
-        for key, task in self.world.tasks.items():
-            assert task.fence >= self.fences.get(key, 0)
-            self.fences[key] = task.fence
-
-    @invariant()
-    def events_are_gap_free_per_namespace_and_per_task(self) -> None:
-        places, versions, last = defaultdict(list), defaultdict(list), {}
-        for event in self.world.events:
-            places[event.namespace].append(event.seq)
-            if event.task is not None:
-                key = (event.namespace, event.task.task_id)
-                versions[key].append(event.task.version)
-                assert event.previous_seq == last.get(key, 0)
-                last[key] = event.seq
-        for namespace, found in places.items():
-            assert found == list(range(1, len(found) + 1))
-            assert self.world.positions[namespace] == len(found)
-        for key, task in self.world.tasks.items():
-            assert versions[key] == list(range(1, task.version + 1))
-            assert last[key] == task.seq
 
     @invariant()
     def a_cancelling_task_has_a_deadline_and_a_cancellation(self) -> None:
@@ -83,14 +51,6 @@ class Invariants(RuleBasedStateMachine):
             assert holder.task_count == len(states)
             assert holder.live_count == sum(not state.ended for state in states)
             assert holder.completed_count == states.count(S.COMPLETED)
-
-    @invariant()
-    def a_cancelled_holder_takes_no_tasks(self) -> None:
-        for key, holder in self.world.holders.items():
-            if holder.cancellation_id is not None:
-                assert not holder.open
-                count = self.cancelled_holders.setdefault(key, holder.task_count)
-                assert holder.task_count == count
 
     @invariant()
     def a_cart_is_locked_exactly_while_its_checkout_runs(self) -> None:
@@ -180,6 +140,55 @@ class Invariants(RuleBasedStateMachine):
         waiting = [x.target for x in self.world.cancellations.values() if x.waiting]
         assert len(waiting) == len(set(waiting))
         assert not {task.target for task in self.world.tasks.values()} & set(waiting)
+
+
+class Invariants(RowInvariants, RuleBasedStateMachine):
+    """These, and what holds of the log and over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: dict[object, Task] = {}
+        self.fences: dict[object, int] = {}
+        self.cancelled_holders: dict[object, int] = {}
+
+    @invariant()
+    def an_end_never_changes(self) -> None:
+        for key, task in self.world.tasks.items():
+            if key in self.ended:
+                assert task == self.ended[key]
+            elif task.ended:
+                self.ended[key] = task
+
+    @invariant()
+    def a_fence_only_grows(self) -> None:
+        for key, task in self.world.tasks.items():
+            assert task.fence >= self.fences.get(key, 0)
+            self.fences[key] = task.fence
+
+    @invariant()
+    def events_are_gap_free_per_namespace_and_per_task(self) -> None:
+        places, versions, last = defaultdict(list), defaultdict(list), {}
+        for event in self.world.events:
+            places[event.namespace].append(event.seq)
+            if event.task is not None:
+                key = (event.namespace, event.task.task_id)
+                versions[key].append(event.task.version)
+                assert event.previous_seq == last.get(key, 0)
+                last[key] = event.seq
+        for namespace, found in places.items():
+            assert found == list(range(1, len(found) + 1))
+            assert self.world.positions[namespace] == len(found)
+        for key, task in self.world.tasks.items():
+            assert versions[key] == list(range(1, task.version + 1))
+            assert last[key] == task.seq
+
+    @invariant()
+    def a_cancelled_holder_takes_no_tasks(self) -> None:
+        for key, holder in self.world.holders.items():
+            if holder.cancellation_id is not None:
+                assert not holder.open
+                count = self.cancelled_holders.setdefault(key, holder.task_count)
+                assert holder.task_count == count
 
     @invariant()
     def a_holder_is_over_in_the_log_exactly_once_when_it_is_over(self) -> None:

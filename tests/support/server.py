@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -61,8 +62,13 @@ class StreamWithKey(_WithKey, grpc.aio.UnaryStreamClientInterceptor):
 class Server:
     """Starts, kills and restarts `countermand serve` on one store."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *, program: Sequence[str] = ("countermand",), **environment: str
+    ) -> None:
         self.folder = folder
+        self.store = folder / "countermand.db"
+        self.program = program
+        """The module to run, and its arguments before `serve`."""
         self.environment = environment
         self.address = ""
         self.key = ""
@@ -78,12 +84,12 @@ class Server:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "countermand",
+            *self.program,
             "serve",
             "--listen",
             self.address or "127.0.0.1:0",
             "--store",
-            f"sqlite:///{self.folder / 'countermand.db'}",
+            f"sqlite:///{self.store}",
             *flags,
             stdout=PIPE,
             stderr=PIPE,

@@ -1,0 +1,279 @@
+"""Starts the server with a bug planted in it: `python -m tests.chaos.planted NAME serve …`.
+
+The checker must find each of them. A bug replaces one function of the product, here and nowhere
+else: the product has no switch for it. Several names, with commas between, are planted together.
+"""
+
+import asyncio
+import copy
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from countermand.cli.main import app_entry
+from countermand.core import commands as c
+from countermand.core.decide import RULES
+from countermand.core.rows import Saves
+from countermand.core.rules import charging, reaping
+from countermand.core.states import CancelProof, ChargeState, TargetKind, TaskState
+from countermand.engine.hub import Hub
+from countermand.rpc.servicers import cancellation
+from countermand.store.sqlite import readers, store
+from countermand.store.sqlite.writing import Writer
+from tests.chaos.robustness.unsynced import note_writes
+
+GAP = 0.02
+"""Seconds by which some bugs widen their gap, so that few runs are enough to fall into it."""
+OFTEN = 10
+"""One in so many goes wrong, where all would be too easy."""
+
+_numbers = count(1)
+
+
+def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Puts another function in the place of one that must be there."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def now_and_then(often: int = OFTEN) -> bool:
+    """Whether it is the turn of something to go wrong."""
+    return next(_numbers) % often == 0
+
+
+def publish_before_commit() -> None:
+    """Watchers are told when a batch is written, while its commit may still fail to come."""
+    publish = Hub.publish
+    told: list[tuple[Hub, asyncio.AbstractEventLoop]] = []
+
+    def noted(make: Any) -> Any:
+        def made(hub: Hub, *args: Any) -> None:
+            make(hub, *args)
+            told.append((hub, asyncio.get_running_loop()))
+
+        return made
+
+    def early(save: Any) -> Any:
+        def saved(writer: Writer, saves: Saves, *rest: Any) -> None:
+            save(writer, saves, *rest)
+            hub, loop = told[0]
+            loop.call_soon_threadsafe(publish, hub, saves.events)
+            time.sleep(GAP)
+
+        return saved
+
+    replace(Hub, "__init__", noted)
+    replace(Hub, "publish", lambda _: lambda hub, events: None)
+    replace(Writer, "_save", early)
+
+
+def skipped_version() -> None:
+    """The hub forgets an event now and then."""
+
+    def forgetful(publish: Any) -> Any:
+        return lambda hub, events: publish(hub, [e for e in events if not now_and_then()])
+
+    replace(Hub, "publish", forgetful)
+
+
+def duplicate_delivery() -> None:
+    """The hub tells an event twice now and then."""
+
+    def stuttering(publish: Any) -> Any:
+        def published(hub: Hub, events: Any) -> None:
+            publish(hub, [e for event in events for e in [event] * (1 + now_and_then())])
+
+        return published
+
+    replace(Hub, "publish", stuttering)
+
+
+def acknowledged_before_commit() -> None:
+    """A transaction is answered as soon as it is written, and committed when the next one comes."""
+
+    def later(commit: Any) -> Any:
+        def committed(writer: Writer, batch: Any) -> None:
+            connection = writer._connection
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            if any(isinstance(command, c.CreateKey) for command in batch.commands):
+                commit(writer, batch)  # who has no key finds no bug
+                return
+            writer._connection = _WithoutCommit(connection)  # type: ignore[assignment]
+            try:
+                commit(writer, batch)
+            finally:
+                writer._connection = connection
+
+        return committed
+
+    replace(Writer, "commit", later)
+
+
+class _WithoutCommit:
+    """A connection that leaves its transactions open."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        if sql == "COMMIT":
+            return None
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def acknowledged_before_sync() -> None:
+    """Commits are not synced. Only a power cut can show it."""
+
+    def hasty(connect: Any) -> Any:
+        def connected(*args: Any) -> Any:
+            connection = connect(*args)
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection
+
+        return connected
+
+    replace(store, "connect_writer", hasty)
+
+
+def lost_request_id() -> None:
+    """A request id is not kept now and then."""
+
+    def forgetful(save: Any) -> Any:
+        def saved(writer: Writer, saves: Saves, *rest: Any) -> None:
+            if saves.request_ids and now_and_then():
+                saves.request_ids.clear()
+            save(writer, saves, *rest)
+
+        return saved
+
+    replace(Writer, "_save", forgetful)
+
+
+def torn_group_cancel() -> None:
+    """The cancel of a group commits in two halves."""
+
+    def torn(save: Any) -> Any:
+        def saved(writer: Writer, saves: Saves, *rest: Any) -> None:
+            groups = [x for x in saves.cancellations.values() if x.target.kind is TargetKind.GROUP]
+            if not groups or len(saves.tasks) < 2 or saves.created:
+                save(writer, saves, *rest)
+                return
+            first, second = copy.copy(saves), Saves()
+            late = list(saves.tasks)[len(saves.tasks) // 2 :]
+            first.tasks = {key: saves.tasks[key] for key in saves.tasks if key not in late}
+            second.tasks = {key: saves.tasks[key] for key in late}
+            ids = {task_id for _, task_id in late}
+            first.events = [e for e in saves.events if not (e.task and e.task.task_id in ids)]
+            second.events = [e for e in saves.events if e.task and e.task.task_id in ids]
+            save(writer, first, *rest)
+            writer._connection.execute("COMMIT")
+            time.sleep(3 * GAP)
+            writer._connection.execute("BEGIN IMMEDIATE")
+            save(writer, second, *rest)
+
+        return saved
+
+    replace(Writer, "_save", torn)
+
+
+def dirty_read() -> None:
+    """Readers see what a transaction has written and not committed; some transactions fail."""
+    sqlite3.enable_shared_cache(True)
+
+    def dirty(path: Any) -> Any:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA read_uncommitted = ON")
+        return connection
+
+    def failing(save: Any) -> Any:
+        def saved(writer: Writer, saves: Saves, *rest: Any) -> None:
+            save(writer, saves, *rest)
+            time.sleep(GAP)
+            if not saves.keys and now_and_then(3):
+                raise sqlite3.OperationalError("planted")
+
+        return saved
+
+    replace(readers, "connect_reader", lambda _: dirty)
+    replace(Writer, "_save", failing)
+
+
+def late_word() -> None:
+    """What an agent says after its task was ended by force overwrites that end."""
+    rule = RULES[c.FinishTask]
+
+    def finish(command: c.FinishTask, draft: Any) -> Any:
+        task = draft.task(command.namespace, command.task_id)
+        forced = task is not None and task.cancel_proof is CancelProof.FORCED
+        if not forced or command.outcome is TaskState.CANCELLED:
+            return rule.decide(command, draft)
+        fields = {"cancel_proof": None, "refund_required": False, "charge_state": ChargeState.NONE}
+        return draft.log_task(
+            task.evolve(
+                state=command.outcome,
+                version=task.version + 1,
+                update_time=draft.now,
+                end_time=draft.now,
+                **fields,
+            )
+        )
+
+    RULES[c.FinishTask] = rule._replace(decide=finish)
+
+
+def resume_skips() -> None:
+    """A resumed watch begins one place too late."""
+
+    def skipping(decode: Any) -> Any:
+        def decoded(*args: Any) -> Any:
+            place = decode(*args)
+            return place._replace(seq=place.seq + 1) if place.snapshot_after is None else place
+
+        return decoded
+
+    replace(cancellation, "decode_place", skipping)
+
+
+def charge_after_cancel() -> None:
+    """An agent that is to stop may still take money."""
+    rule = RULES[c.BeginCharge]
+
+    def begin(command: c.BeginCharge, draft: Any) -> Any:
+        task = draft.task(command.namespace, command.task_id)
+        cancelling = task is not None and task.state is TaskState.CANCELLING
+        if cancelling and task.fence == command.fence and not task.charge_state.may_hold_money:
+            return charging._charged(task, ChargeState.BEGUN, draft)
+        return rule.decide(command, draft)
+
+    RULES[c.BeginCharge] = rule._replace(decide=begin)
+
+
+def forgotten_deadlines() -> None:
+    """After a restart, the deadlines from before it are forgotten."""
+    started = time.time_ns() // 1000
+
+    def forgetful(reap: Any) -> Any:
+        def reaped(task: Any, *rest: Any) -> bool:
+            return task.update_time > started and reap(task, *rest)
+
+        return reaped
+
+    replace(reaping, "_reap_task", forgetful)
+
+
+def note_unsynced() -> None:
+    """No bug: lets the harness take back what was not synced, as a power cut does."""
+    note_writes()
+
+
+if __name__ == "__main__":
+    names = sys.argv.pop(1)
+    for name in names.split(","):
+        globals()[name]()
+    app_entry()

@@ -1,0 +1,81 @@
+"""The checker sees: each bug that is planted into the server is found within three runs.
+
+What is acknowledged before its sync shows only when power is cut; a kill -9 leaves it whole.
+"""
+
+import os
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.chaos.robustness import unsynced
+from tests.chaos.robustness.judge import judge
+from tests.chaos.robustness.run import Plan, Run
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+
+RUNS = 3
+SEED = int(os.environ.get("COUNTERMAND_SEED", "0"))
+
+
+class Bug(NamedTuple):
+    """A bug of tests.chaos.planted, and what shows it."""
+
+    name: str
+    breaks: set[str]
+    """The promises of which one at least must be seen to break."""
+    faults: tuple[str, ...] = ()
+    """What is done before the kill -9 that ends each of these runs."""
+    likes: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default is never changed
+
+
+EARLY = {"P2 un-seen", "P4 linearizable", "P9 resumable", "P17 begins with the present"}
+BUGS = [
+    Bug("publish_before_commit", EARLY),
+    Bug("skipped_version", {"P7 reliable"}),
+    Bug("duplicate_delivery", {"P6 unique"}),
+    Bug("acknowledged_before_commit", {"P1 durable", "P4 linearizable"}),
+    Bug("lost_request_id", {"P1 durable"}),
+    Bug(
+        "torn_group_cancel",
+        {"P3 atomic"},
+        likes={"create_group": 20, "cancel_group": 15, "list_some": 30},
+    ),
+    Bug("dirty_read", {"P2 un-seen", "P4 linearizable"}),
+    Bug("late_word", {"P29 one end"}, likes={"cancel_task": 20, "finish_task": 30}),
+    Bug("resume_skips", {"P7 reliable", "P9 resumable"}),
+    Bug("charge_after_cancel", {"money"}, likes={"begin_charge": 30, "cancel_task": 20}),
+    Bug("forgotten_deadlines", {"deadline"}, ("kill -9", "slow network")),
+]
+
+
+async def broken_by(bugs: str, seed: int, folder: Path, **plan: Any) -> set[str]:
+    """Plays a run with bugs planted. Returns the promises that it broke."""
+    fields = {"program": ("tests.chaos.planted", bugs), "least": 200, "ends": "kill -9"} | plan
+    played = await Run(Plan(seed, **fields), folder).play()
+    verdict = await judge(played)
+    print(f"seed {seed}: {verdict}")
+    return verdict.promises
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+async def test_a_planted_bug_is_found(tmp_path, bug):
+    for run in range(RUNS):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        plan = {"faults": bug.faults, "likes": bug.likes}
+        if bug.breaks & await broken_by(bug.name, SEED + run, folder, **plan):
+            return
+    pytest.fail(f"{bug.name} was not found in {RUNS} runs")
+
+
+@pytest.mark.skipif(not unsynced.library(), reason="Python has a SQLite of its own")
+async def test_a_missing_sync_is_found_by_a_power_cut_and_by_no_kill(tmp_path):
+    bugs = "note_unsynced,acknowledged_before_sync"
+    for end, found in (("kill -9", set()), ("power cut", {"P1 durable"})):
+        folder = tmp_path / end
+        folder.mkdir()
+        broken = await broken_by(bugs, random.randrange(10**9), folder, faults=(), ends=end)
+        assert broken & {"P1 durable"} == found

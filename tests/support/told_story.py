@@ -1,0 +1,178 @@
+"""A log and what clients say that they saw of it, told line by line, for tests of the checker."""
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from countermand.v1 import agent_service_pb2 as a
+from countermand.v1 import cancellation_pb2
+from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import task_service_pb2 as t
+from tests.chaos.robustness.checks import check
+from tests.chaos.robustness.checks.verdict import Verdict
+from tests.chaos.robustness.history import DROPPED, Call, History, Stream
+from tests.chaos.robustness.truth import Cancellation, Task, Truth, Version
+
+SECOND = 1_000_000
+UNSET = dict.fromkeys(
+    (
+        "group_id",
+        "checkout_id",
+        "order_id",
+        "agent_id",
+        "expire_time",
+        "start_time",
+        "cancel_proof",
+        "end_time",
+    )
+)
+EMPTY = {"merchant": "", "labels": "{}", "fence": 0, "failure_message": "", "refund_required": 0}
+
+
+class Story:
+    """Every line takes a second. Calls and messages come in the order in which they are told."""
+
+    def __init__(self) -> None:
+        self.truth = Truth()
+        self.history = History(lives=[(0, 10**6)], wall_offset=0)
+        self.now = 0.0
+
+    def task(self, task_id: str, tenant: str = "us", **row: Any) -> Task:
+        """A task whose versions `log` writes."""
+        task = Task(tenant, task_id, UNSET | EMPTY | {"create_time": 0} | row)
+        self.truth.tasks[task_id] = task
+        return task
+
+    def log(self, task: Task, state: str, charge: str | None = None, **row: Any) -> Version:
+        """Writes the next version of a task; more of its row can be given."""
+        self.now += 1
+        seq = self.truth.last[task.tenant] = self.truth.last[task.tenant] + 1
+        before = task.versions[-1] if task.versions else None
+        version = Version(
+            seq,
+            len(task.versions) + 1,
+            state,
+            charge or (before.charge_state if before else "NONE"),
+            row.pop("deadline", before.deadline_time if before else None),
+            row.pop("time", int(self.now * SECOND)),
+            before.seq if before else 0,
+        )
+        task.versions.append(version)
+        task.__dict__.pop("shown", None)
+        task.row |= {
+            "version": version.version,
+            "state": state,
+            "last_seq": seq,
+            "charge_state": version.charge_state,
+            "end_time": version.time if version.ended else None,
+            **row,
+        }
+        return version
+
+    def cancellation(
+        self, kind: str, target: str, *tasks: Task, state: str = "SUCCEEDED", request_id: str = ""
+    ) -> Cancellation:
+        """A cancel that is accepted with what is logged next."""
+        found = Cancellation(
+            "us",
+            f"cancel of {target}",
+            kind,
+            target,
+            {
+                "reason": "",
+                "message": f"stop {target}",
+                "request_id": request_id,
+                "requested_by": "key",
+                "accept_seq": self.truth.last["us"],
+                "create_time": int((self.now + 1) * SECOND),
+                "state": state,
+            },
+        )
+        self.truth.cancellations[found.cancellation_id] = found
+        for task in tasks:
+            task.cancel = found
+            task.row["cancellation_id"] = found.cancellation_id
+        if request_id:
+            self.truth.requests["us", request_id] = found.cancellation_id
+        return found
+
+    def call(self, request: Any, answer: Any = None, **fields: Any) -> Call:
+        """A call that ends now: with an answer, a refusal's `reason`, or a `code`."""
+        self.now += 1
+        method = type(request).__name__.removesuffix("Request")
+        code = "FAILED_PRECONDITION" if answer is None else "OK"
+        fields = {"start": self.now - 0.5, "end": self.now, "code": code} | fields
+        call = Call("me", "us", method, request, answer=answer, **fields)
+        self.history.calls.append(call)
+        return call
+
+    def watch(self, request: Any, *messages: Any, code: str = DROPPED, **fields: Any) -> Stream:
+        """A watch that is told so many messages."""
+        start, told = self.now + 0.5, []
+        for message in messages:
+            self.now += 1
+            told.append((self.now, message))
+        method = type(request).__name__.removesuffix("Request")
+        stream = Stream("me", "us", method, request, start, messages=told, code=code, **fields)
+        stream.end = self.now
+        self.history.streams.append(stream)
+        return stream
+
+    def judge(self, **fields: Any) -> Verdict:
+        """Returns what the checker says of it."""
+        return check(self.history, self.truth, **fields)
+
+    # What clients do, in few words; each is answered with a version as it is in the log.
+
+    def create(self, task: Task) -> Call:
+        answer = t.CreateTaskResponse(task=task.shown[1])
+        return self.call(t.CreateTaskRequest(task_id=task.task_id), answer)
+
+    def start(self, task: Task, version: int, fence: int = 1, agent_id: str = "agent") -> Call:
+        answer = a.StartTaskResponse(task=task.shown[version], fence=fence)
+        return self.call(a.StartTaskRequest(task_id=task.task_id, agent_id=agent_id), answer)
+
+    def get(self, task: Task, version: int, **fields: Any) -> Call:
+        answer = t.GetTaskResponse(task=task.shown[version])
+        return self.call(t.GetTaskRequest(task_id=task.task_id), answer, **fields)
+
+    def finish(self, task: Task, version: int, outcome: str, fence: int = 1) -> Call:
+        request = finish_request(task, outcome, fence)
+        return self.call(request, a.FinishTaskResponse(task=task.shown[version]))
+
+    def cancel(self, task: Task, version: int, replayed: bool = False, **fields: Any) -> Call:
+        answer = c.CancelTaskResponse(
+            task=task.shown[version],
+            cancellation=cancellation_pb2.Cancellation(
+                cancellation_id=f"cancel of {task.task_id}",
+                state=cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS,
+            ),
+            replayed=replayed,
+        )
+        return self.call(cancel_request(task), answer, **fields)
+
+
+def cancel_request(task: Task, request_id: str = "request") -> c.CancelTaskRequest:
+    """The cancel of a task, with a grace of ten seconds."""
+    return c.CancelTaskRequest(
+        task_id=task.task_id,
+        message=f"stop {task.task_id}",
+        request_id=request_id,
+        grace_period=Duration(seconds=10),
+    )
+
+
+def finish_request(task: Task, outcome: str, fence: int = 1) -> a.FinishTaskRequest:
+    return a.FinishTaskRequest(
+        task_id=task.task_id, fence=fence, outcome=f"FINISH_OUTCOME_{outcome}"
+    )
+
+
+def told(task: Task, version: int, kind: int = c.WATCH_TYPE_CHANGE, **fields: Any) -> Any:
+    """A message of WatchTasks that shows a version as it is in the log."""
+    return c.WatchTasksResponse(type=kind, task=task.shown[version], **fields)
+
+
+def told_alone(task: Task, version: int, kind: int = c.WATCH_TYPE_CHANGE, **fields: Any) -> Any:
+    """A message of WatchTask that shows a version as it is in the log."""
+    return c.WatchTaskResponse(type=kind, task=task.shown[version], **fields)
