@@ -19,7 +19,7 @@ from tests.support.caller import Caller, first_caller, new_caller, new_id
 from tests.support.inside import inside
 from tests.support.raw import RPCS
 from tests.support.refusals import Refusal, refusal_of, refused
-from tests.support.server import Server
+from tests.support.server import Server, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,9 +48,9 @@ async def limited(server: Server, admin: Caller, **limits: int):
 async def within(caller: Caller, call, per_second: int) -> list[Refusal]:
     """Calls four times as often as the limit allows in a second. Returns the refusals, and holds
     the number of what was let in to the limit."""
-    started = time.monotonic()
+    begin = time.monotonic()
     found = await outcomes(*(call() for _ in range(4 * per_second)))
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - begin
     refusals = [refusal for refusal in found if refusal is not None]
     assert len(found) - len(refusals) <= per_second * (1 + seconds) + 1
     return refusals
@@ -121,8 +121,8 @@ async def test_the_python_client_waits_as_it_is_told(shared: Server, admin: Call
 
 
 async def test_failed_logins_are_put_off_and_a_right_key_from_the_same_address_is_not(tmp_path):
-    server = await Server(tmp_path).start("--max-failed-logins", "5")
     async with (
+        started(tmp_path, "--max-failed-logins", "5") as server,
         first_caller(server) as caller,
         grpc.aio.insecure_channel(server.address) as channel,
     ):
@@ -137,7 +137,7 @@ async def test_failed_logins_are_put_off_and_a_right_key_from_the_same_address_i
         assert set(reasons) == {"RATE_LIMITED", "API_KEY_INVALID", "API_KEY_MISSING"}
         assert all(0 < refusal.retry_seconds <= 0.2 for refusal in found if refusal.retry_seconds)
         assert mine == [None] * 20
-    await server.stop()
+        await server.stop()
 
     lines = [json.loads(line) for line in server.log if not line.startswith("cmd_")]
     refusals = [line for line in lines if line["event"] == "call refused"]
@@ -148,12 +148,12 @@ async def test_failed_logins_are_put_off_and_a_right_key_from_the_same_address_i
 
 
 async def test_the_log_is_not_flooded_with_refusals(tmp_path):
-    server = await Server(tmp_path).start()
-    started = time.monotonic()
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        await outcomes(*(LIST.call(channel, b"") for _ in range(300)))
-    seconds = time.monotonic() - started
-    await server.stop()
+    begin = time.monotonic()
+    async with started(tmp_path) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            await outcomes(*(LIST.call(channel, b"") for _ in range(300)))
+        seconds = time.monotonic() - begin
+        await server.stop()
     lines = [line for line in server.log if "call refused" in line]
     assert len(lines) <= LINES_PER_SECOND * (1 + seconds) + 1
     assert json.loads(lines[0])["left_out"] == 0
@@ -188,8 +188,11 @@ async def until_opened(caller: Caller) -> None:
 async def test_watches_of_all_keys_together_are_bounded_and_starve_neither_cancels_nor_health(
     tmp_path,
 ):
-    server = await Server(tmp_path).start("--max-watches", "5")
-    async with first_caller(server) as admin, new_caller(server, admin) as other:
+    async with (
+        started(tmp_path, "--max-watches", "5") as server,
+        first_caller(server) as admin,
+        new_caller(server, admin) as other,
+    ):
         watches = await opened(admin, 3) + await opened(other, 2)
         for caller in (admin, other):
             refusal = await refused(caller.watch_many().read(), "TOO_MANY_WATCHERS")
@@ -200,7 +203,6 @@ async def test_watches_of_all_keys_together_are_bounded_and_starve_neither_cance
         assert (await health.Check(health_pb2.HealthCheckRequest())).status
         watches[0].cancel()
         await until_opened(other)
-    await server.kill()
 
 
 async def test_a_watch_that_was_refused_leaves_its_place_free(shared: Server, admin: Caller):

@@ -12,7 +12,7 @@ from countermand.rpc import public
 from tests.support.caller import first_caller
 from tests.support.http2 import ACK, SETTINGS, connected
 from tests.support.refusals import refused
-from tests.support.server import Server
+from tests.support.server import Server, started
 
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
@@ -55,8 +55,8 @@ async def test_health_tells_of_the_server_and_of_each_service(channel: grpc.aio.
 async def test_a_watcher_of_health_that_takes_nothing_holds_up_neither_others_nor_the_drain(
     tmp_path: Path,
 ):
-    server = await Server(tmp_path).start("--drain-timeout", "1s")
     async with (
+        started(tmp_path, "--drain-timeout", "1s") as server,
         grpc.aio.insecure_channel(server.address) as channel,
         connected(server.address) as raw,
     ):

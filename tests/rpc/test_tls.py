@@ -18,7 +18,7 @@ from countermand.v1.checkout_service_pb2 import CreateCheckoutRequest
 from tests.support.caller import everything, first_caller
 from tests.support.certificates import Authority, Pair
 from tests.support.command import Command, Result, finish, program, read_line
-from tests.support.server import Server
+from tests.support.server import Server, started
 
 LOCAL = "127.0.0.1"
 BAD_CERTIFICATE = "the new certificate cannot be used, and the last one is kept"
@@ -36,13 +36,10 @@ def pair(authority: Authority) -> Pair:
 
 @asynccontextmanager
 async def serving(tmp_path: Path, authority: Authority, pair: Pair, *flags: str):
-    server = Server(tmp_path)
-    server.credentials = authority.credentials()
-    await server.start("--tls-cert", str(pair.cert), "--tls-key", str(pair.key), *flags)
-    try:
+    pair_flags = ("--tls-cert", str(pair.cert), "--tls-key", str(pair.key))
+    async with started(tmp_path, *pair_flags, *flags) as server:
+        server.credentials = authority.credentials()
         yield server
-    finally:
-        await server.kill()
 
 
 @pytest.fixture
@@ -371,15 +368,12 @@ async def test_what_cannot_be_meant_or_read_keeps_the_server_from_starting(
 async def test_others_are_answered_with_tls_or_when_told_so_in_words(
     authority: Authority, pair: Pair, tmp_path: Path, flags
 ):
-    server = Server(tmp_path)
-    server.address = "0.0.0.0:0"
     chosen = [flag.format(cert=pair.cert, key=pair.key) for flag in flags]
-    await server.start(*chosen)
-    server.address = server.address.replace("0.0.0.0", LOCAL)
-    server.credentials = authority.credentials() if len(flags) > 1 else None
-    async with first_caller(server) as caller:
-        assert await caller.create()
-    await server.kill()
+    async with started(tmp_path, "--listen", "0.0.0.0:0", *chosen) as server:
+        server.address = server.address.replace("0.0.0.0", LOCAL)
+        server.credentials = authority.credentials() if len(flags) > 1 else None
+        async with first_caller(server) as caller:
+            assert await caller.create()
 
 
 async def test_strangers_write_nothing_into_the_log(server: Server):

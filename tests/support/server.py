@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -141,3 +142,13 @@ class Server:
                 self.address, self.credentials, options, interceptors=interceptors
             )
         return Stubs(channel)
+
+
+@asynccontextmanager
+async def started(folder: Path, *flags: str, **environment: str) -> AsyncIterator[Server]:
+    """Starts a server, and leaves none behind, however the test ends."""
+    server = Server(folder, **environment)
+    try:
+        yield await server.start(*flags)
+    finally:
+        await server.kill()

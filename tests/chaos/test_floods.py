@@ -1,0 +1,129 @@
+"""Callers that call too often, and strangers that try keys: neither slows down a neighbour, nor
+fills the memory or the log.
+
+The short round makes 5,000 tries of keys, the full one, with COUNTERMAND_CHAOS=full, a million.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from countermand.rpc.limits import LINES_PER_SECOND
+from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
+from tests.support.caller import Caller, first_caller
+from tests.support.raw import RPCS
+from tests.support.server import Server, started
+
+FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800 if FULL else 120)]
+
+LIMIT = 100 if FULL else 20
+"""Writes per second of the key that floods, at ten times as many."""
+ROUNDS, CANCELS = (8, 500) if FULL else (3, 150)
+TRIES = 1_000_000 if FULL else 5_000
+AT_ONCE = 20
+MOST_GROWTH = 8 * 1024
+"""KiB that the server may grow by while keys are tried: what Python keeps for the next call."""
+
+
+@asynccontextmanager
+async def flooding(server: Server, key: str) -> AsyncIterator[list[dict[str, float]]]:
+    """Floods the server while the block runs. The list then has what the flood was answered."""
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "tests.support.flood", server.address, key, str(10 * LIMIT)],
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    answers: list[dict[str, float]] = []
+    assert await process.stdout.readline() == b"refused\n"
+    try:
+        yield answers
+    finally:
+        process.stdin.close()
+    out, _ = await process.communicate()
+    answers.append(json.loads(out))
+
+
+async def cancel_times(caller: Caller) -> list[float]:
+    """Cancels one task after the other. Returns the seconds that each took, the shortest first."""
+    created = await caller.create_group(CANCELS)
+    times = []
+    for task in created.tasks:
+        begin = time.perf_counter()
+        await caller.cancel(task.task_id)
+        times.append(time.perf_counter() - begin)
+    return sorted(times)
+
+
+async def test_a_key_at_ten_times_its_limit_is_no_matter_to_its_neighbour(tmp_path, chaos_report):
+    quiet, flooded = [], []
+    async with started(tmp_path) as server, first_caller(server) as caller:
+        request = CreateKeyRequest(
+            tenant="loud",
+            environment="sandbox",
+            scopes=["tasks:write"],
+            limits=KeyLimits(writes_per_second=LIMIT),
+        )
+        key = (await caller.keys.CreateKey(request)).secret
+        for _ in range(ROUNDS):
+            quiet += await cancel_times(caller)
+            async with flooding(server, key) as answers:
+                flooded += await cancel_times(caller)
+            (answer,) = answers
+            assert answer["let_in"] <= LIMIT * (answer["seconds"] + 1) + 1
+            assert answer["longest_delay"] <= 1 / LIMIT
+    p99 = [sorted(times)[len(times) * 99 // 100] * 1000 for times in (quiet, flooded)]
+    p50 = [sorted(times)[len(times) // 2] * 1000 for times in (quiet, flooded)]
+    print(f"p50 {p50[0]:.1f} and {p50[1]:.1f} ms, p99 {p99[0]:.1f} and {p99[1]:.1f} ms")
+    slower = p50[1] > 3 * p50[0] + 10 or p99[1] > 3 * p99[0] + 50
+    chaos_report("a key at ten times its limit", ROUNDS, len(flooded), int(slower))
+    assert not slower
+
+
+def memory_of(server: Server) -> int:
+    """Returns the KiB of memory that the server has."""
+    with open(f"/proc/{server.process.pid}/status") as status:
+        (line,) = [line for line in status if line.startswith("VmRSS")]
+    return int(line.split()[1])
+
+
+async def test_keys_without_number_leave_bounded_memory_and_few_lines(tmp_path, chaos_report):
+    rpc = RPCS["ListTasks"]
+    data = rpc.request.SerializeToString()
+
+    async def try_keys(channel: grpc.aio.Channel, count: int) -> None:
+        for _ in range(count):
+            key = f"cmd_sandbox_{secrets.token_hex(8)}_{secrets.token_hex(32)}"
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await rpc.call(channel, data, key)
+            assert caught.value.code().name in ("UNAUTHENTICATED", "RESOURCE_EXHAUSTED")
+
+    begin = time.monotonic()
+    async with started(tmp_path) as server:
+        async with (
+            first_caller(server) as caller,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            await asyncio.gather(*(try_keys(channel, 20) for _ in range(AT_ONCE)))
+            before = memory_of(server)
+            await asyncio.gather(*(try_keys(channel, TRIES // AT_ONCE) for _ in range(AT_ONCE)))
+            growth = memory_of(server) - before
+            assert await caller.create()  # a right key from the same address
+        seconds = time.monotonic() - begin
+        await server.stop()
+    lines = sum("call refused" in line for line in server.log)
+    print(f"{TRIES} keys: {growth} KiB, {lines} lines in {seconds:.0f} s")
+    too_much = growth > MOST_GROWTH or lines > LINES_PER_SECOND * (seconds + 1) + 1
+    chaos_report("keys tried at random", 1, TRIES, int(too_much))
+    assert not too_much

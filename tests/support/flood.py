@@ -1,0 +1,62 @@
+"""A caller that calls too often, in a process of its own so that it takes no time from others.
+
+    python -m tests.support.flood HOST:PORT KEY CALLS_PER_SECOND
+
+It creates tasks until its stdin is closed. It prints `refused` when it is for the first time, and
+in the end, as JSON, what it was answered.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+
+import grpc
+
+from countermand.v1.task_service_pb2 import CreateTaskRequest
+from countermand.v1.task_service_pb2_grpc import TaskServiceStub
+from tests.support.refusals import refusal_of
+
+MOST_AT_ONCE = 200
+"""So that a machine that is too slow for the pace has no mountain to work off."""
+
+
+async def flood(address: str, key: str, per_second: int) -> dict[str, float]:
+    """Calls at this pace, whatever it is answered."""
+    answers: Counter[str] = Counter()
+    delays = [0.0]
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def call() -> None:
+        try:
+            await tasks.CreateTask(CreateTaskRequest(), metadata=(("x-api-key", key),), timeout=30)
+            answers["let_in"] += 1
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                answers[error.code().name] += 1  # gRPC itself puts off what comes all at once
+                return
+            refusal = refusal_of(error)
+            if refusal.reason not in answers:
+                print("refused", flush=True)
+            answers[refusal.reason] += 1
+            delays.append(refusal.retry_seconds or 0)
+
+    async with grpc.aio.insecure_channel(address) as channel, asyncio.TaskGroup() as calls:
+        tasks = TaskServiceStub(channel)
+        enough = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+        begin, sent = time.monotonic(), 0
+        while not enough.done():
+            while sent < (time.monotonic() - begin) * per_second:
+                sent += 1
+                if len(under_way) < MOST_AT_ONCE:
+                    task = calls.create_task(call())
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+            await asyncio.sleep(0.005)
+        seconds = time.monotonic() - begin
+    return {**answers, "seconds": seconds, "longest_delay": max(delays)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(flood(sys.argv[1], sys.argv[2], int(sys.argv[3])))))
