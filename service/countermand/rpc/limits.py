@@ -69,7 +69,7 @@ class CallLimits:
     ) -> None:
         """`most_failed_logins` is how many an address may make per second."""
         self._most_failed_logins = most_failed_logins
-        self._keys = Buckets(clock=clock)
+        self._keys = {kind: Buckets(clock=clock) for kind in Kind}
         self._addresses = Buckets(MOST_ADDRESSES, clock)
 
     def admit(self, principal: Principal, kind: Kind) -> None:
@@ -77,7 +77,7 @@ class CallLimits:
         per_second: int = getattr(principal.limits, kind)
         if not per_second:
             return
-        wait = self._keys.take((principal.key_id, kind), per_second)
+        wait = self._keys[kind].take(principal.key_id, per_second)
         if wait:
             raise _put_off(
                 wait,
