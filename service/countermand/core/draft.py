@@ -1,5 +1,7 @@
 """The rows as one command sees them while it changes them."""
 
+from typing import Any
+
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event
 from countermand.core.records import (
@@ -17,6 +19,7 @@ from countermand.core.rows import Changes, Rows
 from countermand.core.states import TargetKind
 
 NO_ORDERS: frozenset[str] = frozenset()
+NOTHING: frozenset[Target] = frozenset()
 
 
 class Draft(Changes):
@@ -123,18 +126,37 @@ class Draft(Changes):
         checkout = self.checkout(task.namespace, task.checkout_id)
         return frozenset(own.union(checkout.order_ids if checkout is not None else ()))
 
-    def log_task(self, task: Task, *, over: frozenset[Target] = frozenset()) -> Task:
-        """Keeps a new version of a task and logs it. Returns it with its place in the log."""
-        seq = self._next_seq(task.namespace)
-        logged = task.evolve(seq=seq)
-        self.save_task(logged)
+    def log_task(self, task: Task) -> Task:
+        """Keeps a new task and logs it. Returns it with its place in the log."""
+        return self._log(task.evolve(seq=self._next_seq(task.namespace)), 0, NOTHING)
+
+    def log_change(self, task: Task, *, over: frozenset[Target] = NOTHING, **changes: Any) -> Task:
+        """Keeps the next version of a task, with these changes, and logs it. Returns it."""
+        changed = task.evolve(
+            **changes,
+            version=task.version + 1,
+            update_time=self.now,
+            seq=self._next_seq(task.namespace),
+        )
+        return self._log(changed, task.seq, over)
+
+    def _log(self, task: Task, previous_seq: int, over: frozenset[Target]) -> Task:
+        self.tasks[task.namespace, task.task_id] = task
         orders = NO_ORDERS
         if task.order_id is not None or task.checkout_id is not None:
             orders = self.orders_of(task)
         self.events.append(
-            Event(seq, task.namespace, logged, orders, over, previous_seq=task.seq, time=self.now)
+            Event(
+                task.seq,
+                task.namespace,
+                task,
+                orders,
+                over,
+                previous_seq=previous_seq,
+                time=self.now,
+            )
         )
-        return logged
+        return task
 
     def log_over(self, namespace: int, over: frozenset[Target]) -> None:
         """Logs that holders are over without a task's change."""

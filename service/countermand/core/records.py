@@ -34,9 +34,7 @@ class Record:
     def evolve(self, **changes: Any) -> Self:
         """Returns a copy in which the named fields have new values."""
         successor = object.__new__(type(self))
-        fields = successor.__dict__
-        fields.update(self.__dict__)
-        fields.update(changes)
+        object.__setattr__(successor, "__dict__", self.__dict__ | changes)
         return successor
 
 

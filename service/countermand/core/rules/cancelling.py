@@ -1,7 +1,7 @@
 """What all cancels have in common."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from countermand.core.answers import Cancelled
 from countermand.core.caller import Caller
@@ -127,29 +127,27 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
         return join_running_cancel(task, command, draft)
     if task.state is TaskState.PENDING:
         return stop_pending(task, cancellation, draft)
-    return draft.log_task(
-        _named(task, cancellation).evolve(
-            state=TaskState.CANCELLING,
-            version=task.version + 1,
-            deadline_time=draft.now + command.grace_period,
-            update_time=draft.now,
-        )
+    return draft.log_change(
+        task,
+        **_naming(cancellation),
+        state=TaskState.CANCELLING,
+        deadline_time=draft.now + command.grace_period,
     )
 
 
 def stop_pending(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
     """Cancels a covered task that nobody has started."""
-    named = _named(task, cancellation)
+    named = task.evolve(**_naming(cancellation))
     return end_task(named, TaskState.CANCELLED, draft, proof=CancelProof.NEVER_STARTED)
 
 
-def _named(task: Task, cancellation: Cancellation) -> Task:
-    """Returns a task that names its cancellation."""
-    return task.evolve(
-        cancellation_id=cancellation.cancellation_id,
-        cancel_reason=cancellation.reason,
-        cancel_message=cancellation.message,
-    )
+def _naming(cancellation: Cancellation) -> dict[str, Any]:
+    """Returns what a task says of its cancellation."""
+    return {
+        "cancellation_id": cancellation.cancellation_id,
+        "cancel_reason": cancellation.reason,
+        "cancel_message": cancellation.message,
+    }
 
 
 def join_running_cancel(task: Task, command: Cancel, draft: Draft) -> Task:
@@ -166,9 +164,7 @@ def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
     deadline = draft.now + command.grace_period
     if task.deadline_time is not None and task.deadline_time <= deadline:
         return task
-    return draft.log_task(
-        task.evolve(version=task.version + 1, deadline_time=deadline, update_time=draft.now)
-    )
+    return draft.log_change(task, deadline_time=deadline)
 
 
 def accept(

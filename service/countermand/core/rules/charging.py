@@ -50,6 +50,4 @@ def _chargeable(command: BeginCharge | ReportCharge, draft: Draft) -> Task:
 
 
 def _charged(task: Task, charge_state: ChargeState, draft: Draft) -> Task:
-    return draft.log_task(
-        task.evolve(charge_state=charge_state, version=task.version + 1, update_time=draft.now)
-    )
+    return draft.log_change(task, charge_state=charge_state)

@@ -53,17 +53,14 @@ def end_task(
     """
     completed = state is TaskState.COMPLETED
     holders = [leave(holder, draft, completed=completed) for holder in holders_of(task, draft)]
-    ended = draft.log_task(
-        task.evolve(
-            state=state,
-            version=task.version + 1,
-            cancel_proof=proof,
-            failure_message=failure_message,
-            refund_required=not completed and task.charge_state.may_hold_money,
-            fence=task.fence if by_agent else task.fence + 1,
-            update_time=draft.now,
-            end_time=draft.now,
-        ),
+    ended = draft.log_change(
+        task,
+        state=state,
+        cancel_proof=proof,
+        failure_message=failure_message,
+        refund_required=not completed and task.charge_state.may_hold_money,
+        fence=task.fence if by_agent else task.fence + 1,
+        end_time=draft.now,
         over=frozenset(holder.target for holder in holders if holder.over),
     )
     targets = {task.target, *(holder.target for holder in holders)}

@@ -32,15 +32,12 @@ def start_task(command: StartTask, draft: Draft) -> Task:
         raise not_found("task", command.task_id)
     fence = task.fence + 1
     if task.state is TaskState.PENDING:
-        task = draft.log_task(
-            task.evolve(
-                state=TaskState.RUNNING,
-                version=task.version + 1,
-                agent_id=command.agent_id,
-                fence=fence,
-                start_time=draft.now,
-                update_time=draft.now,
-            )
+        task = draft.log_change(
+            task,
+            state=TaskState.RUNNING,
+            agent_id=command.agent_id,
+            fence=fence,
+            start_time=draft.now,
         )
     elif task.state in STOPPABLE and task.agent_id == command.agent_id:
         task = task.evolve(fence=fence)

@@ -43,9 +43,7 @@ _TASK_FIELDS = (
 
 def read_task(row: list[Any]) -> Task:
     """Returns the task of a `{task}` row."""
-    task: Task = object.__new__(Task)
-    fields = task.__dict__
-    fields.update(zip(_TASK_FIELDS, row, strict=True))
+    fields = dict(zip(_TASK_FIELDS, row, strict=True))
     fields["task_id"] = uuid_text(row[2])
     fields["group_id"] = uuid_text(row[3])
     fields["labels"] = json.loads(row[7]) if row[7] != "{}" else {}
@@ -56,6 +54,8 @@ def read_task(row: list[Any]) -> Task:
     fields["refund_required"] = bool(row[19])
     fields["cancel_reason"] = row[24] or ""
     fields["cancel_message"] = row[25] or ""
+    task: Task = object.__new__(Task)
+    object.__setattr__(task, "__dict__", fields)
     return task
 
 
