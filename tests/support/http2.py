@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-DATA, HEADERS, SETTINGS, PING, GOAWAY = 0, 1, 4, 6, 7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
 ACK = END_STREAM = 1
 END_HEADERS = 4
 MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE = 3, 4, 6
@@ -48,8 +48,8 @@ class Http2:
         head = struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream)
         self.write(head + payload)
 
-    def call(self, path: str, request: bytes = b"", **metadata: str) -> int:
-        """Sends a call. Returns the number of its stream."""
+    def open(self, path: str, flags: int = END_HEADERS, **metadata: str) -> int:
+        """Sends how a call begins. Returns the number of its stream."""
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         headers = {
             ":method": "POST",
@@ -60,10 +60,19 @@ class Http2:
             "content-type": "application/grpc",
             **{name.replace("_", "-"): value for name, value in metadata.items()},
         }
-        self.send(HEADERS, END_HEADERS, stream, b"".join(map(_literal, headers.items())))
+        self.send(HEADERS, flags, stream, b"".join(map(literal, headers.items())))
+        return stream
+
+    def call(self, path: str, request: bytes = b"", **metadata: str) -> int:
+        """Sends a call. Returns the number of its stream."""
+        stream = self.open(path, **metadata)
         message = struct.pack(">BI", 0, len(request)) + request
         self.send(DATA, END_STREAM, stream, message)
         return stream
+
+    async def flush(self) -> None:
+        """Waits until most of what was sent is on its way."""
+        await self._writer.drain()
 
     async def read(self) -> Frame | None:
         """Returns the next frame; None if the server has closed the connection."""
@@ -95,7 +104,7 @@ class Http2:
         return frames
 
 
-def _literal(header: tuple[str, str]) -> bytes:
+def literal(header: tuple[str, str]) -> bytes:
     """Encodes a header as HPACK does without its tables."""
     return b"\0" + b"".join(_length(len(text)) + text.encode() for text in header)
 

@@ -19,6 +19,7 @@ from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS, ListenRefused, listen
+from countermand.rpc.memory import give_back
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.public import Public
 from countermand.rpc.servicers.agent import AgentService
@@ -85,6 +86,7 @@ async def _serve(
     address = listen(server, settings)
     await server.start()
     _collect_less_often()
+    giving_back = asyncio.create_task(give_back())
     if not len(app.keyring):
         log.info("made the first API key; it is the next line, and is not shown again")
         print(await app.keyring.create_first(), file=sys.stderr, flush=True)
@@ -96,6 +98,7 @@ async def _serve(
     leaving = asyncio.create_task(told.first.wait())
     await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()
+    giving_back.cancel()
     status = _why(failing)
     public.set_health(serving=False)
     guard.drain()
