@@ -37,6 +37,8 @@ class Inside:
     watchers: Watchers
     address: str
     key: str
+    methods: Mapping[str, Unary | Stream]
+    """By their full names."""
 
     async def no_watchers(self, timeout: float = 10) -> None:
         """Returns when no watch is open any more: nothing signals that, so it looks."""
@@ -87,7 +89,7 @@ async def inside(
         sweeping = asyncio.create_task(watchers.sweep(app.keyring.is_live))
         key = await app.keyring.create_first()
         try:
-            yield Inside(app, guard, watchers, f"127.0.0.1:{port}", key)
+            yield Inside(app, guard, watchers, f"127.0.0.1:{port}", key, methods)
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)

@@ -18,23 +18,28 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
+MOST_VIOLATIONS = 16
+"""How many wrong fields an answer names: it travels in trailers, of which clients take 8 KiB."""
+LONGEST_TEXT = 1000
 
 
 class Form:
-    """Collects what is wrong with a request, so that a caller sees all of it at once."""
+    """Collects what is wrong with a request, so that a caller sees it at once."""
 
     def __init__(self) -> None:
-        self._violations: list[Violation] = []
+        self._violations: dict[str, str] = {}
 
     def reject(self, field: str, description: str) -> None:
-        """Notes that a field is wrong."""
-        self._violations.append(Violation(field, description))
+        """Notes that a field is wrong; of what is wrong with it, the first counts."""
+        if len(self._violations) < MOST_VIOLATIONS:
+            self._violations.setdefault(field, description)
 
     def check(self) -> None:
-        """Raises Refused with one violation per wrong field, if any is wrong."""
+        """Raises Refused with one violation per wrong field, of the first ones, if any is wrong."""
         if self._violations:
-            text = "; ".join(f"{field}: {what}" for field, what in self._violations)
-            raise Refused(Reason.INVALID_REQUEST, text[:2000], violations=tuple(self._violations))
+            found = tuple(Violation(*pair) for pair in self._violations.items())
+            text = "; ".join(f"{field}: {what}" for field, what in found)
+            raise Refused(Reason.INVALID_REQUEST, text[:LONGEST_TEXT], violations=found)
 
     def uuid(self, field: str, text: str) -> str:
         """Reads a UUID that must be there."""
