@@ -29,6 +29,7 @@ from countermand.rpc.wire.render.keys import render_key
 from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.tasks import render_group, render_stop, render_task
 from countermand.rpc.wire.snapshots import CHECKOUT, ORDER
+from countermand.store.contract import StoreFailed
 from countermand.v1 import (
     agent_service_pb2,
     cancellation_pb2,
@@ -106,6 +107,17 @@ async def test_a_method_that_raises_is_internal_with_a_fixed_sentence(tmp_path, 
         assert refusal.metadata == {}
         assert await caller.create()  # the server lives on
     assert SECRET in caplog.text  # the cause goes to the log
+
+
+async def test_a_store_that_cannot_be_read_is_unavailable_and_says_no_more(tmp_path, caplog):
+    async with (
+        inside(tmp_path, replaced=[get_task(raising(StoreFailed(SECRET)))]) as server,
+        server.caller() as caller,
+    ):
+        refusal = await refused(caller.get(new_id()), "STORE_UNAVAILABLE")
+        assert refusal.message == "the store cannot be read; try again"
+        assert await caller.create()
+    assert SECRET in str(caplog.records[0].__dict__)
 
 
 async def test_an_answer_that_cannot_be_encoded_is_internal(tmp_path):

@@ -4,8 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
-from asyncio.subprocess import PIPE
 from contextlib import asynccontextmanager
 
 import grpc
@@ -14,21 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.caller import everything, first_caller, new_id, take
 from tests.support.refusals import refusal_of, refused
-from tests.support.server import Server
+from tests.support.server import Server, run_to_the_end
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SERVICES = [f"countermand.v1.{name}Service" for name in ("Cancellation", "Task", "Agent", "Key")]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-async def run_to_the_end(store, *flags: str) -> tuple[int, str, str]:
-    """Runs a server that is expected to leave by itself: its status, and what it wrote."""
-    command = [sys.executable, "-m", "countermand", "serve", "--store", f"sqlite:///{store}"]
-    process = await asyncio.create_subprocess_exec(*command, *flags, stdout=PIPE, stderr=PIPE)
-    out, err = await asyncio.wait_for(process.communicate(), 20)
-    return process.returncode, out.decode(), err.decode()
 
 
 @asynccontextmanager

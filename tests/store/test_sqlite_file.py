@@ -188,13 +188,14 @@ async def test_a_commit_that_finds_no_room_says_so_and_nothing_was_done(path: Pa
     await keeper.settle_in()
     store = keeper.store
     assert isinstance(store, SqliteStore)
-    assert store._connection is not None
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+    assert store._writer is not None
+    connection = store._writer._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
     with pytest.raises(StoreFailed) as caught:
         await keeper.run(*[create(f"{n:08x}-0000-4000-8000-000000000000") for n in range(1, 900)])
     assert (caught.value.full, caught.value.fatal) == (True, False)
-    store._connection.execute("PRAGMA max_page_count = 100000").fetchone()
+    connection.execute("PRAGMA max_page_count = 100000").fetchone()
     assert await store.task(NS, "00000001-0000-4000-8000-000000000000") is None
     await keeper.run(create(T1))
     await store.close()

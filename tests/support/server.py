@@ -71,6 +71,8 @@ class Server:
         self.program = program
         """The module to run, and its arguments before `serve`."""
         self.environment = environment
+        self.launcher: list[str] = []
+        """The words of a command that starts it, such as that of a tracer."""
         self.address = ""
         self.key = ""
         self.credentials: grpc.ChannelCredentials | None = None
@@ -83,6 +85,7 @@ class Server:
     async def start(self, *flags: str) -> "Server":
         """Starts it, on the same port as before if it ran before, and waits until it is ready."""
         self.process = await asyncio.create_subprocess_exec(
+            *self.launcher,
             sys.executable,
             "-m",
             *self.program,
@@ -152,3 +155,11 @@ async def started(folder: Path, *flags: str, **environment: str) -> AsyncIterato
         yield await server.start(*flags)
     finally:
         await server.kill()
+
+
+async def run_to_the_end(store: Path, *flags: str) -> tuple[int | None, str, str]:
+    """Runs a server that is expected to leave by itself: its status, and what it wrote."""
+    command = [sys.executable, "-m", "countermand", "serve", "--store", f"sqlite:///{store}"]
+    process = await asyncio.create_subprocess_exec(*command, *flags, stdout=PIPE, stderr=PIPE)
+    out, err = await asyncio.wait_for(process.communicate(), READY_SECONDS)
+    return process.returncode, out.decode(), err.decode()

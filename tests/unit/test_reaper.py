@@ -197,6 +197,27 @@ async def test_it_tries_again_after_a_batch_that_the_store_refused(
     assert refused == 3
 
 
+async def test_it_goes_on_when_it_cannot_read_what_is_due(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "RETRY_SLEEP", 0.0)
+    await engine.do(create(T1), start(T1))
+    ended = _end_of(engine, T1)
+    next_due, failures = engine.store.real.next_due, 0
+
+    async def fail() -> int | None:
+        nonlocal failures
+        failures += 1
+        if failures > 3:
+            return await next_due()
+        raise StoreFailed("cannot read")
+
+    monkeypatch.setattr(engine.store, "next_due", fail, raising=False)
+    await engine.do(cancel(T1, grace=SECOND // 10))
+    await asyncio.wait_for(ended, 10)
+    assert failures >= 3
+
+
 async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: Path) -> None:
     clock = HandClock()
     async with running(tmp_path / "store.db", clock=clock) as engine:

@@ -1,6 +1,7 @@
 """The writer: group commit, faults, and turns."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from countermand.core.commands import CreateGroup
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import SECOND
+from countermand.engine.pulse import STANDSTILL
 from countermand.engine.writer import MOST_COMMANDS, Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
@@ -299,6 +301,48 @@ async def test_a_commit_that_hangs_ends_the_writer(tmp_path: Path) -> None:
     assert caught.value.fatal
     assert await _reasons(first) == ["STORE_UNAVAILABLE"]
     await engine.store.close()
+
+
+def _stand_still(seconds: float = STANDSTILL + 0.1) -> None:
+    """Stops the whole loop for longer than may pass unnoticed, as SIGSTOP would."""
+    time.sleep(seconds)
+
+
+async def test_after_a_standstill_every_live_lease_is_renewed_before_anything_else(
+    engine: Engine,
+) -> None:
+    await engine.do(create(T1), start(T1, lease=SECOND))
+    _stand_still()
+    (reaped,) = await engine.do(reap())
+    assert reaped.ended == 0
+    kinds = [type(batch[0]).__name__ for batch in engine.store.batches]
+    assert kinds == ["CreateTask", "RenewAllLeases", "Reap"]
+
+
+async def test_a_standstill_during_the_renewal_is_seen_too(engine: Engine) -> None:
+    await engine.do(create(T1), start(T1, lease=SECOND))
+
+    def stand_still_once(batch: Batch) -> None:
+        engine.store.before = lambda batch: None
+        _stand_still()
+
+    engine.store.before = stand_still_once
+    _stand_still()
+    (reaped,) = await engine.do(reap())
+    assert reaped.ended == 0
+    kinds = [type(batch[0]).__name__ for batch in engine.store.batches]
+    assert kinds == ["CreateTask", "RenewAllLeases", "RenewAllLeases", "Reap"]
+
+
+async def test_of_a_standstill_one_second_counts_to_the_time_of_a_commit(tmp_path: Path) -> None:
+    timeout = STANDSTILL + 0.5
+    async with running(tmp_path / "store.db", commit_timeout=timeout) as engine:
+        first = await _held(engine)
+        _stand_still(timeout + 0.1)
+        await asyncio.sleep(0)  # the timer of the commit has run out
+        engine.store.release()
+        await first
+        await engine.do(create(T1))
 
 
 async def test_closing_commits_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:

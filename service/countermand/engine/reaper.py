@@ -9,7 +9,7 @@ from countermand.core.errors import Refused
 from countermand.core.records import Checkout
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Committed, Writer
-from countermand.store.contract import Store
+from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,19 @@ class Reaper:
         """Reaps for ever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
             try:
-                reaped: Reaped = await self._writer.submit(Reap(0, BATCH))
+                await self._reap()
+                await self._sleep()
             except Refused as refusal:
-                log.warning("reaping failed", extra=fields(reason=refusal.reason))
-                await asyncio.sleep(RETRY_SLEEP)
-                continue
+                await self._retry(refusal.reason)
+            except StoreFailed as failure:
+                await self._retry(str(failure))
+
+    async def _reap(self) -> None:
+        """Ends all that is due."""
+        more = True
+        while more:
+            reaped: Reaped = await self._writer.submit(Reap(0, BATCH))
+            more = reaped.more
             if reaped.ended or reaped.expired:
                 log.info(
                     "tasks were overdue",
@@ -50,8 +58,10 @@ class Reaper:
                 )
             if reaped.too_late:
                 log.info("cancels waited in vain", extra=fields(too_late=reaped.too_late))
-            if not reaped.more:
-                await self._sleep()
+
+    async def _retry(self, reason: str) -> None:
+        log.warning("reaping failed", extra=fields(reason=reason))
+        await asyncio.sleep(RETRY_SLEEP)
 
     async def _sleep(self) -> None:
         """Waits until something is due, or may be."""

@@ -19,6 +19,7 @@ from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
+from countermand.engine.pulse import Pulse
 from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
 
@@ -124,8 +125,10 @@ class Writer:
         self._wake = asyncio.Event()
         self._listeners: list[Listener] = []
         self._closed = False
+        self._pulse = Pulse()
         self._interrupted = False
-        """Whether a commit failed, and none has succeeded since."""
+        """Whether agents could not renew their leases: a commit failed and none has succeeded
+        since, or the process stood still."""
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
@@ -148,13 +151,14 @@ class Writer:
         """Commits until closed and empty. Raises StoreFailed if the store cannot be trusted."""
         taken: list[_Request] = []
         try:
-            while self._queue or not self._closed:
-                if not self._queue:
-                    self._wake.clear()
-                    await self._wake.wait()
-                    continue
-                taken = self._queue.take()
-                await self._commit(taken)
+            with self._pulse:
+                while self._queue or not self._closed:
+                    if not self._queue:
+                        self._wake.clear()
+                        await self._wake.wait()
+                        continue
+                    taken = self._queue.take()
+                    await self._commit(taken)
         finally:
             self._closed = True
             for request in taken + self._queue.drain():
@@ -167,10 +171,11 @@ class Writer:
 
     async def _commit(self, requests: Sequence[_Request]) -> None:
         try:
-            if self._interrupted:
+            while self._was_interrupted():
                 # No agent could renew its lease meanwhile, so none may be found lost for that.
                 await self._run(self._batch([c.RenewAllLeases(0)]))
                 self._interrupted = False
+                log.info("renewed every lease, since no agent could")
             await self._commit_together(requests)
         except StoreFailed as failure:
             self._refuse(requests, failure)
@@ -200,16 +205,27 @@ class Writer:
         return Batch(commands, self._clock.now(), self._ids)
 
     async def _run(self, batch: Batch) -> None:
-        try:
-            await asyncio.wait_for(self._store.commit(batch), self._commit_timeout)
-        except TimeoutError as error:
-            raise StoreFailed(
-                f"a commit took longer than {self._commit_timeout} s", fatal=True
-            ) from error
+        committing = asyncio.ensure_future(self._store.commit(batch))
+        end = self._pulse.awake() + self._commit_timeout
+        # While the process stands still no commit can end, so that time does not count.
+        while (seconds := end - self._pulse.awake()) > 0:
+            done, _ = await asyncio.wait([committing], timeout=seconds)
+            if done:
+                committing.result()
+                return
+        committing.cancel()
+        raise StoreFailed(f"a commit took longer than {self._commit_timeout} s", fatal=True)
+
+    def _was_interrupted(self) -> bool:
+        if self._pulse.stood_still():
+            log.warning("the process stood still")
+            self._interrupted = True
+        return self._interrupted
 
     def _refuse(self, requests: Sequence[_Request], failure: StoreFailed) -> None:
+        if failure.fatal or not self._interrupted:  # One line, however long the disk is full.
+            log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
         self._interrupted = True
-        log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
         for request in requests:
             _settle(request, _refusal(failure))
         if failure.fatal:

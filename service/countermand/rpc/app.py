@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from countermand.core.ids import UuidMaker
@@ -14,7 +14,7 @@ from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
 from countermand.engine.writer import Writer
 from countermand.rpc.keyring import Keyring
-from countermand.store.contract import Store, StoreRefused
+from countermand.store.contract import Store, StoreFailed, StoreRefused
 from countermand.store.sqlite import SqliteStore
 
 SQLITE = "sqlite:///"
@@ -52,36 +52,50 @@ async def running(
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
     What is older than the retention, in microseconds, is removed; None keeps all. Raises
-    StoreRefused. At the end, what was submitted is committed before the store is closed.
+    StoreRefused. At the end, what was submitted is committed before the store is closed; raises
+    StoreFailed if it cannot be. Then the store stays open, since a thread may hang in it, and the
+    process should leave.
     """
     clock = Clock()
     store = open_store(url)
     app = App(store, clock)
     try:
         await store.open(clock.now())
-        writing = asyncio.create_task(app.writer.run(), name="writer")
+        async with _running_parts(app, retention) as failing:
+            yield app, failing
+    except StoreFailed:
+        raise
+    except BaseException:
+        await store.close()
+        raise
+    else:
+        await store.close()
+
+
+@asynccontextmanager
+async def _running_parts(app: App, retention: int | None) -> AsyncIterator[asyncio.Task[None]]:
+    writing = asyncio.create_task(app.writer.run(), name="writer")
+    helpers: list[asyncio.Task[None]] = []
+    try:
         await app.keyring.load()
-        helpers = [
+        helpers += [
             asyncio.create_task(app.reaper.run(), name="reaper"),
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
             asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
         if retention is not None:
-            purger = Purger(app.writer, clock, retention)
+            purger = Purger(app.writer, app.clock, retention)
             helpers.append(asyncio.create_task(purger.run(), name="purger"))
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
-        try:
-            yield app, failing
-        finally:
-            for task in (failing, *helpers):
-                task.cancel()
-            await app.keyring.note_uses()
-            app.writer.close()
-            with suppress(Exception):
-                await writing
-            await asyncio.gather(failing, *helpers, return_exceptions=True)
+        helpers.append(failing)
+        yield failing
     finally:
-        await store.close()
+        for task in helpers:
+            task.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        await app.keyring.note_uses()
+        app.writer.close()
+        await writing
 
 
 async def _first_end(tasks: list[asyncio.Task[None]]) -> None:

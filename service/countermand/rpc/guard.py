@@ -22,6 +22,7 @@ from countermand.rpc.keyring import Keyring, Principal
 from countermand.rpc.limits import CallLimits, LineLimit
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.status import render
+from countermand.store.contract import StoreFailed
 from countermand.telemetry.calls import CallTrace
 from countermand.telemetry.conventions import PEER_ADDRESS, peer_attributes
 from countermand.telemetry.logs import fields
@@ -235,6 +236,9 @@ def _refusal_of(error: BaseException) -> Refused | None:
             return None
         # It arose inside: without a status of ours, the client would wait for its own deadline.
         return unavailable("the call was broken off; try again")
+    if isinstance(error, StoreFailed):
+        log.error("a reading failed", extra=fields(cause=str(error)))
+        return unavailable("the store cannot be read; try again")
     if isinstance(error, Exception):
         log.error("a call failed unexpectedly", exc_info=error)
         return Refused(Reason.INTERNAL, "internal error")

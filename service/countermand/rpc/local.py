@@ -11,6 +11,7 @@ from countermand.rpc.app import running
 from countermand.rpc.keyring import Principal
 from countermand.rpc.method import Call, Unary
 from countermand.rpc.servicers.key import KeyService
+from countermand.store.contract import StoreFailed, StoreRefused
 
 OPERATOR = Call(Principal("", 0, frozenset(SCOPES)), TraceContext("0" * 32, "0" * 16, False))
 """Whoever may open the file: there may be no key yet to show."""
@@ -31,6 +32,9 @@ class LocalKeys:
 
 @asynccontextmanager
 async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
-    """Opens a store for its keys. Raises StoreRefused if a server has it open."""
-    async with running(store) as (app, _):
-        yield LocalKeys(KeyService(app.keyring, app.clock))
+    """Opens a store for its keys. Raises StoreRefused if a server has it open, or it fails."""
+    try:
+        async with running(store) as (app, _):
+            yield LocalKeys(KeyService(app.keyring, app.clock))
+    except StoreFailed as failure:
+        raise StoreRefused(f"the store {store} failed: {failure}") from failure

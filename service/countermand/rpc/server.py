@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import grpc
 
 from countermand import __version__
+from countermand.core.errors import Refused
 from countermand.core.ids import SCOPES
 from countermand.core.retention import DAY
 from countermand.rpc.app import App, running
@@ -30,7 +31,7 @@ from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.rpc.settings import Settings
 from countermand.rpc.story import Storyteller
-from countermand.store.contract import StoreRefused
+from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
 from countermand.telemetry.tracing import Tracing
 
@@ -57,6 +58,12 @@ async def serve(settings: Settings) -> int:
     except (StoreRefused, ListenRefused) as refusal:
         print(f"countermand: {refusal}", file=sys.stderr)
         return 1
+    except Refused as refusal:  # The first key could not be made; the server is half started.
+        print(f"countermand: {refusal.message}", file=sys.stderr)
+        _leave(1)
+    except StoreFailed as failure:
+        log.critical("cannot write any more, and leave", exc_info=failure)
+        _leave(1)
     finally:
         await asyncio.to_thread(tracing.shutdown)
 
@@ -105,7 +112,7 @@ async def _serve(
     app.watchers.end_all(draining)
     log.info("draining", extra=fields(seconds=settings.drain_timeout))
     await _stop(server, 1.0 if status else settings.drain_timeout, told)
-    if status:
+    if status or told.second.is_set():
         _leave(status)
     return status
 

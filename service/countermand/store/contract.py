@@ -12,7 +12,7 @@ from countermand.core.states import CancellationState, SummaryKey, TaskState
 
 
 class StoreFailed(Exception):
-    """A commit did not happen, or nobody can say whether it did.
+    """A commit did not happen, or nobody can say whether it did; or a reading was not possible.
 
     What the caller may believe is in the attributes; the text is for the log alone.
     """
@@ -115,6 +115,8 @@ class LogPage(NamedTuple):
 class Store(Protocol):
     """A durable store. Every reading shows only what is committed and synced.
 
+    A reading raises StoreFailed if the disk fails or the store is damaged; others may go well.
+
     A namespace is the number of one tenant and environment. A reading of what does not exist
     there, be it unknown or another namespace's, is None.
 
@@ -131,7 +133,9 @@ class Store(Protocol):
     async def open(self, now: int) -> None:
         """Opens the store, brings its schema up to date and renews every live lease from `now`.
 
-        Raises StoreRefused if another server has it open, or a newer program wrote it.
+        All that it shows from then on is on disk. On a full disk, which can still be read, the
+        leases are renewed with the first commit. Raises StoreRefused, and leaves the store as it
+        was, if another server has it open, a newer or another program wrote it, or it is damaged.
         """
 
     async def close(self) -> None:

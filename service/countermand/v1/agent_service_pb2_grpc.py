@@ -38,13 +38,15 @@ class AgentServiceStub:
     did not make raises the fence, so that the agent's late word is refused.
 
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, it first renews
-    every live lease to its full duration, since no agent could.
+    at the latest from its next Heartbeat. When a server starts, when its store
+    was unavailable, and when it stood still for a second or more, it first renews
+    every live lease to its full duration, since no agent could; deadlines are not
+    moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
     """
 
     def __init__(self, channel):
@@ -93,13 +95,15 @@ class AgentServiceServicer:
     did not make raises the fence, so that the agent's late word is refused.
 
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, it first renews
-    every live lease to its full duration, since no agent could.
+    at the latest from its next Heartbeat. When a server starts, when its store
+    was unavailable, and when it stood still for a second or more, it first renews
+    every live lease to its full duration, since no agent could; deadlines are not
+    moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
     """
 
     def StartTask(self, request, context):
@@ -218,13 +222,15 @@ class AgentService:
     did not make raises the fence, so that the agent's late word is refused.
 
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, it first renews
-    every live lease to its full duration, since no agent could.
+    at the latest from its next Heartbeat. When a server starts, when its store
+    was unavailable, and when it stood still for a second or more, it first renews
+    every live lease to its full duration, since no agent could; deadlines are not
+    moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`.
     """
 
     @staticmethod

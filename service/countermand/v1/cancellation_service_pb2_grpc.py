@@ -44,11 +44,11 @@ class CancellationServiceStub:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
-    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
-    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
-    accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each
+    carries a google.rpc.ErrorInfo; match on its reason, never on text.
+    UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open whether a
+    cancel was accepted: repeat it with the same request_id.
 
     A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
     and the RetryInfo says when there is room for one. A call, but not a watch,
@@ -128,11 +128,11 @@ class CancellationServiceServicer:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
-    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
-    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
-    accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each
+    carries a google.rpc.ErrorInfo; match on its reason, never on text.
+    UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open whether a
+    cancel was accepted: repeat it with the same request_id.
 
     A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
     and the RetryInfo says when there is room for one. A call, but not a watch,
@@ -403,11 +403,11 @@ class CancellationService:
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
-    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED`, UNAVAILABLE
-    `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each carries a
-    google.rpc.ErrorInfo; match on its reason, never on text. UNAVAILABLE,
-    DEADLINE_EXCEEDED and a broken connection leave open whether a cancel was
-    accepted: repeat it with the same request_id.
+    `INVALID_REQUEST`, RESOURCE_EXHAUSTED `RATE_LIMITED` or `STORE_FULL`,
+    UNAVAILABLE `STORE_UNAVAILABLE` or `DRAINING`, and INTERNAL `INTERNAL`. Each
+    carries a google.rpc.ErrorInfo; match on its reason, never on text.
+    UNAVAILABLE, DEADLINE_EXCEEDED and a broken connection leave open whether a
+    cancel was accepted: repeat it with the same request_id.
 
     A call above one of its key's limits is `RATE_LIMITED`; nothing was looked at,
     and the RetryInfo says when there is room for one. A call, but not a watch,

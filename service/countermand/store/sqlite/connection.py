@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
+from countermand.store.sqlite.failures import open_failed
+from countermand.store.sqlite.inspection import check_identity
 from countermand.store.sqlite.shrinking import MOST_BYTES
 from countermand.store.sqlite.statements import migrations
 
@@ -56,6 +58,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             )
             # Closing rolls back what a broken migration left open, and frees the file.
             undo.callback(connection.close)
+            check_identity(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -65,7 +68,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.execute(f"PRAGMA journal_size_limit = {MOST_BYTES}")
             migrate(connection)
         except sqlite3.Error as error:
-            raise StoreRefused(f"cannot open the store {path}: {error}") from error
+            raise open_failed(path, error) from error
         undo.pop_all()
     return connection
 
@@ -87,12 +90,6 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 def migrate(connection: sqlite3.Connection) -> None:
     """Applies the steps that the file has not seen, each in a transaction of its own."""
     (applied,) = connection.execute("PRAGMA user_version").fetchone()
-    steps = migrations()
-    if applied > steps[-1][0]:
-        raise StoreRefused(
-            f"the store has schema {applied}, which a newer program wrote; "
-            f"this one knows {steps[-1][0]}"
-        )
-    for number, sql in steps:
+    for number, sql in migrations():
         if number > applied:
             connection.executescript(f"BEGIN;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")

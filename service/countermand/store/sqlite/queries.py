@@ -20,12 +20,14 @@ class Queries:
         self._connection = connection
 
     def snapshot_begin(self) -> None:
-        """Begins a reading: everything until the end is one moment of the store."""
-        self._connection.execute("BEGIN")
+        """Begins a reading, unless one goes on: all until the end is one moment of the store."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
 
     def snapshot_end(self) -> None:
         """Ends a reading. A reader that stays in one keeps the log from being recycled."""
-        self._connection.execute("ROLLBACK")
+        if self._connection.in_transaction:  # A statement that failed may have ended it.
+            self._connection.execute("ROLLBACK")
 
     def _one(self, name: str, parameters: Any) -> list[Any] | None:
         found = self._connection.execute(statements()[name], parameters).fetchone()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from countermand.store.contract import StoreFailed
 from countermand.store.sqlite.connection import connect_reader
+from countermand.store.sqlite.failures import read_failed
 from countermand.store.sqlite.reading import Reader
 
 Result = TypeVar("Result")
@@ -87,13 +88,12 @@ class Readers:
         """Returns the answers of a batch; an exception stands for a reading that failed."""
         try:
             reader = self._reader()
-            reader.snapshot_begin()
             try:
                 return [_read_one(one, reader) for one in batch]
             finally:
                 reader.snapshot_end()
         except sqlite3.Error as error:
-            return [_failed(error) for _ in batch]
+            return [read_failed(error) for _ in batch]
 
     def _reader(self) -> Reader:
         reader: Reader | None = getattr(self._local, "reader", None)
@@ -108,19 +108,16 @@ def _read_one(reading: _Reading, reader: Reader) -> Any:
     if reading.answer.cancelled():
         return None
     try:
+        reader.snapshot_begin()
         return reading.read(reader)
     except sqlite3.Error as error:
-        return _failed(error)
+        return read_failed(error)
     except Exception as error:
         return error
 
 
 def _closed() -> StoreFailed:
     return StoreFailed("cannot read: the store was closed")
-
-
-def _failed(error: sqlite3.Error) -> StoreFailed:
-    return StoreFailed(f"cannot read: {error}")
 
 
 def _settle(answered: list[tuple[_Reading, Any]]) -> None:

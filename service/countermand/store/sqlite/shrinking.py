@@ -27,7 +27,10 @@ class WriteAheadLog:
         Readings that begin meanwhile do without the log, so it waits for those under way alone.
         What does not succeed is tried again when the log has grown by as much.
         """
-        size = os.stat(self._path).st_size
+        try:
+            size = os.stat(self._path).st_size
+        except OSError:
+            return  # The commit stands, whatever became of the file's name.
         if size > self._limit:
             self._limit = MOST_BYTES if _empty(connection) else size + MOST_BYTES
 

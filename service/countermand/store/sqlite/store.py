@@ -1,12 +1,10 @@
 """The store on one SQLite file."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
@@ -25,19 +23,11 @@ from countermand.store.contract import (
     StoreFailed,
     TaskPage,
 )
-from countermand.store.sqlite.connection import connect_writer, lock
+from countermand.store.sqlite.failures import open_failed, write_failed
+from countermand.store.sqlite.file import StoreFile
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.shrinking import WriteAheadLog
 from countermand.store.sqlite.writing import Writer
-
-FULL_CODES = {sqlite3.SQLITE_FULL}
-BROKEN_CODES = {
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-}
 
 
 class SqliteStore:
@@ -52,7 +42,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock: int | None = None
+        self._file = StoreFile(path)
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         self._log = WriteAheadLog(path)
@@ -67,22 +57,20 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._writing, self._open, now)
 
     def _open(self, now: int) -> None:
-        self._lock = lock(self._path)
-        self._connection = connect_writer(self._path)
-        self._writer = Writer(self._connection)
-        self._writer.renew_leases(now)
+        self._connection = self._file.open()
+        try:
+            self._writer = Writer(self._connection)
+            self._writer.renew_leases(now)
+        except sqlite3.Error as error:
+            self._file.distrust()
+            raise open_failed(self._path, error) from error
 
     async def close(self) -> None:
         """See the contract."""
         self._quick.close()
         self._long.close()
         self._writing.shutdown(wait=True)
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._file.close()
 
     async def commit(self, batch: Batch) -> None:
         """See the contract."""
@@ -97,7 +85,10 @@ class SqliteStore:
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
         except sqlite3.Error as error:
-            raise _failure(error) from error
+            failure = write_failed(error)
+            if failure.fatal:
+                self._file.distrust()
+            raise failure from error
 
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """See the contract."""
@@ -187,11 +178,3 @@ class SqliteStore:
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""
         return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
-
-
-def _failure(error: sqlite3.Error) -> Any:
-    """Says what a failed commit means: full, broken, or a fault of ours."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in FULL_CODES:
-        return StoreFailed(f"the disk is full: {error}", full=True)
-    return StoreFailed(str(error), fatal=code in BROKEN_CODES)

@@ -1,6 +1,9 @@
 -- Everything belongs to a namespace: one tenant and environment, as a number.
 -- Times are microseconds since the Unix epoch. UUIDs are their 16 bytes; other ids are text.
 
+-- "Cmnd": by this the program knows its own files.
+PRAGMA application_id = 0x436D6E64;
+
 CREATE TABLE namespaces (
     namespace_no INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,

@@ -1,0 +1,51 @@
+"""The pulse: notices that this process stood still, as when it or its machine was stopped."""
+
+import asyncio
+import time
+
+INTERVAL = 0.25
+STANDSTILL = 1.0
+"""Seconds without a beat that count. No lease is shorter, so none can end unnoticed in one."""
+
+
+class Pulse:
+    """Beats while it is used in a `with`, and remembers when it missed beats."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._awake = 0.0
+        self._stood_still = False
+        self._beating: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._last = time.monotonic()
+        self._beating = asyncio.create_task(self._beat_on(), name="pulse")
+
+    def __exit__(self, *_: object) -> None:
+        assert self._beating is not None
+        self._beating.cancel()
+
+    def stood_still(self) -> bool:
+        """Whether the process stood still since this was last asked.
+
+        It is true from the first moment after, whatever was woken first.
+        """
+        self._beat()
+        found, self._stood_still = self._stood_still, False
+        return found
+
+    def awake(self) -> float:
+        """Returns the seconds that passed, of which a standstill, however long, is but one."""
+        self._beat()
+        return self._awake
+
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            self._beat()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        passed, self._last = now - self._last, now
+        self._stood_still |= passed >= STANDSTILL
+        self._awake += min(passed, STANDSTILL)

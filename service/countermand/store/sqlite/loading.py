@@ -1,0 +1,161 @@
+"""What a batch wants, loaded in its transaction. Runs on the writer's thread."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
+from countermand.core.log import Event
+from countermand.core.records import Group, Holder, Order, Target, Task
+from countermand.core.retention import Found, Leftover, Search, Spot
+from countermand.core.rows import Id, Loaded, Overdue, Wanted
+from countermand.store.sqlite import rows
+from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
+from countermand.store.sqlite.statements import statements
+
+Record = TypeVar("Record")
+
+
+class Loader:
+    """Loads rows on the one connection that writes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.listed: dict[Target, tuple[str, ...]] = {}
+        """The checkouts of each order as this transaction found them."""
+
+    def load(self, wanted: Wanted, now: int) -> Loaded:
+        """Returns what is wanted, as far as it exists."""
+        overdue, due = self._load_overdue(now, wanted.overdue) if wanted.overdue else (None, [])
+        return Loaded(
+            tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
+            holders=self._load_holders(wanted.holders),
+            members=self._load_members(wanted.members),
+            subgroups=self._load_subgroups(list(wanted.subgroups)),
+            carts=self._read("load_carts", list(wanted.carts), rows.read_cart),
+            agents=self._read("load_agents", list(wanted.agents), rows.read_agent),
+            cancellations=self._read(
+                "load_cancellations", _uuid_ids(wanted.cancellations), rows.read_cancellation
+            ),
+            early_cancels=self._read(
+                "load_early_cancels", _uuid_ids(wanted.early_cancels), rows.read_cancellation
+            ),
+            request_ids=self._read(
+                "load_request_ids", _uuid_ids(wanted.request_ids), rows.read_request_id
+            ),
+            keys=self._read("load_keys", [(key,) for key in wanted.keys], rows.read_key),
+            positions=self._read(
+                "load_positions", [(number,) for number in wanted.namespaces], _pair
+            ),
+            overdue=overdue,
+            found=self._search(wanted.search) if wanted.search else None,
+        )
+
+    def _load_holders(self, wanted: set[Target]) -> list[Holder]:
+        found: list[Holder] = []
+        for kind, targets in by_kind(wanted).items():
+            scope, read, _ = rows.HOLDER_ROWS[kind]
+            ids: list[Parameters] = [
+                (target.namespace, rows.id_value(target)) for target in targets
+            ]
+            found.extend(self._read(f"load_{scope}", ids, read))
+        for holder in found:
+            if isinstance(holder, Order):
+                self.listed[holder.target] = holder.checkout_ids
+        return found
+
+    def _load_members(self, wanted: set[Target]) -> Iterable[tuple[Target, list[Task]]]:
+        members: dict[Target, list[Task]] = {target: [] for target in wanted}
+        for kind, targets in by_kind(wanted).items():
+            name = f"load_members_{rows.HOLDER_ROWS[kind].scope}"
+            for place, task in self._read(name, _places(targets), _placed(rows.read_task)):
+                members[targets[place]].append(task)
+        for tasks in members.values():
+            tasks.sort(key=lambda task: task.number)
+        return members.items()
+
+    def _load_subgroups(self, orders: list[Target]) -> Iterable[tuple[Target, list[Group]]]:
+        groups: dict[Target, list[Group]] = {target: [] for target in orders}
+        found = self._read("load_subgroups", _places(orders), _placed(rows.read_group))
+        for place, group in found:
+            groups[orders[place]].append(group)
+        for subgroups in groups.values():
+            subgroups.sort(key=lambda group: (group.create_time, group.group_id))
+        return groups.items()
+
+    def _load_overdue(self, now: int, limit: int) -> tuple[Overdue, list[Task]]:
+        """Returns what has run out, and the rows of its tasks, which will be wanted next."""
+
+        def found(name: str, time: int = now) -> list[list[Any]]:
+            (value,) = self._connection.execute(statements()[name], (time, limit)).fetchone()
+            rows_found: list[list[Any]] = json.loads(value)
+            return rows_found
+
+        late = [rows.read_task(row) for row in found("load_late_tasks")]
+        orphans = [rows.read_task(row) for row in found("load_orphans")]
+        expired = [rows.read_task(row) for row in found("load_expired_tasks")]
+        agents = _ids(found("load_lost_agents")) if len(orphans) < limit else []
+        checkouts = _ids(found("load_expired_checkouts"))
+        early = _with_text(found("load_late_early_cancels", now - EARLY_CANCEL_LIFETIME))
+        parts = (late, orphans, agents, expired, checkouts, early)
+        more = limit in [len(part) for part in parts]
+        tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))
+        overdue = Overdue(tasks, agents, _keys(expired), checkouts, early, more)
+        return overdue, [*late, *orphans, *expired]
+
+    def _search(self, search: Search) -> Found:
+        (value,) = self._connection.execute(
+            statements()[f"load_old_{search.kind.lower()}"],
+            {"before": search.before, "limit": search.limit, **search.after._asdict()},
+        ).fetchone()
+        found = sorted(json.loads(value), key=lambda row: (row[2], row[3]))
+        after = Spot(*found[-1][2:]) if len(found) == search.limit else None
+        if search.kind is Leftover.EVENT:
+            events = [Event(seq, namespace, None, time=time) for namespace, _, time, seq in found]
+            return Found([], events, after)
+        by_uuid = search.kind in (Leftover.TASK, Leftover.GROUP, Leftover.CANCELLATION)
+        return Found(_with_text(found) if by_uuid else _ids(found), [], after)
+
+    def _read(
+        self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
+    ) -> list[Record]:
+        found: list[Record] = []
+        for cursor in run_in_chunks(self._connection, name, wanted):
+            (value,) = cursor.fetchone()
+            found.extend(map(read, json.loads(value)))
+        return found
+
+
+def _places(targets: Sequence[Target]) -> list[Parameters]:
+    """Returns rows of targets with their places in the list, by which what they hold is told."""
+    return [
+        (place, target.namespace, rows.id_value(target)) for place, target in enumerate(targets)
+    ]
+
+
+def _placed(
+    read: Callable[[list[Any]], Record],
+) -> Callable[[list[Any]], tuple[int, Record]]:
+    return lambda row: (row[0], read(row[1:]))
+
+
+def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
+    return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
+
+
+def _ids(found: list[list[Any]]) -> list[Id]:
+    return [(namespace, id) for namespace, id, *_ in found]
+
+
+def _with_text(found: list[list[Any]]) -> list[Id]:
+    return [(namespace, str(rows.uuid_text(digits))) for namespace, digits, *_ in found]
+
+
+def _keys(tasks: Iterable[Task]) -> list[Id]:
+    return [(task.namespace, task.task_id) for task in tasks]
+
+
+def _pair(row: list[int]) -> tuple[int, int]:
+    first, second = row
+    return first, second

@@ -1,0 +1,19 @@
+"""`countermand` with a store that never syncs: what a test of power cuts must be able to tell."""
+
+import sqlite3
+from pathlib import Path
+
+from countermand.cli.main import app_entry
+from countermand.store.sqlite import file
+from countermand.store.sqlite.connection import connect_writer
+
+
+def _connect_without_sync(path: Path) -> sqlite3.Connection:
+    connection = connect_writer(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+if __name__ == "__main__":
+    file.connect_writer = _connect_without_sync
+    app_entry()
