@@ -269,24 +269,14 @@ async def test_every_command_works_over_mutual_tls(
     await finish(demo)
 
 
-async def test_a_command_says_what_is_wrong_with_its_connection(
-    server: Server, authority: Authority, pair: Pair, tmp_path: Path
-):
+async def test_a_command_says_what_is_wrong_with_its_connection(server: Server, tmp_path: Path):
     command = Command(COUNTERMAND_SERVER=server.address, COUNTERMAND_API_KEY=server.key)
-    other = authority.issue("other", "other.example")
-    (tmp_path / "junk.pem").write_text("junk")
-    trusting = ("--tls-ca", str(authority.file))
-    pem = [str(tmp_path / name) for name in ("junk.pem", "missing.pem")]
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
     for flags, status, said in (
         (("--tls",), 3, "CERTIFICATE_VERIFY_FAILED"),
-        (("--tls-ca", pem[0]), 1, "has no certificates in PEM"),
-        (("--tls-ca", pem[1]), 1, "cannot read"),
-        ((*trusting, "--tls-cert", str(pair.cert)), 2, "--tls-cert and --tls-key belong together"),
-        (
-            (*trusting, "--tls-cert", str(pair.cert), "--tls-key", str(other.key)),
-            1,
-            "is not the key of",
-        ),
+        (("--tls-ca", str(junk)), 1, "has no certificates in PEM"),
+        (("--tls-cert", str(junk)), 2, "--tls-cert and --tls-key belong together"),
     ):
         result = await command("keys", "list", *flags)
         assert (result.status, result.out) == (status, "")
@@ -327,35 +317,13 @@ async def test_grpcurl_works_over_mutual_tls(mutual: Server, authority: Authorit
     ("flags", "status", "said"),
     [
         (("--tls-cert", "{cert}"), 2, "--tls-cert and --tls-key belong together"),
-        (("--tls-key", "{key}"), 2, "--tls-cert and --tls-key belong together"),
-        (("--tls-client-ca", "{ca}"), 2, "--tls-client-ca needs --tls-cert and --tls-key"),
-        (("--insecure", "--tls-cert", "{cert}", "--tls-key", "{key}"), 2, "contradict each other"),
         (("--tls-cert", "{cert}", "--tls-key", "{ca}"), 1, "is not PEM, or the key is encrypted"),
-        (("--tls-cert", "{key}", "--tls-key", "{key}"), 1, "is not PEM, or the key is encrypted"),
-        (("--tls-cert", "{cert}", "--tls-key", "{other}"), 1, "is not the key of"),
-        (("--tls-cert", "{cert}", "--tls-key", "missing.key"), 1, "cannot read missing.key"),
-        (
-            ("--tls-cert", "{cert}", "--tls-key", "{key}", "--tls-client-ca", "{key}"),
-            1,
-            "has no certificates in PEM",
-        ),
-        (
-            ("--tls-cert", "{cert}", "--tls-key", "{key}", "--tls-client-ca", "missing.pem"),
-            1,
-            "cannot read missing.pem",
-        ),
     ],
 )
 async def test_what_cannot_be_meant_or_read_keeps_the_server_from_starting(
     authority: Authority, pair: Pair, tmp_path: Path, flags, status: int, said: str
 ):
-    files = {
-        "cert": pair.cert,
-        "key": pair.key,
-        "ca": authority.file,
-        "other": authority.issue("other", LOCAL).key,
-    }
-    chosen = [flag.format(**files) for flag in flags]
+    chosen = [flag.format(cert=pair.cert, ca=authority.file) for flag in flags]
     store = f"sqlite:///{tmp_path / 'x.db'}"
     result = await Command()("serve", "--listen", "127.0.0.1:0", "--store", store, *chosen)
     assert (result.status, result.out) == (status, "")
