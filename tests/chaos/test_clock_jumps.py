@@ -74,7 +74,7 @@ async def test_jumps_of_the_clock_of_a_running_server_change_nothing(tmp_path, c
     async with under_a_false_clock(tmp_path) as (server, jump), first_caller(server) as caller:
         faithful = await caller.running("faithful", lease=60)
         times, ids = [], []
-        for offset in (0, HOUR, -HOUR, HOUR, 0):
+        for offset in (0, HOUR, -HOUR):
             jump(offset)
             await refused(caller.get(new_id()), "TASK_NOT_FOUND")  # writes a line to the log
             held = await caller.running(lease=60)
@@ -94,7 +94,7 @@ async def test_jumps_of_the_clock_of_a_running_server_change_nothing(tmp_path, c
         assert listed == ids[::-1]
         seen = logged_times(server)
         assert (max(seen) - min(seen)).total_seconds() > HOUR  # it did jump
-    chaos_report("clock that jumps", 5, 25, 0)
+    chaos_report("clock that jumps", 2, 15, 0)
 
 
 async def test_a_clock_that_was_set_back_by_the_restart_sticks_nothing(tmp_path, chaos_report):

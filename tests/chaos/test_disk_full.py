@@ -3,6 +3,7 @@
 The short round fills the disk once; the full one again and again.
 """
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -111,12 +112,16 @@ async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first
     async with serving(disk) as server, first_caller(server) as caller:
         faithful = await caller.running("faithful", lease=2)
         gone = await caller.running("gone", lease=2)
+        due = await caller.running("present", lease=600)
+        await caller.cancel(due.task_id, grace=1)
         disk.fill()
         await write_until_refused(caller, Ledger(), 1)
-        # Their leases end, and the reaper cannot say so.
+        # What is due cannot be ended, and leases end that nobody can renew.
         await until(lambda: any('"event": "reaping failed"' in line for line in server.log))
         await refused(caller.heartbeat("faithful", lease=600), "STORE_FULL")
+        await asyncio.sleep(2)
         disk.free()
+        assert (await caller.ended(due.task_id)).state == CANCELLED
         await caller.heartbeat("faithful", lease=600)
         assert (await caller.ended(gone.task_id)).state == FAILED
         assert (await caller.get(faithful.task_id)).state == RUNNING
@@ -196,6 +201,7 @@ async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_ro
         held = await caller.running()
     assert await server.stop() == 0
     before = (disk.folder / "countermand.db").read_bytes()
+    server.log.clear()
     disk.fill()
     with pytest.raises(RuntimeError, match=NO_ROOM):
         await server.start()

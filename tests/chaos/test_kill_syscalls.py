@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 CALLS = 300
-CHOSEN = range(CALLS) if FULL else (2, 9, 60, 118, 150, 200, 250, 299)
+CHOSEN = range(CALLS) if FULL else (2, 9, 60, 150, 220, 299)
 KINDS = "pwrite64,fdatasync,fsync,ftruncate,unlink"
 
 
