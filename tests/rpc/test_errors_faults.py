@@ -161,7 +161,7 @@ async def test_a_fault_in_the_store_is_internal(tmp_path):
     async with inside(tmp_path) as server, server.caller() as caller:
         task = await caller.create()
         await server.app.store.close()
-        refusal = await refused(caller.get(task.task_id), "INTERNAL")
+        refusal = await refused(caller.cancel(task.task_id), "INTERNAL")
         assert refusal.message == "an internal error; it was logged, and may be tried again"
 
 

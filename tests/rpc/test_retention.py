@@ -134,7 +134,7 @@ async def test_what_lives_has_its_whole_history(aged: Aged) -> None:
 
 
 async def test_the_log_says_how_long_what_is_kept_and_what_was_removed(aged: Aged) -> None:
-    assert (await logged(aged.server, "what has ended is kept"))["days"] == 1
+    assert (await logged(aged.server, "serving"))["retention_days"] == 1
     removed = await logged(aged.server, REMOVED)
     names = ("tasks", "groups", "checkouts", "orders", "carts")
     assert [removed[name] for name in names] == [5, 1, 1, 1, 1]
@@ -177,7 +177,7 @@ async def test_without_the_option_what_ended_is_kept_for_30_days(tmp_path: Path)
     server, story = Server(tmp_path), Story()
     async with serving(server) as caller:
         await story.play(caller)
-        assert (await logged(server, "what has ended is kept"))["days"] == 30
+        assert (await logged(server, "serving"))["retention_days"] == 30
     grow_older(server, 24 * 30 + 1)
     async with serving(server) as caller:
         await logged(server, REMOVED)

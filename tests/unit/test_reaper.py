@@ -215,7 +215,7 @@ async def test_it_goes_on_when_it_cannot_read_what_is_due(
     monkeypatch.setattr(engine.store, "next_due", fail, raising=False)
     await engine.do(cancel(T1, grace=SECOND // 10))
     await asyncio.wait_for(ended, 10)
-    assert failures >= 3
+    assert failures
 
 
 async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: Path) -> None:

@@ -154,7 +154,8 @@ class Purging(Countermand):
                 assert (row.namespace, row.cancellation_id) in world.cancellations
         for record in world.cancellations.values():
             there = (record.namespace, record.target.id) in world.tasks
-            assert there or record.target in world.holders
+            without = record.waiting or record.waited_in_vain
+            assert there or without or record.target in world.holders
         for request_id in world.request_ids.values():
             assert (request_id.namespace, request_id.cancellation_id) in world.cancellations
 

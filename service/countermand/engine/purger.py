@@ -6,7 +6,7 @@ import logging
 from countermand.core.answers import Purged
 from countermand.core.commands import Purge
 from countermand.core.errors import Refused
-from countermand.core.retention import DAY, Leftover, Search, Spot
+from countermand.core.retention import Leftover, Search, Spot
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.telemetry.logs import fields
@@ -34,7 +34,6 @@ class Purger:
 
     async def run(self) -> None:
         """Purges for ever. It ends only by being cancelled, or by an exception that is a fault."""
-        log.info("what has ended is kept", extra=fields(days=self._retention / DAY))
         while True:
             await self.purge()
             await asyncio.sleep(INTERVAL)

@@ -99,8 +99,15 @@ async def _serve(
         print(await app.keyring.create_first(), file=sys.stderr, flush=True)
     public.set_health(serving=True)
     print(f"listening on {address}", flush=True)
-    encrypted = settings.tls_cert is not None
-    log.info("serving", extra=fields(address=address, store=app.store.name, encrypted=encrypted))
+    log.info(
+        "serving",
+        extra=fields(
+            address=address,
+            store=app.store.name,
+            encrypted=settings.tls_cert is not None,
+            retention_days=settings.retention,
+        ),
+    )
 
     leaving = asyncio.create_task(told.first.wait())
     await asyncio.wait([leaving, failing], return_when=asyncio.FIRST_COMPLETED)
