@@ -21,7 +21,7 @@ from countermand.core.rules import charging, reaping
 from countermand.core.states import CancelProof, ChargeState, TargetKind, TaskState
 from countermand.engine.hub import Hub
 from countermand.rpc.servicers import cancellation
-from countermand.store.sqlite import readers, store
+from countermand.store.sqlite import file, readers
 from countermand.store.sqlite.writing import Writer
 from tests.chaos.robustness.unsynced import note_writes
 
@@ -138,7 +138,7 @@ def acknowledged_before_sync() -> None:
 
         return connected
 
-    replace(store, "connect_writer", hasty)
+    replace(file, "connect_writer", hasty)
 
 
 def lost_request_id() -> None:
