@@ -56,7 +56,7 @@ async def calls_of(folder: Path) -> list[tuple[str, int]]:
     server.launcher = tracer(folder, "-o", str(trace))
     await live(server, Ledger())
     await server.kill()
-    kinds = re.findall(r"^\d+ (\w+)\(", trace.read_text(), re.MULTILINE)
+    kinds = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.MULTILINE)
     seen: Counter[str] = Counter()
     found = []
     for kind in kinds[:CALLS]:
