@@ -149,7 +149,7 @@ async def test_everything_is_kept_over_a_restart(
         await keeper.store.holder(target("group", G1, NS)),
         await keeper.store.cancellation(NS, record),
         await keeper.store.keys(),
-        await keeper.store.history(NS, T1, 0),
+        await keeper.store.history(NS, T1, 0, 100),
         await keeper.store.log(NS, TaskFilter(), 0, 100),
         await keeper.store.stops(NS, AGENT, 10),
     ]
@@ -161,7 +161,7 @@ async def test_everything_is_kept_over_a_restart(
         await keeper.store.holder(target("group", G1, NS)),
         await keeper.store.cancellation(NS, record),
         await keeper.store.keys(),
-        await keeper.store.history(NS, T1, 0),
+        await keeper.store.history(NS, T1, 0, 100),
         await keeper.store.log(NS, TaskFilter(), 0, 100),
         await keeper.store.stops(NS, AGENT, 10),
     ]

@@ -69,7 +69,7 @@ async def test_the_task_is_created_cancelled_with_both_versions_in_the_log(keepe
     record = await _accept(keeper)
     keeper.now += 1
     task = (await keeper.run(create()))[0]
-    history = await keeper.store.history(NS, T1, 0)
+    history = await keeper.store.history(NS, T1, 0, 100)
     assert history is not None
     assert history.task.evolve(number=0) == task.evolve(number=0)
     assert [event.task.state for event in history.events if event.task] == [S.PENDING, S.CANCELLED]

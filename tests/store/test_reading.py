@@ -1,6 +1,6 @@
 """Reading: namespaces, histories, lists, cancellations, stops."""
 
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import pytest
@@ -52,7 +52,7 @@ async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> 
         assert await store.task(namespace, T1) is None
         assert await store.holder(target("group", G1, namespace)) is None
         assert await store.cancellation(namespace, record) is None
-        assert await store.history(namespace, T1, 0) is None
+        assert await store.history(namespace, T1, 0, 100) is None
         nothing = Bookmark(0, 0, over=False, missing=target("group", G1, namespace))
         assert await store.bookmark(namespace, chosen) == nothing
         assert await store.bookmark(namespace, TaskFilter()) == Bookmark(0, 0, over=False)
@@ -85,7 +85,9 @@ async def test_the_same_ids_in_two_namespaces_are_two_tasks(keeper: Keeper) -> N
 # Histories.
 
 
-async def test_a_history_has_every_version_above_the_one_that_was_seen(keeper: Keeper) -> None:
+async def test_a_history_has_the_versions_above_the_one_that_was_seen_or_the_first_of_them(
+    keeper: Keeper,
+) -> None:
     versions: list[Any] = []
     for command in (
         create(T1),
@@ -101,14 +103,13 @@ async def test_a_history_has_every_version_above_the_one_that_was_seen(keeper: K
         batch = await keeper.commit([command])
         versions += [e for e in batch.saves.events if e.task and e.task.task_id == T1]
     now = await keeper.store.task(NS, T1)
-    for after in range(7):
-        history = await keeper.store.history(NS, T1, after)
+    for after, limit in product(range(7), (1, 2, 100)):
+        history = await keeper.store.history(NS, T1, after, limit)
         assert history is not None
         assert history.task == now
-        assert [event.task.version for event in history.events if event.task] == [
-            *range(after + 1, 6)
-        ]
-        for told, decided in zip(history.events, versions[after:], strict=True):
+        expected = [*range(after + 1, 6)][:limit]
+        assert [event.task.version for event in history.events if event.task] == expected
+        for told, decided in zip(history.events, versions[after:][:limit], strict=True):
             same = {"number": 0, "fence": 0}
             assert told.task.evolve(**same) == decided.task.evolve(**same)
             assert told._replace(task=None) == decided._replace(task=None)

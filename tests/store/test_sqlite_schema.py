@@ -418,7 +418,7 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
             lambda: writer.commit(Batch([create(uid(number))], FIRST_TIME, ids)),
             lambda: writer.commit(Batch([start(uid(number), "me")], FIRST_TIME, ids)),
             lambda: reader.task(NS, uid(number)),
-            lambda: reader.history(NS, uid(number), 0),
+            lambda: reader.history(NS, uid(number), 0, 100),
             lambda: reader.bookmark(NS, TaskFilter()),
             lambda: reader.log(NS, TaskFilter(), reader.bookmark(NS, TaskFilter()).seq - 1, 10),
             lambda: reader.next_due(),

@@ -12,6 +12,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
 from countermand.engine.hub import MOST_BYTES, Hub, Subscription
+from countermand.engine.pages import Pages
 from countermand.engine.places import Place
 from countermand.engine.watch import Message, Watch
 from countermand.engine.watchers import Watcher
@@ -77,6 +78,7 @@ class Engine:
         clock: Clock | None = None,
         commit_timeout: float = 10.0,
         hub_bytes: int = MOST_BYTES,
+        page_bytes: int = MOST_BYTES,
     ) -> None:
         self.store: Any = TroubledStore(path)
         self.clock = clock or Clock()
@@ -84,7 +86,7 @@ class Engine:
         self.writer = Writer(self.store, self.clock, self.ids, commit_timeout=commit_timeout)
         self.hub = Hub(hub_bytes)
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
-        self.watch = Watch(self.store, self.hub)
+        self.watch = Watch(self.store, self.hub, Pages(page_bytes))
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         return self.writer.submit(command)

@@ -6,7 +6,7 @@ import pytest
 
 from countermand.core.commands import Command
 from countermand.core.log import Event, TaskFilter
-from countermand.engine.hub import ENTRY_BYTES, Hub, Subscription, filter_topic, task_topic
+from countermand.engine.hub import AT_ONCE, ENTRY_BYTES, Hub, Subscription, filter_topic, task_topic
 from tests.support.ask import (
     G1,
     NS,
@@ -35,8 +35,12 @@ def _events(*commands: Command) -> list[Event]:
 
 
 def _after(subscription: Subscription, seq: int = 0) -> list[int] | None:
-    entries = subscription.after(seq)
-    return None if entries is None else [entry.event.seq for entry in entries]
+    """Returns all places above one, some at a time as a watcher takes them."""
+    found: list[int] = []
+    while entries := subscription.after(found[-1] if found else seq):
+        assert len(entries) <= AT_ONCE
+        found += [entry.event.seq for entry in entries]
+    return None if entries is None else found
 
 
 STORY = (

@@ -38,9 +38,11 @@ ALL, GROUP = TaskFilter(), TaskFilter(G1)
 
 @pytest.fixture
 async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
-    """An engine that runs, whose hub keeps 8 entries and whose watches read 3 rows a page."""
-    monkeypatch.setattr(watch, "PAGE", 3)
-    async with running(tmp_path / "store.db", hub_bytes=8 * ENTRY_BYTES) as engine:
+    """An engine that runs, whose hub keeps 8 entries and whose watches read 3 rows a page, and
+    keep one page between them."""
+    monkeypatch.setattr(watch, "LOG_PAGE", 3)
+    monkeypatch.setattr(watch, "SNAPSHOT_PAGE", 3)
+    async with running(tmp_path / "store.db", hub_bytes=8 * ENTRY_BYTES, page_bytes=1) as engine:
         yield engine
 
 
@@ -186,6 +188,27 @@ async def test_a_slow_watcher_misses_nothing_that_the_hub_gave_up(engine: Engine
         await engine.do(create(uid(number)))
     assert _told(await following.take(60)) == [f"CHANGE {n} v1" for n in range(1, 61)]
     await following.close()
+
+
+@pytest.mark.parametrize("chosen", [ALL, GROUP], ids=["all", "group"])
+async def test_watches_that_take_each_others_pages_miss_and_repeat_nothing(
+    engine: Engine, chosen: TaskFilter
+) -> None:
+    ids = [uid(number) for number in range(1, 12)]
+    await engine.do(create_group(*ids))
+    place = (await _taken(engine, chosen, "SYNCED"))[-1].place
+    await engine.do(*[start(id) for id in ids])
+    await engine.do(cancel_group())
+    watches = [engine.tasks(chosen, place) for _ in range(2)] + [engine.tasks(chosen)]
+    told: list[list[str]] = [[], [], []]
+    for _ in ids:  # in turn, so that each time another's page is the oldest
+        for messages, one in zip(told, watches, strict=True):
+            messages += _told(await one.take(2 if one is not watches[2] else 1))
+    changes = [f"CHANGE {number} v{version}" for version in (2, 3) for number in range(1, 12)]
+    assert told[:2] == [changes, changes]
+    assert told[2] == [f"SNAPSHOT {number} v3" for number in range(1, 12)]
+    for one in watches:
+        await one.close()
 
 
 async def test_an_idle_watch_beats_and_its_place_moves(engine: Engine) -> None:

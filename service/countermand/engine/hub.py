@@ -11,13 +11,18 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 
 from countermand.core.log import Event, TaskFilter
-from countermand.core.records import Target
+from countermand.core.records import Target, Task
 from countermand.core.states import TargetKind
 
 MOST_BYTES = 64 * 1024 * 1024
 """How much of the log all topics keep together."""
 ENTRY_BYTES = 3000
-"""What one entry is taken to cost: the record, its texts, and its encoded form."""
+"""What one entry is taken to cost without labels: the record, its texts, and its encoded form."""
+LABEL_BYTES = 100
+"""What a label costs beside its text, which is there twice."""
+AT_ONCE = 4
+"""How many entries a watcher takes at once. It holds them until its client took them, though the
+hub may have given them up meanwhile; so they are few."""
 
 Topic = Hashable
 
@@ -35,6 +40,14 @@ def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
     if chosen.agent_id is not None:
         return ("agent", namespace, chosen.agent_id)
     return ("all", namespace)
+
+
+def weight(task: Task | None) -> int:
+    """Returns how many bytes of memory a task is taken to cost."""
+    if task is None or not task.labels:
+        return ENTRY_BYTES
+    labels = (LABEL_BYTES + 2 * len(key + value) for key, value in task.labels.items())
+    return ENTRY_BYTES + sum(labels)
 
 
 class Entry:
@@ -86,11 +99,12 @@ class Subscription:
         self._stretch = stretch
 
     def after(self, seq: int) -> list[Entry] | None:
-        """Returns the entries above a place; None if they are no longer here: read the log."""
+        """Returns the next entries above a place; None if they are gone: read the log."""
         stretch = self._stretch
         if seq < stretch.floor:
             return None
-        return stretch.entries[bisect_right(stretch.seqs, seq) :]
+        first = bisect_right(stretch.seqs, seq)
+        return stretch.entries[first : first + AT_ONCE]
 
     def next(self) -> asyncio.Future[None]:
         """Returns a future that is done when the topic has something new, or a nudge comes."""
@@ -117,10 +131,11 @@ class Hub:
     """Holds a bounded stretch of each topic that somebody watches."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_entries = max(1, most_bytes // ENTRY_BYTES)
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._topics: dict[Topic, _Stretch] = {}
-        self._ages: deque[_Stretch] = deque()
-        """One per kept entry, oldest first."""
+        self._ages: deque[tuple[_Stretch, int]] = deque()
+        """Where each kept entry is and what it costs, oldest first."""
         self._ends: dict[int, tuple[int, int]] = {}
 
     @property
@@ -150,22 +165,27 @@ class Hub:
         touched: set[_Stretch] = set()
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
-            entry = None
+            entry = Entry(event)
             for topic in _topics_of(event):
                 stretch = self._topics.get(topic)
                 if stretch is not None:
-                    entry = entry or Entry(event)
-                    stretch.append(entry)
-                    self._ages.append(stretch)
+                    self._keep(entry, stretch)
                     touched.add(stretch)
         self._trim()
         for stretch in touched:
             stretch.wake()
 
+    def _keep(self, entry: Entry, stretch: _Stretch) -> None:
+        cost = weight(entry.event.task)
+        stretch.append(entry)
+        self._ages.append((stretch, cost))
+        self._bytes += cost
+
     def _trim(self) -> None:
         excess: dict[_Stretch, int] = {}
-        for _ in range(len(self._ages) - self._most_entries):
-            stretch = self._ages.popleft()
+        while self._bytes > self._most_bytes and len(self._ages) > 1:
+            stretch, cost = self._ages.popleft()
+            self._bytes -= cost
             excess[stretch] = excess.get(stretch, 0) + 1
         for stretch, count in excess.items():
             if stretch.watchers:

@@ -4,7 +4,7 @@ A watcher subscribes, then reads the log from its place, then follows the hub. I
 what is committed, every version once and in order, however slowly it takes it.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,12 +13,19 @@ from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND, Target, Task
 from countermand.engine.hub import Entry, Hub, filter_topic, task_topic
+from countermand.engine.pages import Pages
 from countermand.engine.places import Place, expect_kept, expect_place
 from countermand.engine.watchers import Watcher
 from countermand.store.contract import Bookmark, Store
 
-PAGE = 500
-"""How many entries or tasks one reading takes."""
+LOG_PAGE = 500
+"""How many entries one reading takes. One of a group costs as much as all that is left."""
+SNAPSHOT_PAGE = 100
+"""How many tasks one reading takes."""
+VERSIONS = 16
+"""How many versions of one task one reading takes: more than most tasks ever have."""
+NOWHERE = -1
+"""A place that the hub never holds: what follows must be read."""
 
 
 class Kind(StrEnum):
@@ -46,9 +53,10 @@ class Message(NamedTuple):
 class Watch:
     """What every watch of a server uses."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, pages: Pages) -> None:
         self._store = store
         self._hub = hub
+        self._pages = pages
 
     async def task(
         self,
@@ -66,40 +74,39 @@ class Watch:
             task = await self._store.task(namespace, task_id)
             if task is None:
                 raise not_found("task", task_id)
+            version, seq, last = task.version, task.seq, task.ended
             if after_version is None:
-                yield Message(Kind.SNAPSHOT, task, task.ended)
-            elif after_version > task.version:
+                yield Message(Kind.SNAPSHOT, task, last)
+            elif after_version > version:
                 raise Refused(
                     Reason.VERSION_AHEAD,
-                    f"task {task_id} is at version {task.version}, not yet past {after_version}",
-                    metadata={"task_id": task_id, "version": str(task.version)},
+                    f"task {task_id} is at version {version}, not yet past {after_version}",
+                    metadata={"task_id": task_id, "version": str(version)},
                 )
-            elif after_version == task.version:
-                yield Message(Kind.HEARTBEAT, task, task.ended)
+            elif after_version == version:
+                yield Message(Kind.HEARTBEAT, task, last)
             else:
-                for entry in await self._versions(namespace, task_id, after_version):
-                    task = entry.event.task or task
-                    yield _change(entry, last=task.ended)
-            while not task.ended:
+                version, seq, last = after_version, NOWHERE, False
+            while not last:
                 watcher.check()
-                entries = subscription.after(task.seq)
+                entries = subscription.after(seq)
                 if entries is None:
-                    entries = await self._versions(namespace, task_id, task.version)
-                elif not entries:
-                    if not await watcher.wait(subscription, heartbeat_interval / SECOND):
-                        watcher.check()
-                        yield Message(Kind.HEARTBEAT, task)
-                    continue
+                    entries = await self._versions(namespace, task_id, version)
                 for entry in entries:
                     watcher.check()
                     task = entry.event.task or task
-                    yield _change(entry, last=task.ended)
+                    version, seq, last = task.version, task.seq, task.ended
+                    yield _change(entry, last=last)
+                if entries or await watcher.wait(subscription, heartbeat_interval / SECOND):
+                    continue
+                watcher.check()
+                yield Message(Kind.HEARTBEAT, task)
 
     async def _versions(self, namespace: int, task_id: str, after: int) -> list[Entry]:
-        history = await self._store.history(namespace, task_id, after)
+        history = await self._store.history(namespace, task_id, after, VERSIONS)
         if history is None:
             raise not_found("task", task_id)
-        return _entries(history.events)
+        return [Entry(event) for event in history.events]
 
     async def tasks(
         self,
@@ -117,89 +124,97 @@ class Watch:
         with self._hub.subscribe(filter_topic(namespace, chosen)) as subscription:
             mark = await self._store.bookmark(namespace, chosen)
             expect_kept(mark, mark.seq)
-            told = False
             if place is None:
                 place = Place(mark.seq, mark.time, 0, mark.last_number)
             else:
                 await expect_place(self._store, namespace, place, mark.floor)
                 mark = Bookmark(place.seq, place.snapshot_last, over=False, time=place.time)
-            if place.snapshot_after is not None:
-                pages = self._snapshot(namespace, chosen, mark, place.snapshot_after)
-                async with aclosing(pages):
-                    async for message in pages:
+            told = place.snapshot_after is not None
+            if told:
+                async with aclosing(self._snapshot(namespace, chosen, mark, place)) as beginning:
+                    async for message in beginning:
                         watcher.check()
                         yield message
-                told = True
-                yield Message(Kind.SYNCED, None, mark.over, place=Place(mark.seq, mark.time))
-                if mark.over:
-                    return
+                        if message.last:
+                            return
 
             here, caught_up = Place(mark.seq, mark.time), False
             targets = chosen.targets(namespace)
             while True:
                 watcher.check()
                 entries = subscription.after(here.seq) if caught_up else None
-                over = False
                 if entries is None:
-                    page = await self._store.log(namespace, chosen, here.seq, PAGE)
-                    expect_kept(page.mark, here.seq)
-                    caught_up = page.through >= page.mark.seq
-                    over = caught_up and page.mark.over
-                    messages = _from_log(page.events, over=over)
-                    # It is told once the end is reached, whose time the mark has.
-                    here = Place(page.through, page.mark.time)
+                    async with aclosing(self._log(namespace, chosen, here.seq)) as messages:
+                        async for message in messages:
+                            watcher.check()
+                            here = message.place or here
+                            if message.kind is Kind.CHANGE or message.last or not told:
+                                told = True
+                                yield message
+                            if message.last:
+                                return
+                    caught_up = True
                 else:
-                    messages = _from_hub(entries, chosen, targets)
-                    here = _place(entries[-1]) if entries else here
-                for message in messages:
-                    watcher.check()
-                    told = True
-                    yield message
-                    if message.last:
-                        return
-                if over:
-                    yield Message(Kind.HEARTBEAT, None, last=True, place=here)
-                    return
-                if not caught_up or subscription.after(here.seq) != []:
+                    for message in _from_hub(entries, chosen, targets):
+                        watcher.check()
+                        yield message
+                        if message.last:
+                            return
+                    here = _place(entries[-1].event) if entries else here
+                if subscription.after(here.seq) != []:
                     continue
-                if told and await watcher.wait(subscription, heartbeat_interval / SECOND):
+                if await watcher.wait(subscription, heartbeat_interval / SECOND):
                     continue
                 watcher.check()
-                told = True
                 # It goes on also while nothing happens here, so that its token does not grow old.
                 if subscription.after(here.seq) == []:
                     here = max(here, Place(*self._hub.end(namespace)))
                 yield Message(Kind.HEARTBEAT, None, place=here)
 
     async def _snapshot(
-        self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int
+        self, namespace: int, chosen: TaskFilter, mark: Bookmark, place: Place
     ) -> AsyncGenerator[Message, None]:
-        next_number: int | None = after
-        while next_number is not None:
-            page = await self._store.snapshot(namespace, chosen, mark, next_number, PAGE)
-            for task in page.tasks:
-                place = Place(mark.seq, mark.time, task.number, mark.last_number)
-                yield Message(Kind.SNAPSHOT, task, place=place)
-            next_number = page.next_number
+        """Tells the tasks as they were at the mark, from a place between them on."""
+        after = place.snapshot_after
+        while after is not None:
+            page = await self._store.snapshot(namespace, chosen, mark, after, SNAPSHOT_PAGE)
+            with self._pages.hold(page.tasks) as held:
+                for task in held:
+                    after = task.number
+                    place = Place(mark.seq, mark.time, after, mark.last_number)
+                    yield Message(Kind.SNAPSHOT, task, place=place)
+            if not held.taken_back:
+                after = page.next_number
+        yield Message(Kind.SYNCED, None, mark.over, place=Place(mark.seq, mark.time))
+
+    async def _log(
+        self, namespace: int, chosen: TaskFilter, after: int
+    ) -> AsyncGenerator[Message, None]:
+        """Tells the log from a place to its end; a HEARTBEAT says where that is."""
+        while True:
+            page = await self._store.log(namespace, chosen, after, LOG_PAGE)
+            expect_kept(page.mark, after)
+            caught_up = page.through >= page.mark.seq
+            over = caught_up and page.mark.over
+            with self._pages.hold(page.events) as held:
+                for event in held:
+                    after = event.seq
+                    yield _change(Entry(event), last=over and not held, place=_place(event))
+            if held.taken_back:
+                continue
+            after = page.through
+            if caught_up:
+                place = Place(page.mark.seq, page.mark.time)
+                yield Message(Kind.HEARTBEAT, None, over, place=place)
+                return
 
 
-def _entries(events: Iterable[Event]) -> list[Entry]:
-    return [Entry(event) for event in events]
-
-
-def _place(entry: Entry) -> Place:
-    return Place(entry.event.seq, entry.event.time)
+def _place(event: Event) -> Place:
+    return Place(event.seq, event.time)
 
 
 def _change(entry: Entry, *, last: bool, place: Place | None = None) -> Message:
     return Message(Kind.CHANGE, entry.event.task, last, entry, place)
-
-
-def _from_log(events: Sequence[Event], *, over: bool) -> Iterable[Message]:
-    """Returns a stretch of the log, which holds only what the filter chooses."""
-    for place, entry in enumerate(_entries(events), start=1):
-        last = over and place == len(events)
-        yield _change(entry, last=last, place=_place(entry))
 
 
 def _from_hub(
@@ -210,6 +225,6 @@ def _from_hub(
         event = entry.event
         last = not event.over.isdisjoint(targets)
         if event.chosen_by(chosen):
-            yield _change(entry, last=last, place=_place(entry))
+            yield _change(entry, last=last, place=_place(event))
         elif last:
-            yield Message(Kind.HEARTBEAT, None, last, place=_place(entry))
+            yield Message(Kind.HEARTBEAT, None, last, place=_place(event))

@@ -8,6 +8,7 @@ from pathlib import Path
 from countermand.core.ids import UuidMaker
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
+from countermand.engine.pages import Pages
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Watch
@@ -40,7 +41,7 @@ class App:
         self.writer = Writer(store, clock, UuidMaker())
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
         self.reaper = Reaper(store, self.writer, clock)
-        self.watch = Watch(store, self.hub)
+        self.watch = Watch(store, self.hub, Pages())
         self.watchers = Watchers()
         self.keyring = Keyring(store, self.writer, clock)
 

@@ -202,8 +202,10 @@ class Store(Protocol):
     async def keys(self) -> list[Key]:
         """Returns all keys, newest first, revoked ones too."""
 
-    async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
-        """Returns a task, and the events of all its versions above `after_version`."""
+    async def history(
+        self, namespace: int, task_id: str, after_version: int, limit: int
+    ) -> History | None:
+        """Returns a task, and the events of its first versions above `after_version`."""
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
         """Returns where a watch with this filter begins."""

@@ -124,7 +124,8 @@ FROM (SELECT * FROM keys ORDER BY key_no DESC) AS k
 JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 
 -- name: history
--- A task's versions, from the present one back to the one after the version that was seen.
+-- A task's versions, from the present one back to the one after the version that was seen; of these
+-- the first.
 WITH RECURSIVE chain (seq, previous_seq) AS (
     SELECT e.seq, e.previous_seq FROM events AS e
     WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq AND e.version > :after_version
@@ -135,7 +136,8 @@ WITH RECURSIVE chain (seq, previous_seq) AS (
     WHERE e.version > :after_version
 )
 SELECT json_group_array(json_array({event}))
-FROM chain CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = chain.seq
+FROM (SELECT seq FROM chain ORDER BY seq LIMIT :limit) AS x
+CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
 
 -- name: version_at
 -- The last version of a task at or before a position.

@@ -96,7 +96,9 @@ class Reader(CancellationReader):
     def keys(self) -> list[Key]:
         return [rows.read_key(row) for row in self._all("keys", ())]
 
-    def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
+    def history(
+        self, namespace: int, task_id: str, after_version: int, limit: int
+    ) -> History | None:
         task = self.task(namespace, task_id)
         if task is None:
             return None
@@ -106,6 +108,7 @@ class Reader(CancellationReader):
                 "namespace_no": namespace,
                 "last_seq": task.seq,
                 "after_version": after_version,
+                "limit": limit,
             },
         )
         events = [rows.read_event(row, task) for row in sorted(found)]

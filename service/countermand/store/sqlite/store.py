@@ -49,7 +49,7 @@ class SqliteStore:
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._quick = Readers(path, threads=1, most_readings=64)
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
-        self._long = Readers(path, threads=2, most_readings=4)
+        self._long = Readers(path, threads=2, most_readings=2)
         """For readings whose rows are many, or may be."""
 
     async def open(self, now: int) -> None:
@@ -153,10 +153,12 @@ class SqliteStore:
         """See the contract."""
         return await self._quick.read(lambda reader: reader.keys())
 
-    async def history(self, namespace: int, task_id: str, after_version: int) -> History | None:
+    async def history(
+        self, namespace: int, task_id: str, after_version: int, limit: int
+    ) -> History | None:
         """See the contract."""
         return await self._quick.read(
-            lambda reader: reader.history(namespace, task_id, after_version)
+            lambda reader: reader.history(namespace, task_id, after_version, limit)
         )
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
