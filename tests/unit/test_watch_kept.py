@@ -45,7 +45,8 @@ async def engine(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Engine]:
     """An engine on a clock that is moved by hand; its hub keeps 4 entries, a page has 3 rows."""
-    monkeypatch.setattr(watch, "PAGE", 3)
+    monkeypatch.setattr(watch, "LOG_PAGE", 3)
+    monkeypatch.setattr(watch, "SNAPSHOT_PAGE", 3)
     monkeypatch.setattr(purger, "PAUSE", 0.0)
     async with running(tmp_path / "store.db", clock=clock, hub_bytes=4 * ENTRY_BYTES) as engine:
         yield engine

@@ -93,6 +93,8 @@ class _Stretch:
 class Subscription:
     """One watcher's interest in one topic. Close it, or use it in a `with`."""
 
+    __slots__ = ("_hub", "_stretch", "_topic")
+
     def __init__(self, hub: "Hub", topic: Topic, stretch: _Stretch) -> None:
         self._hub = hub
         self._topic = topic

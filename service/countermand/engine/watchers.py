@@ -18,6 +18,8 @@ GOODBYE = 1.0
 class Watcher:
     """One open watch."""
 
+    __slots__ = ("_loop", "_task", "_waiter", "key_id", "messages", "refusal", "writing_since")
+
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
         self.refusal: Refused | None = None
