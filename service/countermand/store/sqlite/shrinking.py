@@ -1,11 +1,15 @@
-"""Keeping the write-ahead log short when readers do not leave it alone."""
+"""Keeping the write-ahead log short, whether readers stay in it or the disk fails at it."""
 
 import os
 import sqlite3
 from pathlib import Path
 
+from countermand.store.sqlite.failures import is_full
+
 MOST_BYTES = 64 * 1024 * 1024
 """How much of the log may stay on the disk; above it the log is emptied by force."""
+CHECK_INTERVAL = 256
+"""How many commits may pass until it is noticed that the disk fails at emptying the log."""
 PATIENCE_MS = 100
 """How long an attempt waits for readings that began before it, and the next commit with it."""
 
@@ -15,18 +19,24 @@ class WriteAheadLog:
 
     SQLite copies it into the file after every 1,000 pages, and begins it anew once no reader is in
     it. While readings overlap without a gap that moment never comes, and it would grow for ever.
+    And it tells nobody when the disk fails at the copying.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = Path(f"{path}-wal")
         self._limit = MOST_BYTES
+        self._commits = 0
 
-    def shrink(self, connection: sqlite3.Connection) -> None:
-        """Empties the log if it is too large. Call it on the writer's thread between commits.
+    def tend(self, connection: sqlite3.Connection) -> None:
+        """Empties the log if it is too large. Call it on the writer's thread after each commit.
 
         Readings that begin meanwhile do without the log, so it waits for those under way alone.
-        What does not succeed is tried again when the log has grown by as much.
+        What does not succeed is tried again when the log has grown by as much. Raises sqlite3.Error
+        if the disk fails.
         """
+        self._commits += 1
+        if self._commits % CHECK_INTERVAL == 0:
+            _checkpoint(connection, "PASSIVE")
         try:
             size = os.stat(self._path).st_size
         except OSError:
@@ -39,12 +49,18 @@ def _empty(connection: sqlite3.Connection) -> bool:
     (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
     try:
-        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.OperationalError as error:
-        # The file cannot grow now; what was committed is in the log, and safe there.
-        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-            raise
-        return False
+        return _checkpoint(connection, "TRUNCATE")
     finally:
         connection.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
+    """Copies the log into the file. Returns whether nothing was in the way."""
+    try:
+        (busy, *_) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    except sqlite3.OperationalError as error:
+        # The file cannot grow now; what was committed is in the log, and safe there.
+        if not is_full(error):
+            raise
+        return False
     return not busy

@@ -81,7 +81,7 @@ class SqliteStore:
             raise StoreFailed("the store is not open", fatal=True)
         try:
             self._writer.commit(batch)
-            self._log.shrink(self._connection)
+            self._log.tend(self._connection)
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
         except sqlite3.Error as error:

@@ -13,9 +13,6 @@ from countermand.store.sqlite.failures import is_full
 from countermand.store.sqlite.loading import Loader
 from countermand.store.sqlite.statements import statements
 
-CHECKPOINT_INTERVAL = 256
-"""Commits after which a checkpoint is asked for that tells if the disk fails at it."""
-
 
 class Writer:
     """Turns batches into transactions on the one connection that writes."""
@@ -25,7 +22,6 @@ class Writer:
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
         self._loader = Loader(connection)
-        self._commits = 0
         self._owes_renewal = False
         """Whether the leases could not be renewed when the store was opened."""
 
@@ -33,9 +29,6 @@ class Writer:
         """Runs the batch's plan in one transaction, and returns when it is synced."""
         last_number = self._last_number
         self._loader.listed.clear()
-        self._commits += 1
-        if self._commits % CHECKPOINT_INTERVAL == 0:
-            self._checkpoint()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if self._owes_renewal:
@@ -60,15 +53,6 @@ class Writer:
 
     def _renew_leases(self, now: int) -> None:
         self._connection.execute(statements()["renew_leases"], (now,))
-
-    def _checkpoint(self) -> None:
-        """Moves what is in the log into the file. SQLite also does it by itself, and is silent
-        when it fails; on a full disk that does no harm, the log grows until there is room."""
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
-            if not is_full(error):
-                raise
 
     def _decide(self, batch: Batch) -> Saves:
         plan = batch.plan()
