@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tests.support.injected import files_of, has_left, injected, needs_strace
 from tests.support.inside import inside
 from tests.support.ledger import Ledger, loaded, play
 from tests.support.refusals import refused
-from tests.support.server import Server
+from tests.support.server import Server, started
 from tests.support.whole import broken_rules
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -37,15 +36,6 @@ HANG = "fdatasync:delay_enter=60s"
 @pytest.fixture(autouse=True)
 def strace() -> None:
     needs_strace()
-
-
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Server]:
-    server = await Server(folder).start()
-    try:
-        yield server
-    finally:
-        await server.kill()
 
 
 @asynccontextmanager
@@ -77,7 +67,7 @@ async def test_an_error_of_the_disk_is_no_answer_and_the_server_leaves(
     tmp_path, call, chaos_report
 ):
     ledger = Ledger()
-    async with serving(tmp_path) as server:
+    async with started(tmp_path) as server:
         async with first_caller(server) as caller, health_of(server) as health:
             await play(caller, ledger)
             held = await caller.running(lease=600)
@@ -109,7 +99,7 @@ async def test_an_error_of_the_disk_is_no_answer_and_the_server_leaves(
 async def test_the_nth_call_fails_once_under_load(tmp_path, call, nth, chaos_report):
     """What was answered and shown before, between and after is there."""
     ledger = Ledger()
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         fault = f"{call}:error=EIO:when={nth}"
         load = await loaded(caller, ledger, players=4)
         async with injected(server, fault, files=files_of(tmp_path)):
@@ -125,7 +115,7 @@ async def test_the_nth_call_fails_once_under_load(tmp_path, call, nth, chaos_rep
 async def test_an_error_where_the_log_is_emptied_ends_the_server_too(tmp_path):
     """SQLite itself is silent about a checkpoint that fails: the commits are safe in the log."""
     ledger = Ledger()
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         load = await loaded(caller, ledger, players=8)
         store = files_of(tmp_path, "")
         async with injected(server, "fdatasync:error=EIO", files=store):
@@ -137,7 +127,7 @@ async def test_an_error_where_the_log_is_emptied_ends_the_server_too(tmp_path):
 
 
 async def test_a_reading_that_fails_is_refused_and_the_server_goes_on(tmp_path):
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         held = await caller.running(lease=600)
         due = await caller.running(lease=600)
         await caller.cancel(due.task_id, grace=1)
@@ -166,7 +156,7 @@ async def test_a_commit_that_hangs_is_no_answer_and_the_server_leaves(tmp_path):
 
 async def hang(folder: Path, *, tell: bool) -> None:
     folder.mkdir()
-    async with serving(folder) as server:
+    async with started(folder) as server:
         async with first_caller(server) as caller, health_of(server) as health:
             held = await caller.running(lease=600)
             async with injected(server, HANG, files=files_of(folder)):
@@ -187,7 +177,7 @@ async def hang(folder: Path, *, tell: bool) -> None:
 
 
 async def test_a_second_sigterm_during_a_commit_that_hangs_stops_at_once(tmp_path):
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         held = await caller.running(lease=600)
         async with health_of(server) as health:
             async with injected(server, HANG, files=files_of(tmp_path)):

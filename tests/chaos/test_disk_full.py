@@ -7,8 +7,8 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -23,7 +23,7 @@ from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_calle
 from tests.support.disks import Disk, small_disk
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
-from tests.support.server import Server
+from tests.support.server import Server, started
 from tests.support.stores import Keeper
 from tests.support.waiting import until
 from tests.support.whole import broken_rules
@@ -44,15 +44,6 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         yield disk
 
 
-@asynccontextmanager
-async def serving(disk: Disk) -> AsyncIterator[Server]:
-    server = await Server(disk.folder).start()
-    try:
-        yield server
-    finally:
-        await server.kill()
-
-
 async def write_until_refused(caller: Caller, ledger: Ledger, size: int) -> None:
     """Creates groups of so many tasks until there is no room for one."""
     refusal = None
@@ -68,7 +59,7 @@ async def write_until_refused(caller: Caller, ledger: Ledger, size: int) -> None
 
 async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
     ledger, broken = Ledger(), []
-    async with serving(disk) as server, first_caller(server) as caller:
+    async with started(disk.folder) as server, first_caller(server) as caller:
         process = server.process
         for _ in range(ROUNDS):
             held = await caller.running(lease=600)
@@ -109,7 +100,7 @@ async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
 
 
 async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first(disk):
-    async with serving(disk) as server, first_caller(server) as caller:
+    async with started(disk.folder) as server, first_caller(server) as caller:
         faithful = await caller.running("faithful", lease=2)
         gone = await caller.running("gone", lease=2)
         due = await caller.running("present", lease=600)
@@ -129,7 +120,7 @@ async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first
 
 async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
     ledger = Ledger()
-    async with serving(disk) as server, first_caller(server) as caller:
+    async with started(disk.folder) as server, first_caller(server) as caller:
         disk.fill(leave=CHECKPOINT_FRAMES * 4120 + 200_000)
         await write_until_refused(caller, ledger, 200)
         store = disk.folder / "countermand.db"
@@ -148,7 +139,7 @@ async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
 
 
 async def test_a_server_that_was_killed_starts_on_a_full_disk_and_reads(disk):
-    async with serving(disk) as server:
+    async with started(disk.folder) as server:
         async with first_caller(server) as caller:
             held = await caller.running(lease=600)
             disk.fill()

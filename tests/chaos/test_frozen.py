@@ -4,16 +4,13 @@ import asyncio
 import functools
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from countermand.v1 import task_pb2
 from tests.support.caller import CANCELLED, FAILED, RUNNING, first_caller, take
 from tests.support.ledger import Ledger, play_on
-from tests.support.server import Server
+from tests.support.server import Server, started
 from tests.support.waiting import until
 from tests.support.whole import broken_rules
 
@@ -24,15 +21,6 @@ FORCED = task_pb2.CANCEL_PROOF_FORCED
 LEASE, FREEZE = 4.0, 4.5
 
 
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Server]:
-    server = await Server(folder).start()
-    try:
-        yield server
-    finally:
-        await server.kill()
-
-
 async def freeze(server: Server, seconds: float) -> None:
     assert server.process is not None
     server.process.send_signal(signal.SIGSTOP)
@@ -41,7 +29,7 @@ async def freeze(server: Server, seconds: float) -> None:
 
 
 async def test_after_a_freeze_leases_begin_anew_and_deadlines_are_kept(tmp_path, chaos_report):
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         faithful, gone, late = [
             await caller.running(agent, lease=600) for agent in ("faithful", "gone", "late")
         ]
@@ -76,7 +64,7 @@ def has_told(ledger: Ledger, answers: int) -> bool:
 @pytest.mark.skipif(not FULL, reason="takes a minute; the full round has it")
 async def test_a_freeze_in_the_middle_of_commits_is_no_commit_that_hangs(tmp_path, chaos_report):
     ledger = Ledger()
-    async with serving(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path) as server, first_caller(server) as caller:
         load = asyncio.gather(*(play_on(caller, ledger) for _ in range(6)))
         for _ in range(4):
             before = ledger.told
