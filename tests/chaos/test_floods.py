@@ -17,9 +17,11 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from countermand.rpc.limits import LINES_PER_SECOND
+from countermand.core.errors import Reason, Refused
+from countermand.rpc.limits import LINES_PER_SECOND, MOST_ADDRESSES, CallLimits
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import Caller, first_caller
+from tests.support.memory import mebibytes
 from tests.support.raw import RPCS
 from tests.support.server import Server, started
 
@@ -30,9 +32,10 @@ LIMIT = 100 if FULL else 20
 """Writes per second of the key that floods, at ten times as many."""
 ROUNDS, CANCELS = (8, 500) if FULL else (3, 150)
 TRIES = 1_000_000 if FULL else 5_000
+ADDRESSES = 1_000_000 if FULL else 20_000
 AT_ONCE = 20
-MOST_GROWTH = 8 * 1024
-"""KiB that the server may grow by while keys are tried: what Python keeps for the next call."""
+MOST_GROWTH = 8.0
+"""MiB that the server may grow by while keys are tried: what Python keeps for the next call."""
 
 
 @asynccontextmanager
@@ -91,13 +94,6 @@ async def test_a_key_at_ten_times_its_limit_is_no_matter_to_its_neighbour(tmp_pa
     assert not slower
 
 
-def memory_of(server: Server) -> int:
-    """Returns the KiB of memory that the server has."""
-    with open(f"/proc/{server.process.pid}/status") as status:
-        (line,) = [line for line in status if line.startswith("VmRSS")]
-    return int(line.split()[1])
-
-
 async def test_keys_without_number_leave_bounded_memory_and_few_lines(tmp_path, chaos_report):
     rpc = RPCS["ListTasks"]
     data = rpc.request.SerializeToString()
@@ -116,14 +112,27 @@ async def test_keys_without_number_leave_bounded_memory_and_few_lines(tmp_path, 
             grpc.aio.insecure_channel(server.address) as channel,
         ):
             await asyncio.gather(*(try_keys(channel, 20) for _ in range(AT_ONCE)))
-            before = memory_of(server)
+            before = mebibytes(server.process.pid)
             await asyncio.gather(*(try_keys(channel, TRIES // AT_ONCE) for _ in range(AT_ONCE)))
-            growth = memory_of(server) - before
+            growth = mebibytes(server.process.pid) - before
             assert await caller.create()  # a right key from the same address
         seconds = time.monotonic() - begin
         await server.stop()
     lines = sum("call refused" in line for line in server.log)
-    print(f"{TRIES} keys: {growth} KiB, {lines} lines in {seconds:.0f} s")
+    print(f"{TRIES} keys: {growth:.1f} MiB, {lines} lines in {seconds:.0f} s")
     too_much = growth > MOST_GROWTH or lines > LINES_PER_SECOND * (seconds + 1) + 1
     chaos_report("keys tried at random", 1, TRIES, int(too_much))
     assert not too_much
+
+
+def test_addresses_without_number_leave_bounded_memory(chaos_report):
+    """Each tries one key; over a network so many addresses are not to be had."""
+    limits = CallLimits(20)
+    wrong = Refused(Reason.API_KEY_INVALID, "the API key is not valid")
+    most = 0
+    for number in range(ADDRESSES):
+        limits.failed_login(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", wrong)
+        most = max(most, len(limits._addresses))
+    too_many = most > MOST_ADDRESSES + 1
+    chaos_report("keys tried at random", 1, ADDRESSES, int(too_many))
+    assert not too_many
