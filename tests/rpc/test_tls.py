@@ -181,6 +181,24 @@ async def test_a_client_without_a_certificate_of_the_authority_is_refused(
     await is_refused(mutual, authority.credentials(stranger))
 
 
+async def test_the_authorities_of_clients_are_read_again_too(
+    mutual: Server, authority: Authority, tmp_path: Path
+):
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    old = authority.credentials(authority.issue("client", "client.example"))
+    new = authority.credentials(other.issue("client", "client.example"))
+    mutual.credentials = old
+    async with first_caller(mutual) as caller:
+        await caller.create()
+        authority.file.write_bytes(other.file.read_bytes())
+        await is_refused(mutual, old)
+        assert await caller.create()  # what is connected stays
+    mutual.credentials = new
+    async with first_caller(mutual) as newcomer:
+        assert await newcomer.create()
+
+
 @pytest.mark.parametrize(
     ("names", "common_name", "remembered"),
     [
