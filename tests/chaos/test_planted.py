@@ -1,10 +1,9 @@
-"""The checker sees: each bug that is planted into the server is found within three runs.
+"""The checker sees: each bug that is planted into the server is found, and most by one run.
 
 What is acknowledged before its sync shows only when power is cut; a kill -9 leaves it whole.
 """
 
 import os
-import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,8 @@ from tests.chaos.robustness.run import Plan, Run
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
-RUNS = 3
+RUNS = 8
+"""After how many runs a bug counts as not found. A run finds each of them in most cases."""
 SEED = int(os.environ.get("COUNTERMAND_SEED", "0"))
 
 
@@ -29,6 +29,8 @@ class Bug(NamedTuple):
     faults: tuple[str, ...] = ()
     """What is done before the kill -9 that ends each of these runs."""
     likes: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default is never changed
+    seconds: float = 0.0
+    """How long traffic goes on before each fault, and after the last."""
 
 
 EARLY = {"P2 un-seen", "P4 linearizable", "P9 resumable", "P17 begins with the present"}
@@ -44,17 +46,20 @@ BUGS = [
         likes={"create_group": 20, "cancel_group": 15, "list_some": 30},
     ),
     Bug("dirty_read", {"P2 un-seen", "P4 linearizable"}),
-    Bug("late_word", {"P29 one end"}, likes={"cancel_task": 20, "finish_task": 30}),
+    Bug("late_word", {"P29 one end"}, likes={"cancel_task": 20, "finish_task": 30}, seconds=2.0),
     Bug("resume_skips", {"P7 reliable", "P9 resumable"}),
-    Bug("charge_after_cancel", {"money"}, likes={"begin_charge": 30, "cancel_task": 20}),
-    Bug("forgotten_deadlines", {"deadline"}, ("kill -9", "slow network")),
+    Bug(
+        "charge_after_cancel", {"money"}, likes={"begin_charge": 30, "cancel_task": 20}, seconds=1.0
+    ),
+    # What was cancelled before the fault is past its deadline by a second long before the end.
+    Bug("forgotten_deadlines", {"deadline"}, ("kill -9",), {"cancel_task": 30}, seconds=3.0),
 ]
 
 
 async def broken_by(bugs: str, seed: int, folder: Path, **plan: Any) -> set[str]:
     """Plays a run with bugs planted. Returns the promises that it broke."""
-    fields = {"program": ("tests.chaos.planted", bugs), "least": 200, "ends": "kill -9"} | plan
-    played = await Run(Plan(seed, **fields), folder).play()
+    fields = {"program": ("tests.chaos.planted", bugs), "faults": (), "ends": "kill -9"} | plan
+    played = await Run(Plan(seed, least=200, **fields), folder).play()
     verdict = await judge(played)
     print(f"seed {seed}: {verdict}")
     return verdict.promises
@@ -65,7 +70,7 @@ async def test_a_planted_bug_is_found(tmp_path, bug):
     for run in range(RUNS):
         folder = tmp_path / str(run)
         folder.mkdir()
-        plan = {"faults": bug.faults, "likes": bug.likes}
+        plan = {"faults": bug.faults, "likes": bug.likes, "seconds": bug.seconds}
         if bug.breaks & await broken_by(bug.name, SEED + run, folder, **plan):
             return
     pytest.fail(f"{bug.name} was not found in {RUNS} runs")
@@ -77,5 +82,5 @@ async def test_a_missing_sync_is_found_by_a_power_cut_and_by_no_kill(tmp_path):
     for end, found in (("kill -9", set()), ("power cut", {"P1 durable"})):
         folder = tmp_path / end
         folder.mkdir()
-        broken = await broken_by(bugs, random.randrange(10**9), folder, faults=(), ends=end)
+        broken = await broken_by(bugs, SEED, folder, ends=end)
         assert broken & {"P1 durable"} == found

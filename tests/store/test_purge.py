@@ -71,7 +71,7 @@ async def test_what_is_gone_is_unknown_to_every_reading(keeper: Keeper) -> None:
     store = keeper.store
     for id in (T1, T2, T3):
         assert await store.task(NS, id) is None
-        assert await store.history(NS, id, 0) is None
+        assert await store.history(NS, id, 0, 100) is None
     for kind, id in HOLDERS:
         assert await store.holder(target(kind, id)) is None
         mark = await store.bookmark(NS, TaskFilter(**{f"{kind}_id": id}))
@@ -113,7 +113,7 @@ async def test_what_is_young_stays_as_it_was(keeper: Keeper) -> None:
 
     async def everything() -> list[Any]:
         holders = [await keeper.store.holder(target(kind, id)) for kind, id in HOLDERS]
-        tasks = [await keeper.store.history(NS, id, 0) for id in (T1, T2, T3)]
+        tasks = [await keeper.store.history(NS, id, 0, 100) for id in (T1, T2, T3)]
         carts = [await keeper.store.cart(NS, id) for id in (C1, C2)]
         found = await keeper.store.cancellation(NS, record.cancellation_id)
         log = (await keeper.store.log(NS, ALL, 0, 100)).events
@@ -179,7 +179,7 @@ async def test_a_task_that_is_kept_has_all_its_versions_also_below_the_floor(
     await _log_of_three(keeper)
     keeper.now += KEPT
     await keeper.purge(KEPT)
-    history = await keeper.store.history(NS, T1, 0)
+    history = await keeper.store.history(NS, T1, 0, 100)
     assert history is not None
     assert [event.task.version for event in history.events if event.task] == [1, 2]
     mark = await keeper.store.bookmark(NS, ALL)
