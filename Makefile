@@ -48,7 +48,7 @@ demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a se
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
 
 test: $(INSTALLED) ## run the tests of rules, stores and the running server
-	@python -m pytest -m 'not chaos' -n auto --dist loadfile $(ARGS)
+	@python -m pytest -m 'not chaos' -n 4 --dist loadfile $(ARGS)  # many wait more than they work
 
 check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
 	@step() { echo "==> $$*"; "$$@"; }
