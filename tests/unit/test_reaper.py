@@ -43,10 +43,11 @@ S, P = TaskState, CancelProof
 
 
 @asynccontextmanager
-async def _reaping(engine: Engine) -> AsyncIterator[None]:
-    reaping = asyncio.create_task(Reaper(engine.store, engine.writer, engine.clock).run())
+async def _reaping(engine: Engine) -> AsyncIterator[Reaper]:
+    one = Reaper(engine.store, engine.writer, engine.clock)
+    reaping = asyncio.create_task(one.run())
     try:
-        yield
+        yield one
         assert not reaping.done()
     finally:
         reaping.cancel()
@@ -234,6 +235,30 @@ async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: P
             assert event.task.cancel_proof is P.FORCED
             assert (await engine.store.task(NS, T2)).state is S.RUNNING
             assert (await engine.store.task(NS, T3)).state is S.PENDING
+
+
+async def test_at_its_start_a_server_waits_for_what_fell_due_while_none_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "HEAD_START", 60.0)
+    monkeypatch.setattr(reaper, "BATCH", 1)
+    clock = HandClock()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(*[create(id) for id in (T1, T2, T3)])
+        await engine.do(*[start(id) for id in (T1, T2, T3)])
+        await engine.do(*[cancel(id, grace=30 * SECOND) for id in (T1, T2, T3)])
+        clock.time += 3600 * SECOND
+        async with _reaping(engine) as starting:
+            await starting.catch_up()
+            tasks = [await engine.store.task(NS, id) for id in (T1, T2, T3)]
+    assert [task.state for task in tasks] == [S.CANCELLED] * 3
+
+
+async def test_but_it_does_not_wait_for_long(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "HEAD_START", 0.01)
+    await Reaper(engine.store, engine.writer, engine.clock).catch_up()  # it never runs
 
 
 async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_small_batches(

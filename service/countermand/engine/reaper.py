@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from countermand.core.answers import Reaped
 from countermand.core.commands import Reap
@@ -20,6 +21,8 @@ tasks a second (measured: with 1000, cancels had a p50 of 110 ms instead of 20 i
 LONGEST_SLEEP = 60.0
 RETRY_SLEEP = 1.0
 """Seconds to wait after a batch that the store refused."""
+HEAD_START = 0.5
+"""Seconds that a server waits at its start for what came due while none ran."""
 
 
 class Reaper:
@@ -32,6 +35,7 @@ class Reaper:
         self._due = 0
         """When it will wake, in microseconds; what is due earlier must wake it."""
         self._wake = asyncio.Event()
+        self._caught_up = asyncio.Event()
         writer.listen(self._hear)
 
     async def run(self) -> None:
@@ -39,11 +43,20 @@ class Reaper:
         while True:
             try:
                 await self._reap()
+                self._caught_up.set()
                 await self._sleep()
             except Refused as refusal:
                 await self._retry(refusal.reason)
             except StoreFailed as failure:
                 await self._retry(str(failure))
+
+    async def catch_up(self) -> None:
+        """Returns when all that was due at the start has ended, but after HEAD_START at the latest.
+
+        Without callers it goes faster, and so they meet little that should have ended before.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._caught_up.wait(), HEAD_START)
 
     async def _reap(self) -> None:
         """Ends all that is due."""

@@ -89,6 +89,7 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
             helpers.append(asyncio.create_task(purger.run(), name="purger"))
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
         helpers.append(failing)
+        await app.reaper.catch_up()
         yield failing
     finally:
         for task in helpers:
