@@ -41,11 +41,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         "countermand.rpc.servicers.cancellation:set_task",
         "countermand.rpc.servicers.cancellation:set_cancellation",
     ),
-    "rows to records": ("countermand.store.sqlite.writing:Writer._load",),
+    "rows to records": ("countermand.store.sqlite.loading:Loader.load",),
     "decide": ("countermand.store.sqlite.writing:Writer._decide",),
     "records to rows": ("countermand.store.sqlite.writing:Writer._save",),
 }
-CONNECT = "countermand.store.sqlite.store:connect_writer"
+CONNECT = "countermand.store.sqlite.file:connect_writer"
 
 
 class Totals:

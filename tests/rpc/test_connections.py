@@ -29,7 +29,7 @@ async def test_a_connection_is_told_its_limits(tmp_path):
     async with inside(tmp_path) as server, connected(server.address) as raw:
         raw.begin()
         settings = (await raw.until(SETTINGS)).settings()
-    assert settings[MAX_CONCURRENT_STREAMS] == 1000
+    assert settings[MAX_CONCURRENT_STREAMS] == 200
     assert settings[MAX_HEADER_LIST_SIZE] <= 16 * 1024
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,8 @@ REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 SERVING = health_pb2.HealthCheckResponse(status="SERVING")
 NOT_SERVING = health_pb2.HealthCheckResponse(status="NOT_SERVING")
 BROKEN = b"\xff\xff\xff"
+PER_CONNECTION = 100
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 
 @pytest.fixture
@@ -80,17 +83,15 @@ async def test_open_streams_of_strangers_are_bounded_and_starve_nobody(
     server: Server, channel: grpc.aio.Channel
 ):
     """Streams of reflection once took a thread each, of which there are few."""
-    half = public.MOST_STREAMS // 2
     opened = []
-    async with (
-        grpc.aio.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as one,
-        grpc.aio.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as two,
-    ):
-        for _ in range(half):
-            watch = one.unary_stream(WATCH)(b"")
-            reflecting = two.stream_stream(REFLECT)()
-            await reflecting.write(b"\x3a\x00")  # list_services
-            opened += [watch, reflecting]
+    async with AsyncExitStack() as stack:
+        while len(opened) < public.MOST_STREAMS:
+            new = grpc.aio.insecure_channel(server.address, OWN_CONNECTION)
+            other = await stack.enter_async_context(new)
+            for _ in range(PER_CONNECTION // 2):
+                reflecting = other.stream_stream(REFLECT)()
+                await reflecting.write(b"\x3a\x00")  # list_services
+                opened += [other.unary_stream(WATCH)(b""), reflecting]
         for stream in opened:
             assert await stream.read()
         refusal = await refused(channel.unary_stream(WATCH)(b"").read(), "TOO_MANY_WATCHERS")

