@@ -16,6 +16,7 @@ from tests.support.refusals import refused
 from tests.support.server import Server, started
 
 CHECK = "/grpc.health.v1.Health/Check"
+LIST_TASKS = "/countermand.v1.TaskService/ListTasks"
 WATCH = "/grpc.health.v1.Health/Watch"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 SERVING = health_pb2.HealthCheckResponse(status="SERVING")
@@ -77,6 +78,16 @@ async def test_a_watcher_of_health_that_takes_nothing_holds_up_neither_others_no
         watch.cancel()
         assert await server.process.wait() == 0
         await staying
+
+
+@pytest.mark.parametrize("path", [CHECK, LIST_TASKS])
+async def test_a_call_without_a_request_is_refused(channel: grpc.aio.Channel, path: str):
+    async def nothing():
+        for _ in ():
+            yield b""
+
+    refusal = await refused(channel.stream_unary(path)(nothing()), "INVALID_REQUEST")
+    assert refusal.fields == {"request": "is missing"}
 
 
 async def test_open_streams_of_strangers_are_bounded_and_starve_nobody(

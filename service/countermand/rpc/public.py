@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from countermand.core.errors import Reason, Refused, invalid
+from countermand.rpc.handlers import answering_once, answering_with_stream
 from countermand.rpc.manual import ManualPool
 from countermand.rpc.status import render
 
@@ -41,12 +42,10 @@ class Public(grpc.GenericRpcHandler):
         self._changed = asyncio.Event()
         self._streams = 0
         self._manual = reflection.aio.ReflectionServicer(names, ManualPool())
-        check: Any = grpc.unary_unary_rpc_method_handler(self._check)
-        watch: Any = grpc.unary_stream_rpc_method_handler(self._watch)
         reflect: Any = grpc.stream_stream_rpc_method_handler(self._reflect)
-        self._handlers = {
-            f"/{health.SERVICE_NAME}/Check": check,
-            f"/{health.SERVICE_NAME}/Watch": watch,
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            f"/{health.SERVICE_NAME}/Check": answering_once(self._check),
+            f"/{health.SERVICE_NAME}/Watch": answering_with_stream(self._watch),
             f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": reflect,
         }
 

@@ -18,6 +18,7 @@ from countermand.core.ids import SCOPES
 from countermand.core.retention import DAY
 from countermand.rpc.app import App, running
 from countermand.rpc.guard import Guard, draining
+from countermand.rpc.handlers import answering_once, answering_with_stream
 from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import OPTIONS, ListenRefused, listen
 from countermand.rpc.memory import give_back, share_heaps
@@ -190,16 +191,15 @@ class _Router(grpc.GenericRpcHandler):
     """
 
     def __init__(self, guard: Guard, methods: Iterable[Unary | Stream]) -> None:
-        self._handlers: dict[str, Any] = {}
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         for method in methods:
             if not method.scopes or not set(SCOPES).issuperset(method.scopes):
                 raise ValueError(f"{method.name} must name the scopes that may call it")
-            handler: Any
-            if isinstance(method, Stream):
-                handler = grpc.unary_stream_rpc_method_handler(guard.stream(method))
-            else:
-                handler = grpc.unary_unary_rpc_method_handler(guard.unary(method))
-            self._handlers[f"/{method.name}"] = handler
+            self._handlers[f"/{method.name}"] = (
+                answering_with_stream(guard.stream(method))
+                if isinstance(method, Stream)
+                else answering_once(guard.unary(method))
+            )
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
