@@ -62,6 +62,11 @@ async def start_one(client: Client, agent_id: str = "agent-1") -> tuple[Task, in
     return started.task, started.fence
 
 
+async def test_any_number_of_calls_at_once_are_answered(client: Client):
+    made = await asyncio.gather(*(client.create_task() for _ in range(500)))
+    assert len({one.task.task_id for one in made}) == 500
+
+
 async def test_a_cancel_is_followed_until_cancelled_is_proven(client: Client):
     asked = [CreateTaskRequest(merchant=name) for name in ("a", "b")]
     created = await client.create_group(asked, closed=True)

@@ -151,7 +151,8 @@ async def test_the_log_is_not_flooded_with_refusals(tmp_path):
     begin = time.monotonic()
     async with started(tmp_path) as server:
         async with grpc.aio.insecure_channel(server.address) as channel:
-            await outcomes(*(LIST.call(channel, b"") for _ in range(300)))
+            for _ in range(3):
+                await outcomes(*(LIST.call(channel, b"") for _ in range(100)))
         seconds = time.monotonic() - begin
         await server.stop()
     lines = [line for line in server.log if "call refused" in line]

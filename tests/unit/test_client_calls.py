@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from countermand.client import Client, CountermandError
+from countermand.client import Client, CountermandError, connection
 from countermand.client.backoff import Backoff
 from countermand.client.ids import new_id
 from countermand.v1 import agent_service_pb2 as agents
@@ -29,6 +29,7 @@ from countermand.v1 import order_pb2 as order
 from countermand.v1 import order_service_pb2 as orders
 from countermand.v1 import task_pb2 as task
 from countermand.v1 import task_service_pb2 as tasks
+from tests.support.waiting import until
 
 TASK_ID = "0192f0c1-0000-7000-8000-000000000001"
 GROUP_ID = "0192f0c1-0000-7000-8000-000000000002"
@@ -502,6 +503,31 @@ async def test_a_server_that_does_not_answer_is_given_up_at_the_timeout():
             await client.cancel_task(TASK_ID)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert len(script.seen) == 1
+
+
+async def test_calls_above_those_that_a_connection_bears_wait_their_turn(monkeypatch):
+    monkeypatch.setattr(connection, "CALLS_AT_ONCE", 2)
+    known = tasks.GetTaskResponse(task=task.Task(task_id=TASK_ID))
+    script = Scripted()
+    async with connected(script) as client:
+        calls = [asyncio.create_task(client.get_task(TASK_ID)) for _ in range(3)]
+        await until(lambda: len(script.seen) == 2)
+        script.answers.append(known)
+        calls[0].cancel()
+        await calls[2]
+        calls[1].cancel()
+    assert len(script.seen) == 3
+
+
+async def test_the_timeout_bounds_also_the_wait_for_a_turn(monkeypatch):
+    monkeypatch.setattr(connection, "CALLS_AT_ONCE", 0)
+    script = Scripted()
+    async with connected(script, timeout=0.1) as client:
+        with pytest.raises(CountermandError) as caught:
+            await client.get_task(TASK_ID)
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert caught.value.attempts == 0
+    assert not script.seen
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ WATCHES_PER_CHANNEL = 90
 """Far below what a server takes on one connection: gRPC would hold back whatever is above that,
 without a word, and one lost connection would bring back all of its watches at once."""
 
+CALLS_AT_ONCE = 90
+"""How many calls are under way; more wait their turn. A server refuses some when there are more than
+half as many as it takes on one connection."""
+
 SHORTEST_TRY = 0.1
 """Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,
 which says less than the failure of the try before."""
@@ -84,6 +88,7 @@ class Connection:
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[Stub, Any] = {}
         self._lanes: list[_Lane] = []
+        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         self._channel = self._open_channel()
@@ -146,6 +151,7 @@ class Connection:
         backoff = Backoff()
         attempts = 0
         while True:
+            await self._take_turn(deadline, attempts)
             attempts += 1
             try:
                 found = await method(
@@ -159,4 +165,16 @@ class Connection:
                 late = loop.time() + pause + SHORTEST_TRY > deadline
                 if late or not (away or failure.reason in PUT_OFF):
                     raise failure from error
+            finally:
+                self._turns.release()
             await asyncio.sleep(pause)
+
+    async def _take_turn(self, deadline: float, attempts: int) -> None:
+        """Returns when the call may be sent; raises CountermandError if that is too late."""
+        try:
+            async with asyncio.timeout_at(deadline if self._turns.locked() else None):
+                await self._turns.acquire()
+        except TimeoutError:
+            message = f"{CALLS_AT_ONCE} other calls of this client were under way all the time"
+            code = grpc.StatusCode.DEADLINE_EXCEEDED
+            raise CountermandError(code, "", message, attempts=attempts) from None
