@@ -20,8 +20,8 @@ WATCHES_PER_CHANNEL = 90
 without a word, and one lost connection would bring back all of its watches at once."""
 
 CALLS_AT_ONCE = 90
-"""How many calls are under way; more wait their turn. A server refuses some when there are more than
-half as many as it takes on one connection."""
+"""How many calls are under way; more wait their turn. A server refuses some when there are more
+than half as many as it takes on one connection."""
 
 SHORTEST_TRY = 0.1
 """Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,
