@@ -28,9 +28,7 @@ def measure(stage: Stage) -> Measured:
         started = time.monotonic()
         with stage.another(store=crashed.store, key=crashed.key):
             ready.append(time.monotonic() - started)
-            started = time.monotonic()
-            _wait_for_ends(crashed.store)
-            rates.append(overdue / (time.monotonic() - started))
+            rates.append(_rate_of_ends(crashed.store))
         stage.say(
             f"round {number + 1}: ready in {ready[-1]:.2f} s, {rates[-1]:,.0f} ended a second"
         )
@@ -64,12 +62,15 @@ def _crashed(whole: Filled, wal_bytes: int, folder: Path) -> Filled:
     return Filled(copy, whole.key)
 
 
-def _wait_for_ends(store: Path) -> None:
-    deadline = time.monotonic() + SECONDS
+def _rate_of_ends(store: Path) -> float:
+    """Waits until nothing is overdue any more. Answers how many ended a second from now on."""
+    started = time.monotonic()
+    count = "SELECT count(*) FROM tasks WHERE state = 'CANCELLING'"
     with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as connection:
-        while time.monotonic() < deadline:
-            count = "SELECT count(*) FROM tasks WHERE state = 'CANCELLING'"
-            if connection.execute(count).fetchone() == (0,):
-                return
+        (before,) = left = connection.execute(count).fetchone()
+        while left[0]:
+            if time.monotonic() > started + SECONDS:
+                raise RunFailedError(f"after {SECONDS} s overdue tasks have not ended")
             time.sleep(0.05)
-    raise RunFailedError(f"after {SECONDS} s overdue tasks have not ended")
+            left = connection.execute(count).fetchone()
+    return float(before / (time.monotonic() - started))

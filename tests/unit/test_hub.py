@@ -141,6 +141,18 @@ def test_one_commit_larger_than_the_bound_is_cut_too() -> None:
         assert _after(subscription, 48) == [49]
 
 
+def test_what_nobody_watches_any_more_takes_no_room() -> None:
+    hub = Hub(most_bytes=8 * ENTRY_BYTES)
+    ids = [uid(number) for number in range(1, 9)]
+    left, kept = ([hub.subscribe(task_topic(NS, id)) for id in some] for some in (ids[:6], ids[6:]))
+    hub.publish(_events(*[create(id) for id in ids]))
+    for subscription in left:
+        subscription.close()
+    assert hub._bytes == 2 * ENTRY_BYTES
+    assert len(hub._ages) <= 4
+    assert [_after(subscription) for subscription in kept] == [[7], [8]]
+
+
 def test_what_closed_subscriptions_left_does_not_pile_up() -> None:
     hub = Hub(most_bytes=4 * ENTRY_BYTES)
     world = World()

@@ -14,7 +14,7 @@ from countermand.core.log import Event, TaskFilter
 from countermand.core.records import Target, Task
 from countermand.core.states import TargetKind
 
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 """How much of the log all topics keep together."""
 ENTRY_BYTES = 3000
 """What one entry is taken to cost without labels: the record, its texts, and its encoded form."""
@@ -64,11 +64,13 @@ class Entry:
 class _Stretch:
     """The recent entries of one topic, and who waits for the next."""
 
-    __slots__ = ("entries", "floor", "seqs", "waiters", "watchers")
+    __slots__ = ("bytes", "entries", "floor", "seqs", "waiters", "watchers")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.seqs: list[int] = []
+        self.bytes = 0
+        """What the entries are taken to cost."""
         self.floor = 0
         """The place of the last entry that was given up."""
         self.watchers = 0
@@ -138,6 +140,8 @@ class Hub:
         self._topics: dict[Topic, _Stretch] = {}
         self._ages: deque[tuple[_Stretch, int]] = deque()
         """Where each kept entry is and what it costs, oldest first."""
+        self._orphans = 0
+        """How many of these were of topics that nobody watches any more, and are gone."""
         self._ends: dict[int, tuple[int, int]] = {}
 
     @property
@@ -180,6 +184,7 @@ class Hub:
     def _keep(self, entry: Entry, stretch: _Stretch) -> None:
         cost = weight(entry.event.task)
         stretch.append(entry)
+        stretch.bytes += cost
         self._ages.append((stretch, cost))
         self._bytes += cost
 
@@ -187,18 +192,26 @@ class Hub:
         excess: dict[_Stretch, int] = {}
         while self._bytes > self._most_bytes and len(self._ages) > 1:
             stretch, cost = self._ages.popleft()
+            if not stretch.watchers:
+                self._orphans -= 1
+                continue
+            stretch.bytes -= cost
             self._bytes -= cost
             excess[stretch] = excess.get(stretch, 0) + 1
         for stretch, count in excess.items():
-            if stretch.watchers:
-                stretch.give_up(count)
+            stretch.give_up(count)
 
     def _leave(self, topic: Topic, stretch: _Stretch) -> None:
         stretch.watchers -= 1
         if stretch.watchers == 0:
             del self._topics[topic]
+            self._bytes -= stretch.bytes
+            self._orphans += len(stretch.entries)
             stretch.entries.clear()
             stretch.seqs.clear()
+            if 2 * self._orphans > len(self._ages):
+                self._ages = deque(age for age in self._ages if age[0].watchers)
+                self._orphans = 0
 
 
 def _topics_of(event: Event) -> set[Topic]:
