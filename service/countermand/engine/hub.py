@@ -14,7 +14,7 @@ from countermand.core.log import Event, TaskFilter
 from countermand.core.records import Target, Task
 from countermand.core.states import TargetKind
 
-MOST_BYTES = 32 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 """How much of the log all topics keep together."""
 ENTRY_BYTES = 3000
 """What one entry is taken to cost without labels: the record, its texts, and its encoded form."""
