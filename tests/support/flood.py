@@ -18,7 +18,7 @@ from countermand.v1.task_service_pb2 import CreateTaskRequest
 from countermand.v1.task_service_pb2_grpc import TaskServiceStub
 from tests.support.refusals import refusal_of
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 """So that a machine that is too slow for the pace has no mountain to work off."""
 
 
@@ -54,7 +54,7 @@ async def flood(address: str, key: str, per_second: int) -> dict[str, float]:
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
             await asyncio.sleep(0.005)
-        seconds = time.monotonic() - begin
+    seconds = time.monotonic() - begin  # with those that were under way at last
     return {**answers, "seconds": seconds, "longest_delay": max(delays)}
 
 
