@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from countermand.engine.watchers import WRITE_TIMEOUT, Watchers
-from countermand.rpc.app import App, running
+from countermand.rpc.app import App, open_store, running
 from countermand.rpc.call_timeout import CALL_SECONDS
 from countermand.rpc.guard import Guard
 from countermand.rpc.limits import CallLimits
@@ -69,7 +69,7 @@ async def inside(
     name: str = "inside",
 ) -> AsyncIterator[Inside]:
     """Serves a store of the folder, with some options of gRPC and some methods replaced."""
-    async with running(f"sqlite:///{folder / name}.db") as (app, _):
+    async with running(open_store(f"sqlite:///{folder / name}.db")) as (app, _):
         watchers = Watchers(write_timeout)
         guard = Guard(app.keyring, watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds)
         services = (

@@ -1,7 +1,7 @@
 """One running Countermand without its network side: store, writer, hub, reaper and keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
-from countermand.engine.writer import Writer
+from countermand.engine.writer import Listener, Writer
 from countermand.rpc.keyring import Keyring
 from countermand.store.contract import Store, StoreFailed, StoreRefused
 from countermand.store.sqlite import SqliteStore
@@ -48,18 +48,20 @@ class App:
 
 @asynccontextmanager
 async def running(
-    url: str, retention: int | None = None
+    store: Store, retention: int | None = None, listeners: Iterable[Listener] = ()
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
-    What is older than the retention, in microseconds, is removed; None keeps all. Raises
+    What is older than the retention, in microseconds, is removed; None keeps all. The listeners
+    hear of every commit from the first on, which may be before this gives anything. Raises
     StoreRefused. At the end, what was submitted is committed before the store is closed; raises
     StoreFailed if it cannot be. Then the store stays open, since a thread may hang in it, and the
     process should leave.
     """
     clock = Clock()
-    store = open_store(url)
     app = App(store, clock)
+    for listener in listeners:
+        app.writer.listen(listener)
     try:
         await store.open(clock.now())
         async with _running_parts(app, retention) as failing:

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from countermand.core.ids import SCOPES
 from countermand.core.trace import TraceContext
-from countermand.rpc.app import running
+from countermand.rpc.app import open_store, running
 from countermand.rpc.keyring import Principal
 from countermand.rpc.method import Call, Unary
 from countermand.rpc.servicers.key import KeyService
@@ -34,7 +34,7 @@ class LocalKeys:
 async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
     """Opens a store for its keys. Raises StoreRefused if a server has it open, or it fails."""
     try:
-        async with running(store) as (app, _):
+        async with running(open_store(store)) as (app, _):
             yield LocalKeys(KeyService(app.keyring, app.clock))
     except StoreFailed as failure:
         raise StoreRefused(f"the store {store} failed: {failure}") from failure

@@ -16,7 +16,7 @@ from countermand import __version__
 from countermand.core.errors import Refused
 from countermand.core.ids import SCOPES
 from countermand.core.retention import DAY
-from countermand.rpc.app import App, running
+from countermand.rpc.app import App, open_store, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.handlers import answering_once, answering_with_stream
 from countermand.rpc.limits import CallLimits
@@ -54,8 +54,9 @@ async def serve(settings: Settings) -> int:
     tracing = Tracing.from_environment(service_version=__version__)
     try:
         retention = int(settings.retention * DAY)
-        async with running(settings.store, retention) as (app, failing):
-            app.writer.listen(Storyteller(tracing, app.store.name))
+        store = open_store(settings.store)
+        tellers = [Storyteller(tracing, store.name)]
+        async with running(store, retention, tellers) as (app, failing):
             return await _serve(settings, app, failing, tracing)
     except (StoreRefused, ListenRefused) as refusal:
         print(f"countermand: {refusal}", file=sys.stderr)
