@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from countermand.core.retention import DAY
 from countermand.engine import purger
-from countermand.rpc.app import running
+from countermand.rpc.app import open_store, running
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import (
@@ -211,6 +211,6 @@ async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purger, "PAUSE", "a while")
-    async with running(f"sqlite:///{tmp_path / 'store.db'}", DAY) as (_, failing):
+    async with running(open_store(f"sqlite:///{tmp_path / 'store.db'}"), DAY) as (_, failing):
         with pytest.raises(TypeError):
             await asyncio.wait_for(failing, 20)
