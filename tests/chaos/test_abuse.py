@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.attacks import ATTACKS
 from tests.support.caller import Caller, first_caller
-from tests.support.memory import mebibytes
+from tests.support.process import mebibytes
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]

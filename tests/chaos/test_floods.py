@@ -21,7 +21,7 @@ from countermand.core.errors import Reason, Refused
 from countermand.rpc.limits import LINES_PER_SECOND, MOST_ADDRESSES, CallLimits
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import Caller, first_caller
-from tests.support.memory import mebibytes
+from tests.support.process import mebibytes
 from tests.support.raw import RPCS
 from tests.support.server import Server, started
 

@@ -22,7 +22,7 @@ from tests.support.caller import Caller, first_caller
 from tests.support.fuzz import Fuzzer
 from tests.support.in_process import InProcess
 from tests.support.inside import Inside, inside
-from tests.support.memory import mebibytes
+from tests.support.process import mebibytes
 from tests.support.refusals import refusal_of
 from tests.support.server import Server
 

@@ -1,0 +1,31 @@
+"""What has happened when a server begins to answer."""
+
+from pathlib import Path
+
+import pytest
+
+from countermand.core.states import TaskState
+from countermand.engine import reaper
+from countermand.engine.writer import Committed
+from countermand.rpc.app import open_store, running
+from tests.support import engine
+from tests.support.ask import NS, T1, cancel, create, start
+
+
+async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "HEAD_START", 60.0)
+    file = tmp_path / "store.db"
+    # The clock that is moved by hand stands in the past.
+    async with engine.running(file, clock=engine.HandClock()) as earlier:
+        await earlier.do(create(T1))
+        await earlier.do(start(T1))
+        await earlier.do(cancel(T1))
+    heard: list[Committed] = []
+    async with running(open_store(f"sqlite:///{file}"), listeners=[heard.append]) as (app, _):
+        task = await app.store.task(NS, T1)
+        ends = [event.task for committed in heard for event in committed.batch.saves.events]
+    assert task is not None
+    assert task.state is TaskState.CANCELLED
+    assert ends == [task]
