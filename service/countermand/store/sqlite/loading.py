@@ -121,6 +121,8 @@ class Loader:
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
     ) -> list[Record]:
         found: list[Record] = []
+        if not wanted:
+            return found
         for cursor in run_in_chunks(self._connection, name, wanted):
             (value,) = cursor.fetchone()
             found.extend(map(read, json.loads(value)))

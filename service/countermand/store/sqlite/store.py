@@ -74,7 +74,22 @@ class SqliteStore:
 
     async def commit(self, batch: Batch) -> None:
         """See the contract."""
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._commit, batch)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._writing.submit(self._commit_for, batch, done, loop)
+        await done
+
+    def _commit_for(
+        self, batch: Batch, done: asyncio.Future[None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Commits on the writer's thread. It tells the loop itself: through a future of the thread
+        it takes two rounds more."""
+        failure = None
+        try:
+            self._commit(batch)
+        except BaseException as error:
+            failure = error
+        loop.call_soon_threadsafe(_settle, done, failure)
 
     def _commit(self, batch: Batch) -> None:
         if self._writer is None or self._connection is None:
@@ -180,3 +195,13 @@ class SqliteStore:
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""
         return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
+
+
+def _settle(done: asyncio.Future[None], failure: BaseException | None) -> None:
+    """Tells how a commit ended, if somebody still waits."""
+    if done.done():
+        return
+    if failure is None:
+        done.set_result(None)
+    else:
+        done.set_exception(failure)

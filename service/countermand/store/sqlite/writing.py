@@ -1,9 +1,10 @@
 """One transaction: load what a batch wants, save what it changed. Runs on the writer's thread."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from countermand.core.decide import Batch
+from countermand.core.keys import Key
 from countermand.core.log import Event
 from countermand.core.records import Holder, Order, Target
 from countermand.core.rows import Saves
@@ -65,12 +66,12 @@ class Writer:
             return saves
 
     def _save(self, saves: Saves, now: int) -> None:
-        for namespace in {(key.tenant, key.environment) for key in saves.keys.values()}:
-            self._connection.execute(statements()["insert_namespace"], namespace)
-        self._write("save_keys", map(rows.write_key, saves.keys.values()))
+        if saves.keys:
+            self._save_keys(saves.keys.values())
         if saves.renews_leases:
             self._renew_leases(now)
-        self._save_holders(saves.holders)
+        if saves.holders:
+            self._save_holders(saves.holders)
         self._write("save_carts", map(rows.write_cart, saves.carts.values()))
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)
@@ -78,8 +79,14 @@ class Writer:
         self._save_tasks(saves)
         self._write("insert_events", (_event(event, saves) for event in saves.events))
         self._write("save_positions", saves.positions.items())
-        for name, gone in rows.write_gone(saves.gone):
-            self._write(name, gone)
+        if saves.gone:
+            for name, gone in rows.write_gone(saves.gone):
+                self._write(name, gone)
+
+    def _save_keys(self, saved: Collection[Key]) -> None:
+        for namespace in {(key.tenant, key.environment) for key in saved}:
+            self._connection.execute(statements()["insert_namespace"], namespace)
+        self._write("save_keys", map(rows.write_key, saved))
 
     def _save_holders(self, saved: dict[Target, Holder]) -> None:
         for kind, targets in by_kind(saved).items():
@@ -128,8 +135,9 @@ class Writer:
         self._write("update_live_tasks", going_on)
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:
-        for _ in run_in_chunks(self._connection, name, list(changed)):
-            pass
+        if parameters := list(changed):
+            for _ in run_in_chunks(self._connection, name, parameters):
+                pass
 
 
 def _event(event: Event, saves: Saves) -> Parameters:
