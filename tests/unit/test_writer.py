@@ -12,7 +12,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import SECOND
 from countermand.engine.pulse import STANDSTILL
-from countermand.engine.writer import MOST_COMMANDS, Committed
+from countermand.engine.writer import CROWD, MOST_COMMANDS, Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
     NS,
@@ -26,6 +26,7 @@ from tests.support.ask import (
     create,
     create_group,
     reap,
+    renew,
     start,
     uid,
 )
@@ -80,6 +81,32 @@ async def test_a_batch_takes_at_most_so_many_commands(engine: Engine) -> None:
     engine.store.release()
     await asyncio.gather(first, *others)
     assert _sizes(engine) == [1, MOST_COMMANDS, MOST_COMMANDS, 5]
+
+
+async def test_a_crowd_waits_for_those_that_come_meanwhile(engine: Engine) -> None:
+    crowd = [engine.submit(create(uid(number))) for number in range(1, CROWD + 1)]
+    await asyncio.sleep(0)
+    late = engine.submit(create(uid(0xFF)))
+    await asyncio.gather(*crowd, late)
+    assert _sizes(engine) == [CROWD + 1]
+
+
+async def test_less_than_a_crowd_does_not_wait(engine: Engine) -> None:
+    few = [engine.submit(create(uid(number))) for number in range(1, CROWD)]
+    await engine.store.entered.wait()
+    late = engine.submit(create(uid(0xFF)))
+    await asyncio.gather(*few, late)
+    assert _sizes(engine) == [CROWD - 1, 1]
+
+
+async def test_a_crowd_without_end_is_committed_all_the_same(engine: Engine) -> None:
+    answers = [engine.submit(create(uid(number))) for number in range(1, CROWD + 1)]
+    while not answers[0].done():
+        answers.append(engine.submit(renew()))
+        for _ in range(10):  # so that the bound of a batch's size is far off
+            await asyncio.sleep(0)
+    await asyncio.gather(*answers)
+    assert _sizes(engine)[0] < MOST_COMMANDS
 
 
 async def test_a_batch_has_one_instant(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 INTERVAL = 0.25
 STANDSTILL = 1.0
@@ -11,7 +12,9 @@ STANDSTILL = 1.0
 class Pulse:
     """Beats while it is used in a `with`, and remembers when it missed beats."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_beat: Callable[[], None]) -> None:
+        """Calls `on_beat`, which must not raise, with each beat."""
+        self._on_beat = on_beat
         self._last = time.monotonic()
         self._awake = 0.0
         self._stood_still = False
@@ -43,6 +46,7 @@ class Pulse:
         while True:
             await asyncio.sleep(INTERVAL)
             self._beat()
+            self._on_beat()
 
     def _beat(self) -> None:
         now = time.monotonic()
