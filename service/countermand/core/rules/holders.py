@@ -48,6 +48,8 @@ def wants_holders(targets: Iterable[Target], rows: Rows, wanted: Wanted) -> None
 def holders_of(task: Task, draft: Draft) -> list[Holder]:
     """Returns all holders that a task is under: those that it names, and its checkout's orders."""
     targets = dict.fromkeys(direct_targets(task))
+    if not targets:
+        return []
     for order_id in draft.orders_of(task):
         targets[Target(TargetKind.ORDER, task.namespace, order_id)] = None
     found = (draft.holder(target) for target in targets)
