@@ -2,8 +2,8 @@
 
     python -m tests.support.flood HOST:PORT KEY CALLS_PER_SECOND
 
-It creates tasks until its stdin is closed. It prints `refused` when it is for the first time, and
-in the end, as JSON, what it was answered.
+It creates tasks until its stdin is closed. It prints each answer, `let_in` or the reason of a
+refusal, when it comes for the first time, and in the end, as JSON, how often each came.
 """
 
 import asyncio
@@ -28,18 +28,21 @@ async def flood(address: str, key: str, per_second: int) -> dict[str, float]:
     delays = [0.0]
     under_way: set[asyncio.Task[None]] = set()
 
+    def count(answer: str) -> None:
+        if answer not in answers:
+            print(answer, flush=True)
+        answers[answer] += 1
+
     async def call() -> None:
         try:
             await tasks.CreateTask(CreateTaskRequest(), metadata=(("x-api-key", key),), timeout=30)
-            answers["let_in"] += 1
+            count("let_in")
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 answers[error.code().name] += 1  # gRPC itself puts off what comes all at once
                 return
             refusal = refusal_of(error)
-            if refusal.reason not in answers:
-                print("refused", flush=True)
-            answers[refusal.reason] += 1
+            count(refusal.reason)
             delays.append(refusal.retry_seconds or 0)
 
     async with grpc.aio.insecure_channel(address) as channel, asyncio.TaskGroup() as calls:

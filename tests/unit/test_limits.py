@@ -1,5 +1,8 @@
 """Token buckets, with the clock passed in: who is put off, for how long, and what is kept of it."""
 
+import asyncio
+import time
+
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -8,9 +11,12 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.keys import KeyLimits
 from countermand.rpc.keyring import Principal
 from countermand.rpc.limits import (
+    HOLD_SECONDS,
     LINES_PER_SECOND,
     MILLISECOND,
     MOST_ADDRESSES,
+    MOST_HELD,
+    REFUSALS_AT_ONCE,
     SECOND,
     Buckets,
     CallLimits,
@@ -143,6 +149,61 @@ def test_details_and_trailer_say_the_same_of_every_delay():
         said = RetryInfo()
         assert Status.FromString(trailers["grpc-status-details-bin"]).details[1].Unpack(said)
         assert said.retry_delay.ToMilliseconds() == milliseconds
+
+
+async def held(limits: CallLimits, limited: Principal, left: float | None = None) -> float:
+    """Has a call refused, and returns for how long the refusal was held back."""
+    begin = time.monotonic()
+    try:
+        while True:
+            limits.admit(limited, Kind.WRITE)
+    except Refused as refusal:
+        await limits.hold_back(refusal, left)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize(("per_second", "at_once"), [(1, REFUSALS_AT_ONCE), (100, 100)])
+async def test_only_who_is_refused_more_often_than_it_may_call_waits_for_refusals(
+    clock, per_second, at_once
+):
+    limits = CallLimits(1, clock)
+    limited = key(writes_per_second=per_second)
+    assert [await held(limits, limited) < HOLD_SECONDS / 2 for _ in range(at_once)] == [
+        True
+    ] * at_once
+    assert HOLD_SECONDS / 2 <= await held(limits, limited) < 2 * HOLD_SECONDS
+    assert await held(limits, key("key-2", writes_per_second=per_second)) < HOLD_SECONDS / 2
+    clock.now += SECOND
+    assert await held(limits, limited) < HOLD_SECONDS / 2
+
+
+async def test_a_refusal_is_held_back_for_half_of_what_is_left_of_the_deadline(clock):
+    limits = CallLimits(1, clock)
+    limited = key(writes_per_second=1)
+    for _ in range(REFUSALS_AT_ONCE):
+        await held(limits, limited)
+    assert 0.025 <= await held(limits, limited, left=0.1) < HOLD_SECONDS / 2
+    assert HOLD_SECONDS / 2 <= await held(limits, limited, left=60.0) < 60 / 4
+
+
+async def test_more_than_so_many_refusals_are_not_held_back_at_one_time(clock):
+    limits = CallLimits(1, clock)
+    limited = key(writes_per_second=1)
+    for _ in range(REFUSALS_AT_ONCE):
+        await held(limits, limited)
+    waiting = [asyncio.create_task(held(limits, limited)) for _ in range(MOST_HELD)]
+    await asyncio.sleep(0)
+    assert await held(limits, limited) < HOLD_SECONDS / 2
+    assert min(await asyncio.gather(*waiting)) >= HOLD_SECONDS / 2
+    assert await held(limits, limited) >= HOLD_SECONDS / 2
+
+
+async def test_a_failed_login_is_not_held_back(clock):
+    limits = CallLimits(1, clock)
+    begin = time.monotonic()
+    for _ in range(1000):
+        await limits.hold_back(limits.failed_login("192.0.2.1", WRONG), None)
+    assert time.monotonic() - begin < HOLD_SECONDS / 2
 
 
 def test_a_key_without_limits_is_never_put_off(clock):

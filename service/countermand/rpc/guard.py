@@ -161,6 +161,8 @@ class Guard:
         if trace.context.sampled:
             trace.end(rendered.code.name, reason, peer=context.peer())
         self._log(event, context, name, trace, rendered.code.name, refusal)
+        if refusal.reason is Reason.RATE_LIMITED:
+            await self._limits.hold_back(refusal, context.time_remaining())
         await context.abort(rendered.code, rendered.message, rendered.trailers)
 
     def _log(

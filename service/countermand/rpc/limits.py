@@ -1,9 +1,11 @@
 """How often may be called: by a key, by strangers, and how much of it the log tells."""
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
+from random import uniform
 from typing import Final
 
 from countermand.core.errors import Reason, Refused
@@ -15,6 +17,14 @@ MOST_ADDRESSES: Final = 10_000
 """How many addresses are told apart in one second; those above share one bucket."""
 LINES_PER_SECOND: Final = 10
 """How many lines the log takes of what anybody can cause at will."""
+
+HOLD_SECONDS: Final = 1.0
+"""How long a refusal is held back at most; it is half of that at least, at random, so that callers
+who were put off together do not come again together."""
+REFUSALS_AT_ONCE: Final = 20
+"""How many refusals per second are never held back, however small the limit."""
+MOST_HELD: Final = 1000
+"""How many refusals are held back at one time; those above go out at once."""
 
 
 class Kind(StrEnum):
@@ -71,6 +81,8 @@ class CallLimits:
         self._most_failed_logins = most_failed_logins
         self._keys = {kind: Buckets(clock=clock) for kind in Kind}
         self._addresses = Buckets(MOST_ADDRESSES, clock)
+        self._refused = Buckets(clock=clock)
+        self._held = 0
 
     def admit(self, principal: Principal, kind: Kind) -> None:
         """Counts a call of a key. Raises Refused: RATE_LIMITED."""
@@ -84,6 +96,27 @@ class CallLimits:
                 f"the API key has a limit of {per_second} {kind.replace('_', ' ')}",
                 {"key_id": principal.key_id, "limit": kind, "per_second": str(per_second)},
             )
+
+    async def hold_back(self, refusal: Refused, seconds_left: float | None) -> None:
+        """Waits before a refusal goes out, if its key is refused more often than it may call.
+
+        A refused call costs a server of gRPC nearly as much as one that is let in. Who waits for
+        answers before calling on, and most do, so calls less often, and neighbours feel less of it.
+        Never for more than half of the seconds that the caller has left, so that it hears of it.
+        """
+        if "per_second" not in refusal.metadata:
+            return
+        per_second = max(int(refusal.metadata["per_second"]), REFUSALS_AT_ONCE)
+        if not self._refused.take(refusal.metadata["key_id"], per_second):
+            return
+        if self._held >= MOST_HELD:
+            return
+        self._held += 1
+        try:
+            seconds = HOLD_SECONDS if seconds_left is None else min(HOLD_SECONDS, seconds_left / 2)
+            await asyncio.sleep(uniform(seconds / 2, seconds))
+        finally:
+            self._held -= 1
 
     def failed_login(self, address: str, refusal: Refused) -> Refused:
         """Counts a call without a right key, and returns how to refuse it.
