@@ -12,7 +12,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import SECOND
 from countermand.engine.pulse import STANDSTILL
-from countermand.engine.writer import CROWD, MOST_COMMANDS, Committed
+from countermand.engine.writer import CROWD, LONGEST_GATHERING, MOST_COMMANDS, Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
     NS,
@@ -97,6 +97,16 @@ async def test_less_than_a_crowd_does_not_wait(engine: Engine) -> None:
     late = engine.submit(create(uid(0xFF)))
     await asyncio.gather(*few, late)
     assert _sizes(engine) == [CROWD - 1, 1]
+
+
+async def test_nobody_waits_for_a_crowd_that_is_gone(engine: Engine) -> None:
+    await asyncio.gather(*[engine.submit(create(uid(number))) for number in range(CROWD)])
+    await asyncio.sleep(2 * LONGEST_GATHERING)
+    first = engine.submit(create(uid(0xFE)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await asyncio.gather(first, engine.submit(create(uid(0xFF))))
+    assert _sizes(engine) == [CROWD, 1, 1]
 
 
 async def test_a_crowd_without_end_is_committed_all_the_same(engine: Engine) -> None:

@@ -167,8 +167,8 @@ class Writer:
             with self._pulse:
                 while self._queue or not self._closed:
                     if not self._queue:
-                        self._wake.clear()
-                        await self._wake.wait()
+                        if await self._idle() > LONGEST_GATHERING:
+                            taken = []  # The crowd, if there was one, is gone.
                         continue
                     if len(taken) + len(self._queue.small) >= CROWD:
                         await self._gather()
@@ -178,6 +178,13 @@ class Writer:
             self._closed = True
             for request in taken + self._queue.drain():
                 _settle(request, unavailable())
+
+    async def _idle(self) -> float:
+        """Waits for a command, or to be closed. Returns for how many seconds."""
+        begin = time.monotonic()
+        self._wake.clear()
+        await self._wake.wait()
+        return time.monotonic() - begin
 
     async def _gather(self) -> None:
         """Waits while commands come, so that the next sync serves more of them."""
