@@ -11,7 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.client import Client
-from countermand.rpc.limits import LINES_PER_SECOND
+from countermand.rpc.limits import HOLD_SECONDS, LINES_PER_SECOND
+from countermand.rpc.limits import REFUSALS_AT_ONCE as AT_ONCE
 from countermand.rpc.method import Unary
 from countermand.v1 import task_service_pb2
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
@@ -71,6 +72,22 @@ async def test_a_key_above_its_limit_is_told_when_to_come_again_and_others_are_n
             await outcomes(*(key.tasks.ListTasks(list_tasks()) for _ in range(100))) == [None] * 100
         )
         assert await outcomes(*(admin.create() for _ in range(100))) == [None] * 100
+
+
+async def test_who_is_refused_far_too_often_waits_for_refusals_yet_hears_of_each_in_time(
+    shared: Server, admin: Caller
+):
+    create = task_service_pb2.CreateTaskRequest
+    async with limited(shared, admin, writes_per_second=1) as key:
+        begin = time.monotonic()
+        found = await outcomes(*(key.tasks.CreateTask(create()) for _ in range(3 * AT_ONCE)))
+        assert time.monotonic() - begin >= HOLD_SECONDS / 2
+        reasons = [refusal.reason for refusal in found if refusal is not None]
+        assert len(reasons) > 2 * AT_ONCE
+        assert set(reasons) == {"RATE_LIMITED"}
+        calls = (key.tasks.CreateTask(create(), timeout=1.0) for _ in range(3 * AT_ONCE))
+        found = await outcomes(*calls)
+        assert {refusal.reason for refusal in found if refusal is not None} == {"RATE_LIMITED"}
 
 
 async def test_reads_and_openings_of_watches_have_their_own_limits(shared: Server, admin: Caller):
