@@ -101,7 +101,9 @@ async def test_a_key_at_ten_times_its_limit_is_no_matter_to_its_neighbour(tmp_pa
                 calling(server, key, 9 * LIMIT // 10, "let_in") as answers,
             ):
                 calm += await cancel_times(caller)
-            assert answers[0].keys() == {"let_in", "seconds", "longest_delay"}
+            (answer,) = answers
+            # A caller that stood still for a moment may come with too much at once.
+            assert answer.get("RATE_LIMITED", 0) <= answer["let_in"] / 10
             async with calling(server, key, 10 * LIMIT, "RATE_LIMITED") as answers:
                 flooded += await cancel_times(caller)
             (answer,) = answers

@@ -42,7 +42,8 @@ YOUNG_OBJECTS = 10_000
 """How many new objects the garbage collector waits for before it looks at them."""
 SWITCH_SECONDS = 0.001
 """How long a thread may run Python code while another waits to. The writer's asks ten times a
-commit: with Python's 5 ms one commit took up to 50 ms while a client kept the event loop busy."""
+commit, so with Python's 5 ms it waits while a hostile client keeps the event loop busy: under rapid
+reset the p99 of a good client's cancels is a quarter lower with this (measured)."""
 ANSWER_SECONDS = 0.5
 """How long a server that drains goes on to answer before it closes its port."""
 
