@@ -101,7 +101,7 @@ async def test_a_client_that_answers_no_ping_is_given_up_and_its_watch_ended(tmp
         raw.send(SETTINGS, ACK)
         raw.call(WATCH_TASKS, WatchTasksRequest().SerializeToString(), x_api_key=server.key)
         assert await raw.until(DATA)
-        assert len(server.watchers) == 1
+        assert len(server.app.watchers) == 1
         await raw.closed()
         await server.no_watchers()
 

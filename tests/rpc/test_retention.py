@@ -29,6 +29,7 @@ from tests.support.caller import (
     new_id,
     take,
 )
+from tests.support.knobs import PRODUCTION
 from tests.support.refusals import refused
 from tests.support.server import Server
 
@@ -211,6 +212,8 @@ async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purger, "PAUSE", "a while")
-    async with running(open_store(f"sqlite:///{tmp_path / 'store.db'}"), DAY) as (_, failing):
+    async with running(
+        open_store(f"sqlite:///{tmp_path / 'store.db'}"), PRODUCTION, retention=DAY
+    ) as (_, failing):
         with pytest.raises(TypeError):
             await asyncio.wait_for(failing, 20)

@@ -10,6 +10,7 @@ from countermand.engine.writer import Committed
 from countermand.rpc.app import open_store, running
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start
+from tests.support.knobs import PRODUCTION
 
 
 async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
@@ -23,7 +24,10 @@ async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
         await earlier.do(start(T1))
         await earlier.do(cancel(T1))
     heard: list[Committed] = []
-    async with running(open_store(f"sqlite:///{file}"), listeners=[heard.append]) as (app, _):
+    async with running(open_store(f"sqlite:///{file}"), PRODUCTION, listeners=[heard.append]) as (
+        app,
+        _,
+    ):
         task = await app.store.task(NS, T1)
         ends = [event.task for committed in heard for event in committed.batch.saves.events]
     assert task is not None

@@ -19,6 +19,7 @@ from tests.support.caller import (
     take,
 )
 from tests.support.inside import inside
+from tests.support.knobs import changed
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server
 
@@ -50,12 +51,15 @@ async def end_of(watch, seen: list | None = None) -> grpc.aio.AioRpcError:
 
 
 async def test_a_watcher_that_takes_nothing_is_ended_and_delays_nobody(tmp_path):
-    async with inside(tmp_path, write_timeout=1) as server, server.caller() as caller:
+    async with (
+        inside(tmp_path, knobs=changed({"watching.watchers.write_timeout": 1})) as server,
+        server.caller() as caller,
+    ):
         await much_to_tell(caller)
         async with server.caller(**STINGY) as stingy:
             slow = stingy.watch_many(timeout=30)
             first = await slow.read()
-            assert len(server.watchers) == 1
+            assert len(server.app.watchers) == 1
 
             # Others are served while it blocks.
             held = await caller.running()
@@ -85,7 +89,10 @@ async def test_a_watcher_that_takes_nothing_is_ended_and_delays_nobody(tmp_path)
 
 
 async def test_a_reader_that_is_slow_but_reads_is_not_ended(tmp_path):
-    async with inside(tmp_path, write_timeout=1.5) as server, server.caller() as caller:
+    async with (
+        inside(tmp_path, knobs=changed({"watching.watchers.write_timeout": 1.5})) as server,
+        server.caller() as caller,
+    ):
         await much_to_tell(caller)
         async with server.caller(**STINGY) as stingy:
             slow = stingy.watch_many(timeout=30)
@@ -107,7 +114,7 @@ async def test_a_slow_watcher_does_not_hold_up_a_drain(tmp_path):
             slow = stingy.watch_many(timeout=30)
             await slow.read()
             server.guard.drain()
-            server.watchers.end_all(draining)
+            server.app.watchers.end_all(draining)
             await server.no_watchers()
             assert refusal_of(await end_of(slow)).reason == "DRAINING"
 
@@ -195,7 +202,7 @@ async def test_a_watch_is_ended_wherever_it_is_at_that_moment(tmp_path):
             watches += [caller.watch(held.task_id) for _ in range(10)]
             # Right after their first message some read the log, some write, some wait.
             await asyncio.gather(*(watch.read() for watch in watches))
-            server.watchers.sweep_now(lambda key_id: False)
+            server.app.watchers.sweep_now(lambda key_id: False)
             async with asyncio.timeout(3):
                 ends = await asyncio.gather(*map(end_of, watches))
             assert {refusal_of(end).reason for end in ends} == {"API_KEY_INVALID"}

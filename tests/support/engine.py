@@ -9,9 +9,10 @@ from typing import Any
 from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import Knobs, WatchersKnobs
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
-from countermand.engine.hub import MOST_BYTES, Hub, Subscription
+from countermand.engine.hub import Hub, Subscription
 from countermand.engine.pages import Pages
 from countermand.engine.places import Place
 from countermand.engine.watch import Message, Watch
@@ -19,6 +20,7 @@ from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Committed, Writer
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS
+from tests.support.knobs import PRODUCTION
 from tests.support.stores import Keeper
 
 HOUR = 3_600_000_000
@@ -77,16 +79,17 @@ class Engine:
         *,
         clock: Clock | None = None,
         commit_timeout: float = 10.0,
-        hub_bytes: int = MOST_BYTES,
-        page_bytes: int = MOST_BYTES,
+        knobs: Knobs = PRODUCTION,
     ) -> None:
         self.store: Any = TroubledStore(path)
         self.clock = clock or Clock()
         self.ids = UuidMaker()
         self.writer = Writer(self.store, self.clock, self.ids, commit_timeout=commit_timeout)
-        self.hub = Hub(hub_bytes)
+        self.hub = Hub(knobs.watching.hub)
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
-        self.watch = Watch(self.store, self.hub, Pages(page_bytes))
+        pages = Pages(knobs.watching.pages)
+        self.watch = Watch(self.store, self.hub, pages, knobs.watching.watch)
+        self.watchers = knobs.watching.watchers
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         return self.writer.submit(command)
@@ -108,21 +111,21 @@ class Engine:
         return found
 
     def task(self, task_id: str, after: int | None = None, heartbeat: int = HOUR) -> "Following":
-        watcher = SeenWatcher("key-1")
+        watcher = SeenWatcher("key-1", self.watchers)
         return Following(watcher, self.watch.task(watcher, NS, task_id, after, heartbeat))
 
     def tasks(
         self, chosen: TaskFilter, place: Place | None = None, heartbeat: int = HOUR
     ) -> "Following":
-        watcher = SeenWatcher("key-1")
+        watcher = SeenWatcher("key-1", self.watchers)
         return Following(watcher, self.watch.tasks(watcher, NS, chosen, place, heartbeat))
 
 
 class SeenWatcher(Watcher):
     """A watcher of which a test can tell that it has nothing to do."""
 
-    def __init__(self, key_id: str) -> None:
-        super().__init__(key_id)
+    def __init__(self, key_id: str, knobs: WatchersKnobs) -> None:
+        super().__init__(key_id, knobs)
         self.idle = asyncio.Event()
         """Set when it first waits for something new."""
 

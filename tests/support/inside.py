@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from countermand.engine.watchers import WRITE_TIMEOUT, Watchers
+from countermand.core.knobs import Knobs
 from countermand.rpc.app import App, open_store, running
 from countermand.rpc.call_timeout import CALL_SECONDS
 from countermand.rpc.guard import Guard
@@ -25,6 +25,7 @@ from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
+from tests.support.knobs import PRODUCTION
 from tests.support.server import StreamWithKey, Stubs, UnaryWithKey
 
 
@@ -34,7 +35,6 @@ class Inside:
 
     app: App
     guard: Guard
-    watchers: Watchers
     address: str
     key: str
     methods: Mapping[str, Unary | Stream]
@@ -43,7 +43,7 @@ class Inside:
     async def no_watchers(self, timeout: float = 10) -> None:
         """Returns when no watch is open any more: nothing signals that, so it looks."""
         async with asyncio.timeout(timeout):
-            while len(self.watchers):  # noqa: ASYNC110
+            while len(self.app.watchers):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     @asynccontextmanager
@@ -62,16 +62,17 @@ class Inside:
 async def inside(
     folder: Path,
     *,
-    write_timeout: float = WRITE_TIMEOUT,
+    knobs: Knobs = PRODUCTION,
     call_seconds: float = CALL_SECONDS,
     options: Mapping[str, int] = {},
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
 ) -> AsyncIterator[Inside]:
     """Serves a store of the folder, with some options of gRPC and some methods replaced."""
-    async with running(open_store(f"sqlite:///{folder / name}.db")) as (app, _):
-        watchers = Watchers(write_timeout)
-        guard = Guard(app.keyring, watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds)
+    async with running(open_store(f"sqlite:///{folder / name}.db"), knobs) as (app, _):
+        guard = Guard(
+            app.keyring, app.watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds
+        )
         services = (
             CancellationService(app.store, app.writer, app.watch),
             TaskService(app.store, app.writer, app.clock, app.ids),
@@ -86,11 +87,8 @@ async def inside(
         server.add_generic_rpc_handlers((_Router(guard, methods.values()),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        sweeping = asyncio.create_task(watchers.sweep(app.keyring.is_live))
         key = await app.keyring.create_first()
         try:
-            yield Inside(app, guard, watchers, f"127.0.0.1:{port}", key, methods)
+            yield Inside(app, guard, f"127.0.0.1:{port}", key, methods)
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
             await server.stop(None)

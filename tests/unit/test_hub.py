@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from countermand.core.commands import Command
+from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event, TaskFilter
-from countermand.engine.hub import AT_ONCE, ENTRY_BYTES, Hub, Subscription, filter_topic, task_topic
+from countermand.engine.hub import ENTRY_BYTES, Hub, Subscription, filter_topic, task_topic
 from tests.support.ask import (
     G1,
     NS,
@@ -38,7 +39,7 @@ def _after(subscription: Subscription, seq: int = 0) -> list[int] | None:
     """Returns all places above one, some at a time as a watcher takes them."""
     found: list[int] = []
     while entries := subscription.after(found[-1] if found else seq):
-        assert len(entries) <= AT_ONCE
+        assert len(entries) <= HubKnobs().max_batch
         found += [entry.event.seq for entry in entries]
     return None if entries is None else found
 
@@ -70,7 +71,7 @@ STORY = (
     ],
 )
 def test_a_topic_has_what_is_of_it_in_commit_order(topic: object, seqs: list[int]) -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     with hub.subscribe(topic) as subscription:
         hub.publish(_events(*STORY))
         assert _after(subscription) == seqs
@@ -79,7 +80,7 @@ def test_a_topic_has_what_is_of_it_in_commit_order(topic: object, seqs: list[int
 
 
 def test_all_topics_of_an_event_share_one_entry() -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     with hub.subscribe(ALL) as one, hub.subscribe(GROUP) as two, hub.subscribe(ALL) as three:
         hub.publish(_events(create_group(T1)))
         (a,), (b,), (c,) = one.after(0) or (), two.after(0) or (), three.after(0) or ()
@@ -87,7 +88,7 @@ def test_all_topics_of_an_event_share_one_entry() -> None:
 
 
 def test_nothing_is_kept_for_nobody() -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     events = _events(*STORY)
     hub.publish(events)
     with hub.subscribe(ALL) as subscription:
@@ -96,7 +97,7 @@ def test_nothing_is_kept_for_nobody() -> None:
 
 
 def test_closing_the_last_subscription_leaves_nothing_and_another_keeps_its_own() -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     first, second, other = hub.subscribe(ALL), hub.subscribe(ALL), hub.subscribe(GROUP)
     hub.publish(_events(*STORY))
     assert hub.watchers == 3
@@ -111,7 +112,7 @@ def test_closing_the_last_subscription_leaves_nothing_and_another_keeps_its_own(
 
 
 def test_memory_is_bounded_and_who_fell_behind_is_told_to_read_the_log() -> None:
-    hub = Hub(most_bytes=4 * ENTRY_BYTES)
+    hub = Hub(HubKnobs(max_bytes=4 * ENTRY_BYTES))
     with hub.subscribe(ALL) as subscription:
         events = _events(*[create(uid(number)) for number in range(1, 11)])
         hub.publish(events[:4])
@@ -124,7 +125,7 @@ def test_memory_is_bounded_and_who_fell_behind_is_told_to_read_the_log() -> None
 
 
 def test_the_bound_holds_over_all_topics_together() -> None:
-    hub = Hub(most_bytes=4 * ENTRY_BYTES)
+    hub = Hub(HubKnobs(max_bytes=4 * ENTRY_BYTES))
     ids = [uid(number) for number in range(1, 9)]
     subscriptions = [hub.subscribe(task_topic(NS, id)) for id in ids]
     hub.publish(_events(*[create(id) for id in ids]))
@@ -134,7 +135,7 @@ def test_the_bound_holds_over_all_topics_together() -> None:
 
 
 def test_one_commit_larger_than_the_bound_is_cut_too() -> None:
-    hub = Hub(most_bytes=1)
+    hub = Hub(HubKnobs(max_bytes=1))
     with hub.subscribe(ALL) as subscription:
         hub.publish(_events(*[create(uid(number)) for number in range(1, 50)]))
         assert _after(subscription, 47) is None
@@ -142,7 +143,7 @@ def test_one_commit_larger_than_the_bound_is_cut_too() -> None:
 
 
 def test_what_nobody_watches_any_more_takes_no_room() -> None:
-    hub = Hub(most_bytes=8 * ENTRY_BYTES)
+    hub = Hub(HubKnobs(max_bytes=8 * ENTRY_BYTES))
     ids = [uid(number) for number in range(1, 9)]
     left, kept = ([hub.subscribe(task_topic(NS, id)) for id in some] for some in (ids[:6], ids[6:]))
     hub.publish(_events(*[create(id) for id in ids]))
@@ -154,7 +155,7 @@ def test_what_nobody_watches_any_more_takes_no_room() -> None:
 
 
 def test_what_closed_subscriptions_left_does_not_pile_up() -> None:
-    hub = Hub(most_bytes=4 * ENTRY_BYTES)
+    hub = Hub(HubKnobs(max_bytes=4 * ENTRY_BYTES))
     world = World()
     for number in range(1, 200):
         with hub.subscribe(task_topic(NS, uid(number))):
@@ -170,7 +171,7 @@ def test_what_closed_subscriptions_left_does_not_pile_up() -> None:
 
 
 async def test_who_waits_is_woken_by_what_is_of_its_topic_alone() -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     with hub.subscribe(task_topic(NS, T1)) as mine, hub.subscribe(task_topic(NS, T2)) as other:
         first, second, others = mine.next(), mine.next(), other.next()
         hub.publish(_events(create(T1)))
@@ -182,7 +183,7 @@ async def test_who_waits_is_woken_by_what_is_of_its_topic_alone() -> None:
 
 
 async def test_a_waiter_that_gave_up_does_not_disturb_the_others() -> None:
-    hub = Hub()
+    hub = Hub(HubKnobs())
     with hub.subscribe(ALL) as subscription:
         gone, waiting = subscription.next(), subscription.next()
         gone.cancel()

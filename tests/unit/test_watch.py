@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from countermand.core.errors import Reason, Refused
+from countermand.core.knobs import WatchersKnobs
 from countermand.core.records import SECOND
 from countermand.core.states import TaskState
 from countermand.engine.hub import ENTRY_BYTES
@@ -23,6 +24,7 @@ from tests.support.ask import (
     start,
 )
 from tests.support.engine import Engine, running
+from tests.support.knobs import watching
 
 S = TaskState
 
@@ -30,7 +32,7 @@ S = TaskState
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     """An engine that runs, whose hub keeps 8 entries alone."""
-    async with running(tmp_path / "store.db", hub_bytes=8 * ENTRY_BYTES) as engine:
+    async with running(tmp_path / "store.db", knobs=watching(hub_bytes=8 * ENTRY_BYTES)) as engine:
         yield engine
 
 
@@ -264,7 +266,7 @@ async def test_a_watch_that_is_ended_between_messages_says_why_next(engine: Engi
 
 
 async def test_all_watches_end_together_and_new_ones_are_refused() -> None:
-    watchers = Watchers()
+    watchers = Watchers(WatchersKnobs())
     with watchers.opened("key-1") as one, watchers.opened("key-2") as two:
         assert len(watchers) == 2
         watchers.end_all(lambda: Refused(Reason.DRAINING, "the server drains"))
@@ -277,7 +279,7 @@ async def test_all_watches_end_together_and_new_ones_are_refused() -> None:
 
 
 async def test_a_watch_ends_with_its_key() -> None:
-    watchers = Watchers()
+    watchers = Watchers(WatchersKnobs())
     with watchers.opened("dead") as dead, watchers.opened("live") as live:
         watchers.sweep_now(lambda key_id: key_id == "live")
         live.check()
@@ -287,7 +289,7 @@ async def test_a_watch_ends_with_its_key() -> None:
 
 
 async def test_a_watcher_that_takes_nothing_is_ended_as_too_slow() -> None:
-    watchers = Watchers(write_timeout=0.0)
+    watchers = Watchers(WatchersKnobs(write_timeout=0.0))
 
     writes = asyncio.Event()
 

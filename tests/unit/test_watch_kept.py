@@ -9,7 +9,7 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.engine import purger, watch
+from countermand.engine import purger
 from countermand.engine.hub import ENTRY_BYTES
 from countermand.engine.places import Place
 from countermand.engine.purger import Purger
@@ -30,6 +30,7 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, Following, HandClock, running
+from tests.support.knobs import watching
 
 ALL, GROUP = TaskFilter(), TaskFilter(G1)
 KEPT = 30 * DAY
@@ -45,10 +46,9 @@ async def engine(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Engine]:
     """An engine on a clock that is moved by hand; its hub keeps 4 entries, a page has 3 rows."""
-    monkeypatch.setattr(watch, "LOG_PAGE", 3)
-    monkeypatch.setattr(watch, "SNAPSHOT_PAGE", 3)
     monkeypatch.setattr(purger, "PAUSE", 0.0)
-    async with running(tmp_path / "store.db", clock=clock, hub_bytes=4 * ENTRY_BYTES) as engine:
+    knobs = watching(page_size=3, hub_bytes=4 * ENTRY_BYTES)
+    async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         yield engine
 
 

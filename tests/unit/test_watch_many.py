@@ -9,7 +9,6 @@ import pytest
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.states import TaskState
-from countermand.engine import watch
 from countermand.engine.hub import ENTRY_BYTES
 from countermand.engine.places import Place
 from countermand.engine.watch import Message
@@ -31,18 +30,18 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, running
+from tests.support.knobs import watching
 
 S = TaskState
 ALL, GROUP = TaskFilter(), TaskFilter(G1)
 
 
 @pytest.fixture
-async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     """An engine that runs, whose hub keeps 8 entries and whose watches read 3 rows a page, and
     keep one page between them."""
-    monkeypatch.setattr(watch, "LOG_PAGE", 3)
-    monkeypatch.setattr(watch, "SNAPSHOT_PAGE", 3)
-    async with running(tmp_path / "store.db", hub_bytes=8 * ENTRY_BYTES, page_bytes=1) as engine:
+    knobs = watching(page_size=3, hub_bytes=8 * ENTRY_BYTES, page_bytes=1)
+    async with running(tmp_path / "store.db", knobs=knobs) as engine:
         yield engine
 
 

@@ -107,6 +107,7 @@ def serve(
     # The client commands start faster without the server's modules.
     import uvloop
 
+    from countermand.core.knobs import Knobs
     from countermand.rpc.server import serve as run_server
     from countermand.rpc.settings import Settings
 
@@ -125,4 +126,4 @@ def serve(
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None
-    raise typer.Exit(uvloop.run(run_server(settings)))
+    raise typer.Exit(uvloop.run(run_server(settings, Knobs())))

@@ -10,19 +10,15 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterable
 
+from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event, TaskFilter
 from countermand.core.records import Target, Task
 from countermand.core.states import TargetKind
 
-MOST_BYTES = 16 * 1024 * 1024
-"""How much of the log all topics keep together."""
 ENTRY_BYTES = 3000
 """What one entry is taken to cost without labels: the record, its texts, and its encoded form."""
 LABEL_BYTES = 100
 """What a label costs beside its text, which is there twice."""
-AT_ONCE = 4
-"""How many entries a watcher takes at once. It holds them until its client took them, though the
-hub may have given them up meanwhile; so they are few."""
 
 Topic = Hashable
 
@@ -108,7 +104,7 @@ class Subscription:
         if seq < stretch.floor:
             return None
         first = bisect_right(stretch.seqs, seq)
-        return stretch.entries[first : first + AT_ONCE]
+        return stretch.entries[first : first + self._hub.max_batch]
 
     def next(self) -> asyncio.Future[None]:
         """Returns a future that is done when the topic has something new, or a nudge comes."""
@@ -134,8 +130,9 @@ class Subscription:
 class Hub:
     """Holds a bounded stretch of each topic that somebody watches."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, knobs: HubKnobs) -> None:
+        self._max_bytes = knobs.max_bytes
+        self.max_batch = knobs.max_batch
         self._bytes = 0
         self._topics: dict[Topic, _Stretch] = {}
         self._ages: deque[tuple[_Stretch, int]] = deque()
@@ -190,7 +187,7 @@ class Hub:
 
     def _trim(self) -> None:
         excess: dict[_Stretch, int] = {}
-        while self._bytes > self._most_bytes and len(self._ages) > 1:
+        while self._bytes > self._max_bytes and len(self._ages) > 1:
             stretch, cost = self._ages.popleft()
             if not stretch.watchers:
                 self._orphans -= 1

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+from countermand.core.knobs import PagesKnobs
 from countermand.core.log import Event
 from countermand.core.records import Task
 from countermand.engine.hub import weight
-
-MOST_BYTES = 8 * 1024 * 1024
-"""How much all pages together keep."""
 
 Item = TypeVar("Item", Event, Task)
 
@@ -44,8 +42,8 @@ class Page(Generic[Item]):
 class Pages:
     """All pages that are held. The newest is never taken back, so that everybody gets on."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, knobs: PagesKnobs) -> None:
+        self._max_bytes = knobs.max_bytes
         self._bytes = 0
         self._held: dict[Page[Event] | Page[Task], int] = {}
         """What each takes, the oldest first."""
@@ -56,7 +54,7 @@ class Pages:
         page = Page(items)
         self._held[page] = sum(map(_weight, items))
         self._bytes += self._held[page]
-        while self._bytes > self._most_bytes and len(self._held) > 1:
+        while self._bytes > self._max_bytes and len(self._held) > 1:
             self._forget(next(iter(self._held)))
         try:
             yield page

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from countermand.core.errors import Reason, Refused, not_found
+from countermand.core.knobs import WatchKnobs
 from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND, Target, Task
 from countermand.engine.hub import Entry, Hub, filter_topic, task_topic
@@ -18,12 +19,6 @@ from countermand.engine.places import Place, expect_kept, expect_place
 from countermand.engine.watchers import Watcher
 from countermand.store.contract import Bookmark, Store
 
-LOG_PAGE = 500
-"""How many entries one reading takes. One of a group costs as much as all that is left."""
-SNAPSHOT_PAGE = 100
-"""How many tasks one reading takes."""
-VERSIONS = 16
-"""How many versions of one task one reading takes: more than most tasks ever have."""
 NOWHERE = -1
 """A place that the hub never holds: what follows must be read."""
 
@@ -53,10 +48,11 @@ class Message(NamedTuple):
 class Watch:
     """What every watch of a server uses."""
 
-    def __init__(self, store: Store, hub: Hub, pages: Pages) -> None:
+    def __init__(self, store: Store, hub: Hub, pages: Pages, knobs: WatchKnobs) -> None:
         self._store = store
         self._hub = hub
         self._pages = pages
+        self._knobs = knobs
 
     async def task(
         self,
@@ -103,7 +99,8 @@ class Watch:
                 yield Message(Kind.HEARTBEAT, task)
 
     async def _versions(self, namespace: int, task_id: str, after: int) -> list[Entry]:
-        history = await self._store.history(namespace, task_id, after, VERSIONS)
+        limit = self._knobs.history_page_size
+        history = await self._store.history(namespace, task_id, after, limit)
         if history is None:
             raise not_found("task", task_id)
         return [Entry(event) for event in history.events]
@@ -175,9 +172,9 @@ class Watch:
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, place: Place
     ) -> AsyncGenerator[Message, None]:
         """Tells the tasks as they were at the mark, from a place between them on."""
-        after = place.snapshot_after
+        after, limit = place.snapshot_after, self._knobs.snapshot_page_size
         while after is not None:
-            page = await self._store.snapshot(namespace, chosen, mark, after, SNAPSHOT_PAGE)
+            page = await self._store.snapshot(namespace, chosen, mark, after, limit)
             with self._pages.hold(page.tasks) as held:
                 for task in held:
                     after = task.number
@@ -192,7 +189,7 @@ class Watch:
     ) -> AsyncGenerator[Message, None]:
         """Tells the log from a place to its end; a HEARTBEAT says where that is."""
         while True:
-            page = await self._store.log(namespace, chosen, after, LOG_PAGE)
+            page = await self._store.log(namespace, chosen, after, self._knobs.log_page_size)
             expect_kept(page.mark, after)
             caught_up = page.through >= page.mark.seq
             over = caught_up and page.mark.over

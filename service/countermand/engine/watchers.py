@@ -6,22 +6,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from countermand.core.errors import Reason, Refused
+from countermand.core.knobs import WatchersKnobs
 from countermand.engine.hub import Subscription
-
-WRITE_TIMEOUT = 300.0
-"""Seconds that a watcher may take nothing before it is ended."""
-SWEEP_INTERVAL = 1.0
-GOODBYE = 1.0
-"""Seconds that a watcher has to take the message that is on its way when its watch is ended."""
 
 
 class Watcher:
     """One open watch."""
 
-    __slots__ = ("_loop", "_task", "_waiter", "key_id", "messages", "refusal", "writing_since")
+    __slots__ = (
+        "_knobs",
+        "_loop",
+        "_task",
+        "_waiter",
+        "key_id",
+        "messages",
+        "refusal",
+        "writing_since",
+    )
 
-    def __init__(self, key_id: str) -> None:
+    def __init__(self, key_id: str, knobs: WatchersKnobs) -> None:
         self.key_id = key_id
+        self._knobs = knobs
         self.refusal: Refused | None = None
         """Why the watch ends, once it was ended from outside."""
         self.writing_since: float | None = None
@@ -65,7 +70,7 @@ class Watcher:
         if self._waiter is not None:
             self._time_out(self._waiter)
         else:
-            self._loop.call_later(GOODBYE, self.abandon)
+            self._loop.call_later(self._knobs.last_message_timeout, self.abandon)
 
     def abandon(self) -> None:
         """Gives up a message that its client does not take."""
@@ -76,10 +81,10 @@ class Watcher:
 class Watchers:
     """All open watches of this server."""
 
-    def __init__(self, write_timeout: float = WRITE_TIMEOUT, most_open: int = 20_000) -> None:
-        self.most_open = most_open
-        """How many watches may be open at once; each costs memory."""
-        self._write_timeout = write_timeout
+    def __init__(self, knobs: WatchersKnobs, max_open: int | None = None) -> None:
+        """Lets so many watches be open at once, since each costs memory; None: any number."""
+        self._knobs = knobs
+        self._max_open = max_open
         self._open: set[Watcher] = set()
         self._open_by_key: Counter[str] = Counter()
         self._closed: Refused | None = None
@@ -88,21 +93,21 @@ class Watchers:
         return len(self._open)
 
     @contextmanager
-    def opened(self, key_id: str, most_of_key: int = 0) -> Iterator[Watcher]:
+    def opened(self, key_id: str, max_of_key: int = 0) -> Iterator[Watcher]:
         """Counts a watch as open. A key may have any number open, unless told otherwise.
 
         Raises Refused: TOO_MANY_WATCHERS, or what `end_all` was called with.
         """
         if self._closed is not None:
             raise self._closed
-        if most_of_key and self._open_by_key[key_id] >= most_of_key:
+        if max_of_key and self._open_by_key[key_id] >= max_of_key:
             raise _too_many(
-                f"the API key may have {most_of_key} watches open at once",
-                {"key_id": key_id, "limit": "open_watches", "most": str(most_of_key)},
+                f"the API key may have {max_of_key} watches open at once",
+                {"key_id": key_id, "limit": "open_watches", "most": str(max_of_key)},
             )
-        if len(self._open) >= self.most_open:
+        if self._max_open is not None and len(self._open) >= self._max_open:
             raise _too_many("this server has as many watches open as it takes", {})
-        watcher = Watcher(key_id)
+        watcher = Watcher(key_id, self._knobs)
         self._open.add(watcher)
         self._open_by_key[key_id] += 1
         try:
@@ -122,20 +127,21 @@ class Watchers:
     async def sweep(self, is_live: Callable[[str], bool]) -> None:
         """Ends, for ever, watches whose key is not live any more and those that take nothing."""
         while True:
-            await asyncio.sleep(SWEEP_INTERVAL)
+            await asyncio.sleep(self._knobs.sweep_interval)
             self.sweep_now(is_live)
 
     def sweep_now(self, is_live: Callable[[str], bool]) -> None:
         """Does one round of `sweep`."""
         dead = {key_id for key_id in {w.key_id for w in self._open} if not is_live(key_id)}
-        latest = asyncio.get_running_loop().time() - self._write_timeout
+        timeout = self._knobs.write_timeout
+        latest = asyncio.get_running_loop().time() - timeout
         for watcher in list(self._open):
             if watcher.key_id in dead:
                 watcher.end(Refused(Reason.API_KEY_INVALID, "the API key is not valid any more"))
             elif watcher.writing_since is not None and watcher.writing_since < latest:
                 watcher.refusal = Refused(
                     Reason.WATCHER_TOO_SLOW,
-                    f"the watcher took nothing for {self._write_timeout:g} s; resume to go on",
+                    f"the watcher took nothing for {timeout:g} s; resume to go on",
                 )
                 watcher.abandon()
 

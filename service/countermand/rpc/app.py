@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import Knobs
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
 from countermand.engine.pages import Pages
@@ -32,34 +33,42 @@ def open_store(url: str) -> Store:
 class App:
     """The parts, wired."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, knobs: Knobs, max_watches: int | None = None
+    ) -> None:
         self.store = store
         self.clock = clock
         self.ids = UuidMaker()
         """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
-        self.hub = Hub()
+        self.hub = Hub(knobs.watching.hub)
         self.writer = Writer(store, clock, UuidMaker())
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
         self.reaper = Reaper(store, self.writer, clock)
-        self.watch = Watch(store, self.hub, Pages())
-        self.watchers = Watchers()
+        pages = Pages(knobs.watching.pages)
+        self.watch = Watch(store, self.hub, pages, knobs.watching.watch)
+        self.watchers = Watchers(knobs.watching.watchers, max_watches)
         self.keyring = Keyring(store, self.writer, clock)
 
 
 @asynccontextmanager
 async def running(
-    store: Store, retention: int | None = None, listeners: Iterable[Listener] = ()
+    store: Store,
+    knobs: Knobs,
+    *,
+    retention: int | None = None,
+    max_watches: int | None = None,
+    listeners: Iterable[Listener] = (),
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
-    What is older than the retention, in microseconds, is removed; None keeps all. The listeners
-    hear of every commit from the first on, which may be before this gives anything. Raises
-    StoreRefused. At the end, what was submitted is committed before the store is closed; raises
-    StoreFailed if it cannot be. Then the store stays open, since a thread may hang in it, and the
-    process should leave.
+    What is older than the retention, in microseconds, is removed; None keeps all. So many watches
+    may be open at once; None: any number. The listeners hear of every commit from the first on,
+    which may be before this gives anything. Raises StoreRefused. At the end, what was submitted is
+    committed before the store is closed; raises StoreFailed if it cannot be. Then the store stays
+    open, since a thread may hang in it, and the process should leave.
     """
     clock = Clock()
-    app = App(store, clock)
+    app = App(store, clock, knobs, max_watches)
     for listener in listeners:
         app.writer.listen(listener)
     try:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from google.protobuf.message import Message
 
 from countermand.core.ids import SCOPES
+from countermand.core.knobs import Knobs
 from countermand.core.trace import TraceContext
 from countermand.rpc.app import open_store, running
 from countermand.rpc.keyring import Principal
@@ -34,7 +35,7 @@ class LocalKeys:
 async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
     """Opens a store for its keys. Raises StoreRefused if a server has it open, or it fails."""
     try:
-        async with running(open_store(store)) as (app, _):
+        async with running(open_store(store), Knobs()) as (app, _):
             yield LocalKeys(KeyService(app.keyring, app.clock))
     except StoreFailed as failure:
         raise StoreRefused(f"the store {store} failed: {failure}") from failure

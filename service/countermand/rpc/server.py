@@ -15,6 +15,7 @@ import grpc
 from countermand import __version__
 from countermand.core.errors import Refused
 from countermand.core.ids import SCOPES
+from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.rpc.app import App, open_store, running
 from countermand.rpc.guard import Guard, draining
@@ -48,7 +49,7 @@ ANSWER_SECONDS = 0.5
 """How long a server that drains goes on to answer before it closes its port."""
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, knobs: Knobs) -> int:
     """Runs a server until SIGTERM or SIGINT. Returns the exit status of the process.
 
     0: it drained. 1: it could not start, or could not write any more.
@@ -61,7 +62,13 @@ async def serve(settings: Settings) -> int:
         retention = int(settings.retention * DAY)
         store = open_store(settings.store)
         tellers = [Storyteller(tracing, store.name)]
-        async with running(store, retention, tellers) as (app, failing):
+        async with running(
+            store,
+            knobs,
+            retention=retention,
+            max_watches=settings.max_watches,
+            listeners=tellers,
+        ) as (app, failing):
             return await _serve(settings, app, failing, tracing)
     except (StoreRefused, ListenRefused) as refusal:
         print(f"countermand: {refusal}", file=sys.stderr)
@@ -83,7 +90,6 @@ async def _serve(
     mutual_tls = settings.tls_client_ca is not None
     limits = CallLimits(settings.max_failed_logins)
     guard = Guard(app.keyring, app.watchers, tracing, limits, mutual_tls=mutual_tls)
-    app.watchers.most_open = settings.max_watches
     services: dict[str, Servicer] = {
         "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
         "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),

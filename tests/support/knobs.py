@@ -1,0 +1,36 @@
+"""Knobs for tests: the production values, with some of them changed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from countermand.core.knobs import Knobs
+
+PRODUCTION = Knobs()
+
+
+def changed(values: Mapping[str, float], knobs: Any = PRODUCTION) -> Any:
+    """Returns knobs with other values, by their paths, such as `watching.hub.max_bytes`."""
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        inner = changed({rest: value}, getattr(knobs, name)) if rest else value
+        knobs = replace(knobs, **{name: inner})
+    return knobs
+
+
+def watching(
+    *,
+    page_size: int | None = None,
+    hub_bytes: int | None = None,
+    page_bytes: int | None = None,
+) -> Knobs:
+    """Returns knobs whose watches read pages of one size, and keep so much of them and of the
+    log in memory."""
+    values = {
+        "watching.watch.log_page_size": page_size,
+        "watching.watch.snapshot_page_size": page_size,
+        "watching.watch.history_page_size": page_size,
+        "watching.hub.max_bytes": hub_bytes,
+        "watching.pages.max_bytes": page_bytes,
+    }
+    return changed({path: value for path, value in values.items() if value is not None})
