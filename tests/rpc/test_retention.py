@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 
 from countermand.core.retention import DAY
-from countermand.engine import purger
 from countermand.rpc.app import open_store, running
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
@@ -29,7 +28,7 @@ from tests.support.caller import (
     new_id,
     take,
 )
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import changed
 from tests.support.refusals import refused
 from tests.support.server import Server
 
@@ -209,11 +208,12 @@ async def test_a_group_of_many_goes_in_pieces_while_others_cancel_and_watch(
 
 
 async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(purger, "PAUSE", "a while")
-    async with running(
-        open_store(f"sqlite:///{tmp_path / 'store.db'}"), PRODUCTION, retention=DAY
-    ) as (_, failing):
+    knobs = changed({"purger.pause": "a while"})
+    async with running(open_store(f"sqlite:///{tmp_path / 'store.db'}"), knobs, retention=DAY) as (
+        _,
+        failing,
+    ):
         with pytest.raises(TypeError):
             await asyncio.wait_for(failing, 20)

@@ -2,21 +2,18 @@
 
 from pathlib import Path
 
-import pytest
-
 from countermand.core.states import TaskState
-from countermand.engine import reaper
 from countermand.engine.writer import Committed
 from countermand.rpc.app import open_store, running
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import changed
 
 
 async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(reaper, "HEAD_START", 60.0)
+    knobs = changed({"reaper.max_catch_up": 60.0})
     file = tmp_path / "store.db"
     # The clock that is moved by hand stands in the past.
     async with engine.running(file, clock=engine.HandClock()) as earlier:
@@ -24,7 +21,7 @@ async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
         await earlier.do(start(T1))
         await earlier.do(cancel(T1))
     heard: list[Committed] = []
-    async with running(open_store(f"sqlite:///{file}"), PRODUCTION, listeners=[heard.append]) as (
+    async with running(open_store(f"sqlite:///{file}"), knobs, listeners=[heard.append]) as (
         app,
         _,
     ):

@@ -15,6 +15,8 @@ from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub, Subscription
 from countermand.engine.pages import Pages
 from countermand.engine.places import Place
+from countermand.engine.purger import Purger
+from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Message, Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Committed, Writer
@@ -78,18 +80,23 @@ class Engine:
         path: Path,
         *,
         clock: Clock | None = None,
-        commit_timeout: float = 10.0,
         knobs: Knobs = PRODUCTION,
     ) -> None:
+        self.knobs = knobs
         self.store: Any = TroubledStore(path)
         self.clock = clock or Clock()
         self.ids = UuidMaker()
-        self.writer = Writer(self.store, self.clock, self.ids, commit_timeout=commit_timeout)
+        self.writer = Writer(self.store, self.clock, self.ids, knobs.writer, knobs.pulse)
         self.hub = Hub(knobs.watching.hub)
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
         pages = Pages(knobs.watching.pages)
         self.watch = Watch(self.store, self.hub, pages, knobs.watching.watch)
-        self.watchers = knobs.watching.watchers
+
+    def reaper(self) -> Reaper:
+        return Reaper(self.store, self.writer, self.clock, self.knobs.reaper)
+
+    def purger(self, retention: int) -> Purger:
+        return Purger(self.writer, self.clock, retention, self.knobs.purger)
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         return self.writer.submit(command)
@@ -111,13 +118,13 @@ class Engine:
         return found
 
     def task(self, task_id: str, after: int | None = None, heartbeat: int = HOUR) -> "Following":
-        watcher = SeenWatcher("key-1", self.watchers)
+        watcher = SeenWatcher("key-1", self.knobs.watching.watchers)
         return Following(watcher, self.watch.task(watcher, NS, task_id, after, heartbeat))
 
     def tasks(
         self, chosen: TaskFilter, place: Place | None = None, heartbeat: int = HOUR
     ) -> "Following":
-        watcher = SeenWatcher("key-1", self.watchers)
+        watcher = SeenWatcher("key-1", self.knobs.watching.watchers)
         return Following(watcher, self.watch.tasks(watcher, NS, chosen, place, heartbeat))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from countermand.core.knobs import Knobs
 
 PRODUCTION = Knobs()
@@ -16,6 +18,17 @@ def changed(values: Mapping[str, float], knobs: Any = PRODUCTION) -> Any:
         inner = changed({rest: value}, getattr(knobs, name)) if rest else value
         knobs = replace(knobs, **{name: inner})
     return knobs
+
+
+def with_knobs(values: Mapping[str, float]) -> pytest.MarkDecorator:
+    """Runs a test with other values of some knobs, if its fixture `engine` takes `chosen`."""
+    names = ", ".join(f"{path} {value:g}" for path, value in values.items())
+    return pytest.mark.parametrize("engine", [values], ids=[names], indirect=True)
+
+
+def chosen(request: pytest.FixtureRequest) -> Any:
+    """Returns the knobs that a test chose by `with_knobs`."""
+    return changed(getattr(request, "param", {}))
 
 
 def watching(

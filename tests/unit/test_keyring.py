@@ -13,8 +13,9 @@ from countermand.core.commands import NewKey, NoteKeyUses
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.keys import Key, KeyLimits
+from countermand.core.knobs import KeyringKnobs
 from countermand.core.records import SECOND
-from countermand.rpc.keyring import NOTE_INTERVAL, Keyring, Principal
+from countermand.rpc.keyring import Keyring, Principal
 from countermand.store.contract import StoreFailed
 from tests.support.engine import Engine, HandClock, running
 
@@ -50,7 +51,11 @@ class Fixture(NamedTuple):
 async def fixture(tmp_path: Path) -> AsyncIterator[Fixture]:
     clock = HandClock()
     async with running(tmp_path / "store.db", clock=clock) as engine:
-        yield Fixture(Keyring(engine.store, engine.writer, clock), engine, clock)
+        yield Fixture(
+            Keyring(engine.store, engine.writer, clock, KeyringKnobs(note_interval=0.001)),
+            engine,
+            clock,
+        )
 
 
 async def test_a_secret_shows_its_environment_and_id_and_has_256_random_bits(fixture: Fixture):
@@ -187,9 +192,7 @@ async def test_a_call_writes_nothing_and_many_calls_are_one_note(fixture: Fixtur
     assert (fixture.used(one), fixture.used(other)) == (now, now + 1)
 
 
-async def test_uses_are_noted_again_and_again(fixture: Fixture, monkeypatch: pytest.MonkeyPatch):
-    assert NOTE_INTERVAL == 60
-    monkeypatch.setattr("countermand.rpc.keyring.NOTE_INTERVAL", 0.001)
+async def test_uses_are_noted_again_and_again(fixture: Fixture):
     key, secret = await fixture.keyring.create(NEW)
     running = asyncio.create_task(fixture.keyring.run())
     for _ in range(2):

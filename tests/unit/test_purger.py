@@ -13,7 +13,6 @@ from countermand.core.commands import CancelTask, Purge
 from countermand.core.decide import Batch
 from countermand.core.retention import DAY, Leftover
 from countermand.engine import purger
-from countermand.engine.purger import Purger
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.logs import JsonFormatter
 from tests.support.ask import (
@@ -30,6 +29,7 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, HandClock, running
+from tests.support.knobs import changed, chosen, with_knobs
 
 KEPT = 30 * DAY
 
@@ -40,21 +40,18 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path, clock: HandClock) -> AsyncIterator[Engine]:
-    """An engine on a clock that is moved by hand."""
-    async with running(tmp_path / "store.db", clock=clock) as engine:
+async def engine(
+    tmp_path: Path, clock: HandClock, request: pytest.FixtureRequest
+) -> AsyncIterator[Engine]:
+    """An engine on a clock that is moved by hand, whose purger makes no pauses."""
+    knobs = changed({"purger.pause": 0.0, "purger.retry_interval": 0.0}, chosen(request))
+    async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         yield engine
-
-
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purger, "PAUSE", 0.0)
-    monkeypatch.setattr(purger, "RETRY_SLEEP", 0.0)
 
 
 @asynccontextmanager
 async def _purging(engine: Engine) -> AsyncIterator[None]:
-    purging = asyncio.create_task(Purger(engine.writer, engine.clock, KEPT).run())
+    purging = asyncio.create_task(engine.purger(KEPT).run())
     try:
         yield
         assert not purging.done()
@@ -64,7 +61,7 @@ async def _purging(engine: Engine) -> AsyncIterator[None]:
 
 
 async def _round(engine: Engine) -> None:
-    await Purger(engine.writer, engine.clock, KEPT).purge()
+    await engine.purger(KEPT).purge()
 
 
 async def test_it_removes_what_is_older_than_the_retention_and_nothing_else(
@@ -91,10 +88,10 @@ async def test_one_round_goes_through_all_kinds_what_holds_others_last(
     assert kinds == list(Leftover)
 
 
+@with_knobs({"purger.max_batch": 10})
 async def test_it_goes_in_batches_and_whoever_comes_waits_for_one_at_most(
-    engine: Engine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, clock: HandClock
 ) -> None:
-    monkeypatch.setattr(purger, "BATCH", 10)
     ids = [uid(number) for number in range(1, 101)]
     await engine.do(create_group(*ids), cancel_group(), create(uid(500)))
     clock.time += KEPT
@@ -113,10 +110,10 @@ async def test_it_goes_in_batches_and_whoever_comes_waits_for_one_at_most(
     assert await engine.store.holder(target("group", G1)) is None
 
 
+@with_knobs({"purger.interval": 0.0})
 async def test_it_goes_on_by_itself_with_what_has_grown_old(
-    engine: Engine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, clock: HandClock
 ) -> None:
-    monkeypatch.setattr(purger, "INTERVAL", 0.0)
     await engine.do(create(T1), cancel(T1))
     async with _purging(engine):
         for _ in range(3):
@@ -162,13 +159,10 @@ async def test_it_tries_again_after_a_batch_that_the_store_refused(
     assert await engine.store.task(NS, T1) is None
 
 
+@with_knobs({"purger.interval": 0.0})
 async def test_it_says_what_it_removed(
-    engine: Engine,
-    clock: HandClock,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    engine: Engine, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(purger, "INTERVAL", 0.0)
     caplog.set_level(logging.INFO, purger.__name__)
     await engine.do(create_group(T1, T2), cancel_group())
     clock.time += KEPT

@@ -15,7 +15,6 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import Event
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, CancelProof, CheckoutState, TaskState
-from countermand.engine import reaper
 from countermand.engine.reaper import Reaper
 from countermand.engine.writer import Committed
 from countermand.store.contract import CancellationQuery, StoreFailed
@@ -38,13 +37,14 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import HOUR, Engine, HandClock, running
+from tests.support.knobs import changed, chosen, with_knobs
 
 S, P = TaskState, CancelProof
 
 
 @asynccontextmanager
 async def _reaping(engine: Engine) -> AsyncIterator[Reaper]:
-    one = Reaper(engine.store, engine.writer, engine.clock)
+    one = engine.reaper()
     reaping = asyncio.create_task(one.run())
     try:
         yield one
@@ -55,9 +55,9 @@ async def _reaping(engine: Engine) -> AsyncIterator[Reaper]:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+async def engine(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """An engine with a reaper on the real clock."""
-    async with running(tmp_path / "store.db") as engine, _reaping(engine):
+    async with running(tmp_path / "store.db", knobs=chosen(request)) as engine, _reaping(engine):
         yield engine
 
 
@@ -146,10 +146,8 @@ async def test_an_agent_that_keeps_its_lease_keeps_its_task(engine: Engine) -> N
     assert task.state is S.RUNNING
 
 
-async def test_more_than_one_batch_can_hold_are_all_ended(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reaper, "BATCH", 3)
+@with_knobs({"reaper.max_batch": 3})
+async def test_more_than_one_batch_can_hold_are_all_ended(engine: Engine) -> None:
     ids = [uid(number) for number in range(1, 12)]
     await engine.do(create_group(*ids))
     await engine.do(*[start(id) for id in ids])
@@ -160,10 +158,8 @@ async def test_more_than_one_batch_can_hold_are_all_ended(
     assert group.counts == {S.CANCELLED: 11}
 
 
-async def test_it_does_not_spin_when_many_agents_are_lost_without_a_task(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reaper, "BATCH", 2)
+@with_knobs({"reaper.max_batch": 2})
+async def test_it_does_not_spin_when_many_agents_are_lost_without_a_task(engine: Engine) -> None:
     ids = [uid(number) for number in range(1, 6)]
     await engine.do(*[create(id) for id in ids])
     await engine.do(*[start(id, f"agent-{id}", lease=SECOND // 10) for id in ids])
@@ -177,11 +173,11 @@ async def test_it_does_not_spin_when_many_agents_are_lost_without_a_task(
     assert reaps < 30
 
 
+@with_knobs({"reaper.retry_interval": 0.0})
 @pytest.mark.parametrize("failure", [{"full": True}, {}], ids=["full", "unknown"])
 async def test_it_tries_again_after_a_batch_that_the_store_refused(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, failure: dict[str, bool]
+    engine: Engine, failure: dict[str, bool]
 ) -> None:
-    monkeypatch.setattr(reaper, "RETRY_SLEEP", 0.0)
     await engine.do(create(T1), start(T1))
     refused = 0
 
@@ -198,10 +194,10 @@ async def test_it_tries_again_after_a_batch_that_the_store_refused(
     assert refused == 3
 
 
+@with_knobs({"reaper.retry_interval": 0.0})
 async def test_it_goes_on_when_it_cannot_read_what_is_due(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaper, "RETRY_SLEEP", 0.0)
     await engine.do(create(T1), start(T1))
     ended = _end_of(engine, T1)
     next_due, failures = engine.store.real.next_due, 0
@@ -238,12 +234,11 @@ async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: P
 
 
 async def test_at_its_start_a_server_waits_for_what_fell_due_while_none_ran(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(reaper, "HEAD_START", 60.0)
-    monkeypatch.setattr(reaper, "BATCH", 1)
+    knobs = changed({"reaper.max_catch_up": 60.0, "reaper.max_batch": 1})
     clock = HandClock()
-    async with running(tmp_path / "store.db", clock=clock) as engine:
+    async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         await engine.do(*[create(id) for id in (T1, T2, T3)])
         await engine.do(*[start(id) for id in (T1, T2, T3)])
         await engine.do(*[cancel(id, grace=30 * SECOND) for id in (T1, T2, T3)])
@@ -254,25 +249,23 @@ async def test_at_its_start_a_server_waits_for_what_fell_due_while_none_ran(
     assert [task.state for task in tasks] == [S.CANCELLED] * 3
 
 
-async def test_but_it_does_not_wait_for_long(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reaper, "HEAD_START", 0.01)
-    await Reaper(engine.store, engine.writer, engine.clock).catch_up()  # it never runs
+@with_knobs({"reaper.max_catch_up": 0.01})
+async def test_but_it_does_not_wait_for_long(engine: Engine) -> None:
+    await engine.reaper().catch_up()  # it never runs
 
 
 async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_small_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(reaper, "BATCH", 3)
+    knobs = changed({"reaper.max_batch": 3})
     caplog.set_level("INFO")
     clock, ids = HandClock(), [uid(number) for number in range(1, 9)]
-    async with running(tmp_path / "store.db", clock=clock) as engine:
+    async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         await engine.do(*[cancel(id, allow_missing=True) for id in ids])
         clock.time += HOUR
         await engine.do(cancel(uid(9), allow_missing=True))
     clock.time += EARLY_CANCEL_LIFETIME - HOUR
-    async with running(tmp_path / "store.db", clock=clock) as engine:
+    async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         reaped, all_done = [], asyncio.Event()
 
         def hear(committed: Committed) -> None:

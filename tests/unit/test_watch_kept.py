@@ -9,10 +9,8 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.engine import purger
 from countermand.engine.hub import ENTRY_BYTES
 from countermand.engine.places import Place
-from countermand.engine.purger import Purger
 from countermand.engine.watch import Kind, Message
 from tests.support.ask import (
     FIRST_TIME,
@@ -30,7 +28,7 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, Following, HandClock, running
-from tests.support.knobs import watching
+from tests.support.knobs import changed, watching
 
 ALL, GROUP = TaskFilter(), TaskFilter(G1)
 KEPT = 30 * DAY
@@ -46,14 +44,14 @@ async def engine(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Engine]:
     """An engine on a clock that is moved by hand; its hub keeps 4 entries, a page has 3 rows."""
-    monkeypatch.setattr(purger, "PAUSE", 0.0)
     knobs = watching(page_size=3, hub_bytes=4 * ENTRY_BYTES)
+    knobs = changed({"purger.pause": 0.0}, knobs)
     async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         yield engine
 
 
 async def _purge(engine: Engine) -> None:
-    await Purger(engine.writer, engine.clock, KEPT).purge()
+    await engine.purger(KEPT).purge()
 
 
 async def _refusal(following: Following) -> Refused:

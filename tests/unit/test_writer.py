@@ -10,9 +10,9 @@ import pytest
 from countermand.core.commands import CreateGroup
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.knobs import Knobs
 from countermand.core.records import SECOND
-from countermand.engine.pulse import STANDSTILL
-from countermand.engine.writer import CROWD, LONGEST_GATHERING, MOST_COMMANDS, Committed
+from countermand.engine.writer import Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
     NS,
@@ -31,7 +31,12 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, HandClock, running
+from tests.support.knobs import PRODUCTION, changed
 from tests.support.stores import Keeper
+
+MAX_BATCH, CROWD = PRODUCTION.writer.max_batch, PRODUCTION.writer.crowd
+MAX_GATHERING = PRODUCTION.writer.max_gathering
+STANDSTILL = PRODUCTION.pulse.standstill
 
 
 @pytest.fixture
@@ -77,10 +82,10 @@ async def test_an_idle_writer_commits_at_once_and_alone(engine: Engine) -> None:
 
 async def test_a_batch_takes_at_most_so_many_commands(engine: Engine) -> None:
     first = await _held(engine)
-    others = [engine.submit(create(uid(n))) for n in range(1, 2 * MOST_COMMANDS + 6)]
+    others = [engine.submit(create(uid(n))) for n in range(1, 2 * MAX_BATCH + 6)]
     engine.store.release()
     await asyncio.gather(first, *others)
-    assert _sizes(engine) == [1, MOST_COMMANDS, MOST_COMMANDS, 5]
+    assert _sizes(engine) == [1, MAX_BATCH, MAX_BATCH, 5]
 
 
 async def test_a_crowd_waits_for_those_that_come_meanwhile(engine: Engine) -> None:
@@ -101,7 +106,7 @@ async def test_less_than_a_crowd_does_not_wait(engine: Engine) -> None:
 
 async def test_nobody_waits_for_a_crowd_that_is_gone(engine: Engine) -> None:
     await asyncio.gather(*[engine.submit(create(uid(number))) for number in range(CROWD)])
-    await asyncio.sleep(2 * LONGEST_GATHERING)
+    await asyncio.sleep(2 * MAX_GATHERING)
     first = engine.submit(create(uid(0xFE)))
     for _ in range(5):
         await asyncio.sleep(0)
@@ -116,7 +121,7 @@ async def test_a_crowd_without_end_is_committed_all_the_same(engine: Engine) -> 
         for _ in range(10):  # so that the bound of a batch's size is far off
             await asyncio.sleep(0)
     await asyncio.gather(*answers)
-    assert _sizes(engine)[0] < MOST_COMMANDS
+    assert _sizes(engine)[0] < MAX_BATCH
 
 
 async def test_a_batch_has_one_instant(engine: Engine) -> None:
@@ -286,8 +291,8 @@ async def test_a_commit_of_which_nobody_can_say_is_unavailable_and_a_repeat_find
     assert again.replayed
 
 
-async def _broken_engine(tmp_path: Path, **options: float) -> tuple[Engine, asyncio.Task]:
-    engine = Engine(tmp_path / "store.db", **options)  # type: ignore[arg-type]
+async def _broken_engine(tmp_path: Path, knobs: Knobs = PRODUCTION) -> tuple[Engine, asyncio.Task]:
+    engine = Engine(tmp_path / "store.db", knobs=knobs)
     keeper = Keeper(engine.store.real)
     await keeper.store.open(engine.clock.now())
     await keeper.settle_in()
@@ -331,7 +336,7 @@ async def test_a_fatal_failure_while_trying_one_by_one_answers_the_others_too(
 
 
 async def test_a_commit_that_hangs_ends_the_writer(tmp_path: Path) -> None:
-    engine, writing = await _broken_engine(tmp_path, commit_timeout=0.05)
+    engine, writing = await _broken_engine(tmp_path, knobs=changed({"writer.commit_timeout": 0.05}))
     first = await _held(engine)
     with pytest.raises(StoreFailed, match=r"longer than 0\.05 s") as caught:
         await writing
@@ -373,7 +378,9 @@ async def test_a_standstill_during_the_renewal_is_seen_too(engine: Engine) -> No
 
 async def test_of_a_standstill_one_second_counts_to_the_time_of_a_commit(tmp_path: Path) -> None:
     timeout = STANDSTILL + 0.5
-    async with running(tmp_path / "store.db", commit_timeout=timeout) as engine:
+    async with running(
+        tmp_path / "store.db", knobs=changed({"writer.commit_timeout": timeout})
+    ) as engine:
         first = await _held(engine)
         _stand_still(timeout + 0.1)
         await asyncio.sleep(0)  # the timer of the commit has run out

@@ -4,17 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-INTERVAL = 0.25
-STANDSTILL = 1.0
-"""Seconds without a beat that count. No lease is shorter, so none can end unnoticed in one."""
+from countermand.core.knobs import PulseKnobs
 
 
 class Pulse:
     """Beats while it is used in a `with`, and remembers when it missed beats."""
 
-    def __init__(self, on_beat: Callable[[], None]) -> None:
+    def __init__(self, on_beat: Callable[[], None], knobs: PulseKnobs) -> None:
         """Calls `on_beat`, which must not raise, with each beat."""
         self._on_beat = on_beat
+        self._knobs = knobs
         self._last = time.monotonic()
         self._awake = 0.0
         self._stood_still = False
@@ -44,12 +43,12 @@ class Pulse:
 
     async def _beat_on(self) -> None:
         while True:
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(self._knobs.interval)
             self._beat()
             self._on_beat()
 
     def _beat(self) -> None:
         now = time.monotonic()
         passed, self._last = now - self._last, now
-        self._stood_still |= passed >= STANDSTILL
-        self._awake += min(passed, STANDSTILL)
+        self._stood_still |= passed >= self._knobs.standstill
+        self._awake += min(passed, self._knobs.standstill)

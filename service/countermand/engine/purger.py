@@ -6,6 +6,7 @@ import logging
 from countermand.core.answers import Purged
 from countermand.core.commands import Purge
 from countermand.core.errors import Refused
+from countermand.core.knobs import PurgerKnobs
 from countermand.core.retention import Leftover, Search, Spot
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
@@ -13,30 +14,22 @@ from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
-"""How many tasks one batch removes, with their events and cancellations some 350 rows."""
-PAUSE = 0.05
-"""Seconds between two batches, in which the writer is free for others."""
-INTERVAL = 600.0
-"""Seconds between two rounds."""
-RETRY_SLEEP = 1.0
-"""Seconds to wait after a batch that the store refused."""
-
 
 class Purger:
     """Looks through what is old in rounds, and removes it through the writer in small batches."""
 
-    def __init__(self, writer: Writer, clock: Clock, retention: int) -> None:
+    def __init__(self, writer: Writer, clock: Clock, retention: int, knobs: PurgerKnobs) -> None:
         """The retention is in microseconds."""
         self._writer = writer
         self._clock = clock
         self._retention = retention
+        self._knobs = knobs
 
     async def run(self) -> None:
         """Purges for ever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
             await self.purge()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(self._knobs.interval)
 
     async def purge(self) -> None:
         """Does one round: removes all that is old by now, what holds others after them."""
@@ -51,14 +44,14 @@ class Purger:
         while True:
             try:
                 purged: Purged = await self._writer.submit(
-                    Purge(0, Search(kind, before, after, BATCH))
+                    Purge(0, Search(kind, before, after, self._knobs.max_batch))
                 )
             except Refused as refusal:
                 log.warning("purging failed", extra=fields(reason=refusal.reason))
-                await asyncio.sleep(RETRY_SLEEP)
+                await asyncio.sleep(self._knobs.retry_interval)
                 continue
             removed += purged.removed
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._knobs.pause)
             if purged.after is None:
                 return removed
             after = purged.after

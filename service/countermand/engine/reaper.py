@@ -7,6 +7,7 @@ from contextlib import suppress
 from countermand.core.answers import Reaped
 from countermand.core.commands import Reap
 from countermand.core.errors import Refused
+from countermand.core.knobs import ReaperKnobs
 from countermand.core.records import Checkout
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Committed, Writer
@@ -15,23 +16,15 @@ from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-BATCH = 250
-"""How many tasks one batch ends. A cancel waits for two batches at most; larger ones end no more
-tasks a second (measured: with 1000, cancels had a p50 of 110 ms instead of 20 in a storm)."""
-LONGEST_SLEEP = 60.0
-RETRY_SLEEP = 1.0
-"""Seconds to wait after a batch that the store refused."""
-HEAD_START = 0.5
-"""Seconds that a server waits at its start for what came due while none ran."""
-
 
 class Reaper:
     """Sleeps until the next deadline or end of a lease, and ends what is due through the writer."""
 
-    def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
+    def __init__(self, store: Store, writer: Writer, clock: Clock, knobs: ReaperKnobs) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
+        self._knobs = knobs
         self._due = 0
         """When it will wake, in microseconds; what is due earlier must wake it."""
         self._wake = asyncio.Event()
@@ -51,18 +44,18 @@ class Reaper:
                 await self._retry(str(failure))
 
     async def catch_up(self) -> None:
-        """Returns when all that was due at the start has ended, but after HEAD_START at the latest.
+        """Returns when all that was due at the start has ended, but after a moment at the latest.
 
         Without callers it goes faster, and so they meet little that should have ended before.
         """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._caught_up.wait(), HEAD_START)
+            await asyncio.wait_for(self._caught_up.wait(), self._knobs.max_catch_up)
 
     async def _reap(self) -> None:
         """Ends all that is due."""
         more = True
         while more:
-            reaped: Reaped = await self._writer.submit(Reap(0, BATCH))
+            reaped: Reaped = await self._writer.submit(Reap(0, self._knobs.max_batch))
             more = reaped.more
             if reaped.ended or reaped.expired:
                 log.info(
@@ -74,12 +67,12 @@ class Reaper:
 
     async def _retry(self, reason: str) -> None:
         log.warning("reaping failed", extra=fields(reason=reason))
-        await asyncio.sleep(RETRY_SLEEP)
+        await asyncio.sleep(self._knobs.retry_interval)
 
     async def _sleep(self) -> None:
         """Waits until something is due, or may be."""
         self._wake.clear()
-        self._due = self._clock.now() + int(LONGEST_SLEEP * 1_000_000)
+        self._due = self._clock.now() + int(self._knobs.max_sleep * 1_000_000)
         due = await self._store.next_due()
         if due is not None:
             self._due = min(self._due, due)

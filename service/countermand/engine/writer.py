@@ -17,6 +17,7 @@ from countermand.core import commands as c
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
 from countermand.engine.pulse import Pulse
@@ -25,16 +26,6 @@ from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-MOST_COMMANDS = 1000
-"""How many small commands one batch takes."""
-CROWD = 8
-"""How many commands, just committed or waiting, make the next batch gather. They share what a
-transaction costs beside its rows: with 256 calls in flight a batch took 13 without gathering, not
-40, and the server 1.3 times the CPU (measured). Fewer would wait for longer than they gain."""
-GATHERING_STEP = 0.001
-"""Seconds without a command that end the gathering."""
-LONGEST_GATHERING = 0.02
-"""Seconds after which it ends in any case."""
 LARGE = (
     c.CreateGroup,
     c.CreateCheckout,
@@ -47,8 +38,6 @@ LARGE = (
     c.Purge,
 )
 """What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
-COMMIT_TIMEOUT = 10.0
-"""Seconds after which a commit counts as hung, and the process leaves."""
 
 
 @dataclass(slots=True)
@@ -79,6 +68,7 @@ class _Request:
 class _Queue:
     """Small commands go together; large ones go alone, and take turns by tenant."""
 
+    max_batch: int
     small: deque[_Request] = field(default_factory=deque)
     large: dict[int, deque[_Request]] = field(default_factory=dict)
     large_is_next: bool = False
@@ -101,7 +91,7 @@ class _Queue:
                 self.large[namespace] = waiting
             return [request]
         self.large_is_next = True
-        return [self.small.popleft() for _ in range(min(len(self.small), MOST_COMMANDS))]
+        return [self.small.popleft() for _ in range(min(len(self.small), self.max_batch))]
 
     def drain(self) -> list[_Request]:
         """Returns all that waits, and forgets it."""
@@ -122,18 +112,18 @@ class Writer:
         store: Store,
         clock: Clock,
         ids: UuidMaker,
-        *,
-        commit_timeout: float = COMMIT_TIMEOUT,
+        knobs: WriterKnobs,
+        pulse: PulseKnobs,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._commit_timeout = commit_timeout
-        self._queue = _Queue()
+        self._knobs = knobs
+        self._queue = _Queue(knobs.max_batch)
         self._wake = asyncio.Event()
         self._listeners: list[Listener] = []
         self._closed = False
-        self._pulse = Pulse(self._look)
+        self._pulse = Pulse(self._look, pulse)
         self._running: asyncio.Task[None] | None = None
         self._since: float | None = None
         """When the present commit began, by the pulse."""
@@ -167,10 +157,10 @@ class Writer:
             with self._pulse:
                 while self._queue or not self._closed:
                     if not self._queue:
-                        if await self._idle() > LONGEST_GATHERING:
+                        if await self._idle() > self._knobs.max_gathering:
                             taken = []  # The crowd, if there was one, is gone.
                         continue
-                    if len(taken) + len(self._queue.small) >= CROWD:
+                    if len(taken) + len(self._queue.small) >= self._knobs.crowd:
                         await self._gather()
                     taken = self._queue.take()
                     await self._commit(taken)
@@ -188,11 +178,11 @@ class Writer:
 
     async def _gather(self) -> None:
         """Waits while commands come, so that the next sync serves more of them."""
-        end = time.monotonic() + LONGEST_GATHERING
+        end = time.monotonic() + self._knobs.max_gathering
         waiting, before = self._queue.small, -1
-        while before < len(waiting) < MOST_COMMANDS and time.monotonic() < end:
+        while before < len(waiting) < self._knobs.max_batch and time.monotonic() < end:
             before = len(waiting)
-            await asyncio.sleep(GATHERING_STEP)
+            await asyncio.sleep(self._knobs.gathering_step)
 
     def close(self) -> None:
         """Takes no more commands; `run` ends once the queued ones are committed."""
@@ -241,7 +231,7 @@ class Writer:
         except asyncio.CancelledError:
             if not self._hangs:
                 raise
-            message = f"a commit took longer than {self._commit_timeout} s"
+            message = f"a commit took longer than {self._knobs.commit_timeout} s"
             raise StoreFailed(message, fatal=True) from None
         finally:
             self._since = None
@@ -249,7 +239,7 @@ class Writer:
     def _look(self) -> None:
         """Breaks off a commit that hangs: with each beat, since a timer for each costs too much."""
         # While the process stands still no commit can end, so that time does not count.
-        if self._since is None or self._pulse.awake() - self._since < self._commit_timeout:
+        if self._since is None or self._pulse.awake() - self._since < self._knobs.commit_timeout:
             return
         assert self._running is not None
         self._hangs = True

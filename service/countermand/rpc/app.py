@@ -38,16 +38,17 @@ class App:
     ) -> None:
         self.store = store
         self.clock = clock
+        self.knobs = knobs
         self.ids = UuidMaker()
         """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
         self.hub = Hub(knobs.watching.hub)
-        self.writer = Writer(store, clock, UuidMaker())
+        self.writer = Writer(store, clock, UuidMaker(), knobs.writer, knobs.pulse)
         self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
-        self.reaper = Reaper(store, self.writer, clock)
+        self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
         pages = Pages(knobs.watching.pages)
         self.watch = Watch(store, self.hub, pages, knobs.watching.watch)
         self.watchers = Watchers(knobs.watching.watchers, max_watches)
-        self.keyring = Keyring(store, self.writer, clock)
+        self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
 
 
 @asynccontextmanager
@@ -96,7 +97,7 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
             asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
         if retention is not None:
-            purger = Purger(app.writer, app.clock, retention)
+            purger = Purger(app.writer, app.clock, retention, app.knobs.purger)
             helpers.append(asyncio.create_task(purger.run(), name="purger"))
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
         helpers.append(failing)

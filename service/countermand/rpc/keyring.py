@@ -11,14 +11,13 @@ from countermand.core.commands import CreateKey, NewKey, NoteKeyUses, RevokeKey,
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.ids import SCOPES
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
+from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
 
 PREFIX = "cmd"
 """With which every secret begins, so that a scanner knows a leaked one."""
-NOTE_INTERVAL = 60.0
-"""Seconds between two notes of when keys were used."""
 _NOBODY = b"\0" * 32
 
 
@@ -44,10 +43,11 @@ class Principal:
 class Keyring:
     """All keys, in memory: this server is the only one that changes them."""
 
-    def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
+    def __init__(self, store: Store, writer: Writer, clock: Clock, knobs: KeyringKnobs) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
+        self._knobs = knobs
         self._keys: dict[str, Key] = {}
         self._principals: dict[str, Principal] = {}
         self._loading = asyncio.Lock()
@@ -145,9 +145,9 @@ class Keyring:
         return key.evolve(last_use_time=self._uses.get(key.key_id, key.last_use_time))
 
     async def run(self) -> None:
-        """Writes down for ever, once a minute, when keys were used: never for each call."""
+        """Writes down for ever, once in a while, when keys were used: never for each call."""
         while True:
-            await asyncio.sleep(NOTE_INTERVAL)
+            await asyncio.sleep(self._knobs.note_interval)
             await self.note_uses()
 
     async def note_uses(self) -> None:
