@@ -35,11 +35,6 @@ from tests.support.sales import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SHIPPED = (
-    *("shipped", "partially_shipped", "fulfilled"),
-    *("partially_fulfilled", "in_transit", "delivered"),
-)
-
 
 async def order_of(
     caller: Caller, *sales: Sale, tasks: int = 0, running: int = 0, **fields
@@ -193,33 +188,6 @@ async def test_tasks_that_complete_in_spite_of_the_cancel_make_the_order_partial
         await refused(again, "ORDER_ALREADY_CANCELLED")
 
 
-@pytest.mark.parametrize("word", SHIPPED)
-async def test_what_was_shipped_is_refused_in_any_case_and_in_both_places(caller, word):
-    words = (word, word.upper(), word.title())
-    orders = [{"fulfillment_status": spelt} for spelt in words]
-    orders += [
-        {"fulfillments": [{"status": "pending"}, {"id": "2", "status": spelt}]} for spelt in words
-    ]
-    for fields in orders:
-        order = await caller.new_order(1, running=1, **fields)
-        before = await caller.order(order.made.order_id)
-        refusal = await refused(caller.cancel_order(order.made.order_id), "ORDER_FULFILLED")
-        assert refusal.metadata == {"order_id": order.made.order_id}
-        assert await caller.order(order.made.order_id) == before
-        assert (await caller.get(order.held[0].task_id)).state == RUNNING
-
-
-async def test_other_words_do_not_refuse_and_an_update_decides_anew(caller):
-    for word in ("", "unfulfilled", "pending", "not shipped", "shipped ", "returned"):
-        order = await caller.new_order(fulfillment_status=word, fulfillments=[{"status": word}])
-        assert state_of((await caller.cancel_order(order.made.order_id)).order) == "CANCELLED"
-    order_id = (await caller.new_order()).made.order_id
-    await caller.update_order(order_id, "fulfillments", fulfillments=[{"status": "Shipped"}])
-    await refused(caller.cancel_order(order_id), "ORDER_FULFILLED")
-    await caller.update_order(order_id, "fulfillments")
-    assert state_of((await caller.cancel_order(order_id)).order) == "CANCELLED"
-
-
 async def test_a_closed_and_an_unknown_order_have_reasons_of_their_own(caller):
     order_id = (await caller.new_order()).made.order_id
     await caller.update_order(order_id, state=order_pb2.ORDER_STATE_CLOSED)
@@ -267,7 +235,7 @@ async def test_groups_of_an_order_are_closed_with_it(caller):
 async def test_every_field_of_an_order_comes_back_from_create_get_and_cancel(caller):
     sale = await caller.new_checkout(1)
     given = full_order(order_id="633130-00000004", checkout_ids=[sale.made.checkout_id])
-    given.fulfillment_status = "unfulfilled"
+    given.shipped = False
     request = o.CreateOrderRequest(order=given)
     made = (await caller.orders.CreateOrder(request)).order
     assert snapshot_of(made) == snapshot_of(given)

@@ -104,7 +104,15 @@ def create_order(
     ns: int = NS,
 ) -> c.CreateOrder:
     tasks = tuple(new(id) for id in task_ids)
-    return c.CreateOrder(ns, order_id, checkout_ids, c.OrderSnapshot(data, fulfilled), tasks)
+    return c.CreateOrder(ns, order_id, checkout_ids, SHIPPED * fulfilled + data, tasks)
+
+
+SHIPPED = b"shipped "
+"""With what the snapshot of an order begins here if goods have left."""
+
+
+def goods_left(snapshot: bytes) -> bool:
+    return snapshot.startswith(SHIPPED)
 
 
 class Merge:
@@ -113,9 +121,9 @@ class Merge:
     def __init__(self, data: bytes | None, fulfilled: bool) -> None:
         self.said = (data, fulfilled)
 
-    def __call__(self, data: bytes) -> c.OrderSnapshot:
+    def __call__(self, data: bytes) -> bytes:
         new_data, fulfilled = self.said
-        return c.OrderSnapshot(data if new_data is None else new_data, fulfilled)
+        return SHIPPED * fulfilled + (data.removeprefix(SHIPPED) if new_data is None else new_data)
 
 
 def update_order(
@@ -206,7 +214,7 @@ def cancel_checkout(checkout_id: str = X1, **fields: Any) -> c.CancelCheckout:
 
 
 def cancel_order(order_id: str = O1, **fields: Any) -> c.CancelOrder:
-    return c.CancelOrder(**_cancel(order_id, fields))
+    return c.CancelOrder(**_cancel(order_id, fields), goods_left=goods_left)
 
 
 def reap(limit: int = 1000) -> c.Reap:

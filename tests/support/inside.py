@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 
 from countermand.core.knobs import Knobs
+from countermand.core.shipping import ShippedWords
 from countermand.rpc.app import App, open_store, running
 from countermand.rpc.call_timeout import CALL_SECONDS
 from countermand.rpc.guard import Guard
@@ -74,7 +75,7 @@ async def inside(
             app.keyring, app.watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds
         )
         services = (
-            CancellationService(app.store, app.writer, app.watch),
+            CancellationService(app.store, app.writer, app.watch, ShippedWords()),
             TaskService(app.store, app.writer, app.clock, app.ids),
             CheckoutService(app.store, app.writer, app.clock, app.ids),
             OrderService(app.store, app.writer, app.clock, app.ids),

@@ -53,8 +53,8 @@ class ModelHolder:
     expire: int | None = None
     checkouts: tuple[str, ...] = ()
     """What an order lists."""
-    said: Any = None
-    """What the platform says of an order: its bytes, and whether it is fulfilled."""
+    said: bytes = b""
+    """What the platform says of an order."""
 
 
 @dataclass

@@ -192,9 +192,7 @@ class Model(TaskModel):
             return Reason.CHECKOUT_NOT_FOUND
         if self._taken(command):
             return Reason.TASK_EXISTS
-        self.holders[target] = ModelHolder(
-            checkouts=command.checkout_ids, said=tuple(command.snapshot)
-        )
+        self.holders[target] = ModelHolder(checkouts=command.checkout_ids, said=command.snapshot)
         task = ModelTask(None, None, command.order_id, None)
         self._join(self._ids(command), task, [], now)
         self.touched.discard(target)
@@ -219,7 +217,7 @@ class Model(TaskModel):
         if self._unknown_checkout(ns, added):
             return Reason.CHECKOUT_NOT_FOUND
         state = "CLOSED" if closes else order.state
-        after = (tuple(command.merge(order.said[0])), checkouts, state)
+        after = (command.merge(order.said), checkouts, state)
         if after != (order.said, order.checkouts, order.state):
             order.said, order.checkouts, order.state = after
             self.touched.add(target)
@@ -297,7 +295,7 @@ class Model(TaskModel):
             return self._closed(target)
         if command.expected_version not in (None, holder.version):
             return Reason.VERSION_MISMATCH
-        if kind is ORDER and holder.state == "OPEN" and holder.said[1]:
+        if kind is ORDER and holder.state == "OPEN" and command.goods_left(holder.said):
             return Reason.ORDER_FULFILLED
         if not command.validate_only:
             number = self._cancel_holder(target, command.reason, command.grace_period, now)

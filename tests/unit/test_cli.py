@@ -96,6 +96,12 @@ def test_a_retention_below_1_is_wrong_usage_in_the_environment_too(monkeypatch, 
     assert "1 day" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("word", ["", "42", "x" * 129])
+def test_a_shipped_word_without_a_letter_or_too_long_is_wrong_usage(word, capsys):
+    assert run(["serve", "--shipped-word", "versandt", "--shipped-word", word]) == 2
+    assert "at least one letter" in capsys.readouterr().err
+
+
 def test_the_version_is_the_package_s(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"countermand {__version__}\n"

@@ -86,6 +86,16 @@ def serve(
             " put off. Raise it behind a proxy, whose clients all have its address.",
         ),
     ] = 20,
+    shipped_word: Annotated[
+        list[str],
+        typer.Option(
+            envvar="COUNTERMAND_SHIPPED_WORD",
+            metavar="WORD",
+            help="One more word by which your platform says that goods have left, so that an order"
+            " with it is not cancelled; give it once for each word. Case, blanks, `_` and `-` do"
+            " not count. In the variable, blanks stand between words: write `left_the_house`.",
+        ),
+    ] = [],  # noqa: B006  # typer reads the default, and gives each call a list of its own
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -123,6 +133,7 @@ def serve(
             insecure=insecure,
             max_watches=max_watches,
             max_failed_logins=max_failed_logins,
+            shipped_words=tuple(shipped_word),
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None

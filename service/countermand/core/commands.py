@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
 
 from countermand.core.caller import Caller
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
@@ -82,20 +81,13 @@ class ChangeCart(Command):
     caller: Caller
 
 
-class OrderSnapshot(NamedTuple):
-    """What a platform says of an order."""
-
-    data: bytes
-    fulfilled: bool
-
-
 @dataclass(frozen=True, slots=True)
 class CreateOrder(Command):
     """Creates an order and its tasks. Answers an OrderCreated."""
 
     order_id: str
     checkout_ids: tuple[str, ...]
-    snapshot: OrderSnapshot
+    snapshot: bytes
     tasks: tuple[NewTask, ...]
 
 
@@ -107,7 +99,7 @@ class UpdateOrder(Command):
     """
 
     order_id: str
-    merge: Callable[[bytes], OrderSnapshot]
+    merge: Callable[[bytes], bytes]
     """Returns the new snapshot from the present one."""
     checkout_ids: tuple[str, ...] | None
     """The checkouts to list; None leaves them as they are."""
@@ -213,6 +205,10 @@ class CancelCheckout(Cancel):
 @dataclass(frozen=True, slots=True)
 class CancelOrder(Cancel):
     """Cancels an order with its tasks, and those of its checkouts."""
+
+    goods_left: Callable[[bytes], bool] = field(kw_only=True)
+    """Whether goods have left, by the order's snapshot. It is asked with each cancel, not when the
+    snapshot comes, since an operator may add words later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,6 @@ class Order(Holder):
     checkout_ids: tuple[str, ...]
     snapshot: bytes
     """All that the platform says of the order, in an encoding of its own."""
-    fulfilled: bool
-    """Whether something of it was shipped, so that it cannot be cancelled."""
     state: OrderState = OrderState.OPEN
     cancel_time: int | None = None
     cancel_reason: str = ""

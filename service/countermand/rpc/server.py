@@ -17,6 +17,7 @@ from countermand.core.errors import Refused
 from countermand.core.ids import SCOPES
 from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
+from countermand.core.shipping import ShippedWords
 from countermand.rpc.app import App, open_store, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.handlers import answering_once, answering_with_stream
@@ -91,7 +92,9 @@ async def _serve(
     limits = CallLimits(settings.max_failed_logins)
     guard = Guard(app.keyring, app.watchers, tracing, limits, mutual_tls=mutual_tls)
     services: dict[str, Servicer] = {
-        "countermand.v1.CancellationService": CancellationService(app.store, app.writer, app.watch),
+        "countermand.v1.CancellationService": CancellationService(
+            app.store, app.writer, app.watch, ShippedWords(settings.shipped_words)
+        ),
         "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),
         "countermand.v1.CheckoutService": CheckoutService(
             app.store, app.writer, app.clock, app.ids

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from countermand.core.shipping import ShippedWords
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,8 +32,11 @@ class Settings:
     """How many watches may be open at once; each costs memory."""
     max_failed_logins: int = 20
     """How many calls without a right key an address may make per second, before it is put off."""
+    shipped_words: tuple[str, ...] = ()
+    """By what other words, beside the standard ones, a platform says that goods have left."""
 
     def __post_init__(self) -> None:
+        ShippedWords(self.shipped_words)
         host, colon, port = self.listen.rpartition(":")
         if not colon or not port.isdigit():
             raise ValueError(f"--listen must be HOST:PORT, not {self.listen}")

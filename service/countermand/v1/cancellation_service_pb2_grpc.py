@@ -229,12 +229,11 @@ class CancellationServiceServicer:
         and caller stay, and deadlines may only come nearer. Cancelling never
         refunds: see `refund_required` of each result.
 
-        An order of which `fulfillment_status`, or the `status` of any of its
-        `fulfillments`, is shipped, partially_shipped, fulfilled,
-        partially_fulfilled, in_transit or delivered (in any case) is
-        FAILED_PRECONDITION `ORDER_FULFILLED`; a CLOSED one is `ORDER_CLOSED`, a
-        CANCELLED or PARTIALLY_CANCELLED one `ORDER_ALREADY_CANCELLED`. An unknown
-        order is NOT_FOUND `ORDER_NOT_FOUND`.
+        An order of which goods have left, as its `shipped` says or else one of the
+        words that are named at its `fulfillment_status`, is FAILED_PRECONDITION
+        `ORDER_FULFILLED`; a CLOSED one is `ORDER_CLOSED`, a CANCELLED or
+        PARTIALLY_CANCELLED one `ORDER_ALREADY_CANCELLED`. An unknown order is
+        NOT_FOUND `ORDER_NOT_FOUND`.
 
         Other errors: ALREADY_EXISTS `REQUEST_ID_CONFLICT`, ABORTED
         `VERSION_MISMATCH`.

@@ -188,10 +188,10 @@ def cancel_order(command: CancelOrder, draft: Draft) -> Cancelled:
     expect_version(command, "order", order.version)
     if order.state is OrderState.CANCELLING:
         return _join(command, order, draft)
-    if order.fulfilled:
+    if command.goods_left(order.snapshot):
         raise Refused(
             Reason.ORDER_FULFILLED,
-            f"something of order {order.order_id} was shipped",
+            f"goods of order {order.order_id} have left",
             metadata={"order_id": order.order_id},
         )
     cancellation = _open(command, order, draft)

@@ -37,8 +37,7 @@ def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
         namespace=command.namespace,
         order_id=command.order_id,
         checkout_ids=(),
-        snapshot=command.snapshot.data,
-        fulfilled=command.snapshot.fulfilled,
+        snapshot=command.snapshot,
         create_time=draft.now,
         update_time=draft.now,
         task_count=count,
@@ -74,8 +73,7 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
     order = draft.order(command.namespace, command.order_id)
     if order is None:
         raise not_found("order", command.order_id)
-    snapshot = command.merge(order.snapshot)
-    changed = order.evolve(snapshot=snapshot.data, fulfilled=snapshot.fulfilled)
+    changed = order.evolve(snapshot=command.merge(order.snapshot))
     closes = command.close and order.state is not OrderState.CLOSED
     if closes:
         if not order.open:

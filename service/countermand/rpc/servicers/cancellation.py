@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 from countermand.core.answers import Cancelled
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder, CancelTask
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import parse_uuid
 from countermand.core.records import Checkout, Group, Order, Target, Task
+from countermand.core.shipping import ShippedWords
 from countermand.core.states import TargetKind
 from countermand.engine.watch import Kind, Message, Watch
 from countermand.engine.watchers import Watcher
@@ -25,6 +27,7 @@ from countermand.rpc.wire.render.frames import frame_watch
 from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
+from countermand.rpc.wire.snapshots import goods_left
 from countermand.store.contract import CancellationQuery, Store
 from countermand.v1 import cancellation_service_pb2 as pb
 
@@ -40,10 +43,13 @@ KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
 class CancellationService:
     """Accepts cancels, and tells what became of them."""
 
-    def __init__(self, store: Store, writer: Writer, watch: Watch) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, watch: Watch, shipped_words: ShippedWords
+    ) -> None:
         self._store = store
         self._writer = writer
         self._watch = watch
+        self._goods_left = goods_left(shipped_words)
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -104,7 +110,8 @@ class CancellationService:
     async def cancel_order(
         self, call: Call, request: pb.CancelOrderRequest
     ) -> pb.CancelOrderResponse:
-        done = await self._cancel(CancelOrder, "order_id", call, request)
+        own = {"goods_left": self._goods_left}
+        done = await self._cancel(CancelOrder, "order_id", call, request, **own)
         assert isinstance(done.target, Order)
         answer = pb.CancelOrderResponse(
             order=render_order(done.target, count_states(done.covered)), replayed=done.replayed
@@ -113,7 +120,12 @@ class CancellationService:
         return answer
 
     async def _cancel(
-        self, kind: type[Cancel], target_field: str, call: Call, request: parse.CancelRequest
+        self,
+        kind: type[Cancel],
+        target_field: str,
+        call: Call,
+        request: parse.CancelRequest,
+        **own: Any,
     ) -> Cancelled:
         command = parse.parse_cancel(
             kind,
@@ -121,6 +133,7 @@ class CancellationService:
             request,
             namespace=call.namespace,
             caller=call.caller(),
+            **own,
         )
         done: Cancelled = await self._writer.submit(command, call.trace)
         return done

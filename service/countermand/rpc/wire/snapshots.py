@@ -4,17 +4,13 @@ A snapshot is the caller's own message without the fields that are ours to say, 
 comes back as it was given, also fields that this program does not know.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf.message import Message
 
+from countermand.core.shipping import ShippedWords
 from countermand.v1 import checkout_pb2, order_pb2
-
-FULFILLED = frozenset(
-    {"shipped", "partially_shipped", "fulfilled", "partially_fulfilled", "in_transit", "delivered"}
-)
-"""The platforms' words for an order of which something is on its way."""
 
 
 class Snapshots:
@@ -79,10 +75,20 @@ def encode_lines(line_items: Iterable[checkout_pb2.LineItem]) -> bytes:
     return checkout_pb2.Cart(line_items=line_items).SerializeToString(deterministic=True)
 
 
-def is_fulfilled(order: order_pb2.Order) -> bool:
-    """Whether something of the order is on its way, in its platform's words."""
-    words = [order.fulfillment_status, *(part.status for part in order.fulfillments)]
-    return any(word.lower() in FULFILLED for word in words)
+def goods_left(words: ShippedWords) -> Callable[[bytes], bool]:
+    """Returns what says of an order's snapshot whether goods have left.
+
+    That is for `shipped` to say; if it is not set, for the platform's words.
+    """
+
+    def have_left(snapshot: bytes) -> bool:
+        order = order_pb2.Order.FromString(snapshot)
+        if order.HasField("shipped"):
+            return order.shipped
+        statuses = [order.fulfillment_status, *(part.status for part in order.fulfillments)]
+        return any(status in words for status in statuses)
+
+    return have_left
 
 
 def copy_field(path: str, source: Any, target: Any) -> None:
@@ -98,7 +104,9 @@ def copy_field(path: str, source: Any, target: Any) -> None:
     field = source.DESCRIPTOR.fields_by_name[name]
     if field.is_repeated:
         getattr(target, name).MergeFrom(getattr(source, name))
+    elif field.has_presence and not source.HasField(name):
+        return
     elif field.message_type is None:
         setattr(target, name, getattr(source, name))
-    elif source.HasField(name):
+    else:
         getattr(target, name).CopyFrom(getattr(source, name))

@@ -171,8 +171,8 @@ ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
 WITH r ({order_columns}) AS (VALUES {rows})
 INSERT INTO orders ({order_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, order_id) DO UPDATE SET
-    snapshot = excluded.snapshot, fulfilled = excluded.fulfilled, state = excluded.state,
-    version = excluded.version, task_count = excluded.task_count,
+    snapshot = excluded.snapshot, state = excluded.state, version = excluded.version,
+    task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
     cancel_time = excluded.cancel_time

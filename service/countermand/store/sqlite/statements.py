@@ -18,7 +18,7 @@ GROUP_COLUMNS = f"{HOLDER_COLUMNS}, group_id, checkout_id, order_id, closed"
 CHECKOUT_COLUMNS = (
     f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, snapshot, state, expire_time, cancel_time"
 )
-ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, fulfilled, state, cancel_time"
+ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, state, cancel_time"
 CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version, update_time"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "

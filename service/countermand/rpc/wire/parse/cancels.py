@@ -1,6 +1,6 @@
 """Cancels, and the choosing of cancellations."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from countermand.core import commands as c
 from countermand.core.caller import Caller
@@ -28,8 +28,12 @@ def parse_cancel(
     *,
     namespace: int,
     caller: Caller,
+    **own: Any,
 ) -> Cancelling:
-    """Reads any cancel: the common fields have the same names in all of them."""
+    """Reads any cancel: the common fields have the same names in all of them.
+
+    `own` is what this kind alone needs, and no request says.
+    """
     form = Form()
     allow_missing = isinstance(request, pb.CancelTaskRequest) and request.allow_missing
     if allow_missing and request.HasField("expected_version"):
@@ -49,6 +53,7 @@ def parse_cancel(
         caller=caller,
         by_cart=target_field == "cart_id",
         allow_missing=allow_missing,
+        **own,
     )
     form.check()
     return command

@@ -10,7 +10,7 @@ from countermand.rpc.wire.enums import ORDER_STATES
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
-from countermand.rpc.wire.snapshots import ORDER, copy_field, is_fulfilled
+from countermand.rpc.wire.snapshots import ORDER, copy_field
 from countermand.v1 import order_pb2
 from countermand.v1 import order_service_pb2 as pb
 
@@ -31,7 +31,7 @@ def parse_create_order(
         namespace,
         order_id=order_id,
         checkout_ids=_checkout_ids(form, request.order.checkout_ids),
-        snapshot=c.OrderSnapshot(ORDER.encode(request.order), is_fulfilled(request.order)),
+        snapshot=ORDER.encode(request.order),
         tasks=parse_new_tasks(form, request.tasks, Parents(order_id=order_id), fresh),
     )
     form.check()
@@ -58,14 +58,14 @@ def parse_update_order(request: pb.UpdateOrderRequest, namespace: int) -> c.Upda
         form.reject("order.state", "can only be set to CLOSED")
     merged = [path for path in paths if path not in RULED]
 
-    def merge(snapshot: bytes) -> c.OrderSnapshot:
+    def merge(snapshot: bytes) -> bytes:
         present = order_pb2.Order.FromString(snapshot)
         for path in merged:
             copy_field(path, order, present)
         data = ORDER.encode(present)
         if len(data) > LARGE:
             raise invalid("order", f"would have more than {LARGE} bytes")
-        return c.OrderSnapshot(data, is_fulfilled(present))
+        return data
 
     command = c.UpdateOrder(
         namespace,

@@ -94,13 +94,12 @@ def write_checkout(checkout: Checkout) -> tuple[Any, ...]:
 
 def read_order(row: list[Any]) -> Order:
     """Returns the order of an `{order}` row, which ends with its checkouts and their positions."""
-    order_id, snapshot, fulfilled, state, cancelled = row[_SHARED:-2]
+    order_id, snapshot, state, cancelled = row[_SHARED:-2]
     return Order(
         **_read_shared(row),
         order_id=order_id,
         checkout_ids=tuple(checkout_id for _, checkout_id in sorted(row[-1])),
         snapshot=bytes.fromhex(snapshot),
-        fulfilled=bool(fulfilled),
         state=OrderState(state),
         cancel_time=cancelled,
         cancel_reason=row[-2] or "",
@@ -113,7 +112,6 @@ def write_order(order: Order) -> tuple[Any, ...]:
         *_write_shared(order),
         order.order_id,
         order.snapshot,
-        int(order.fulfilled),
         order.state.value,
         order.cancel_time,
     )
