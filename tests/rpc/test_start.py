@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from countermand.core.states import TaskState
-from countermand.engine.writer import Committed
+from countermand.engine.listeners import Committed
 from countermand.rpc.app import open_store, running
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start

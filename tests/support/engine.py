@@ -13,13 +13,14 @@ from countermand.core.knobs import Knobs, WatchersKnobs
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub, Subscription
+from countermand.engine.listeners import Committed
 from countermand.engine.pages import Pages
 from countermand.engine.places import Place
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Message, Watch
 from countermand.engine.watchers import Watcher
-from countermand.engine.writer import Committed, Writer
+from countermand.engine.writer import Writer
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS
 from tests.support.knobs import PRODUCTION

@@ -15,8 +15,8 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import Event
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, CancelProof, CheckoutState, TaskState
+from countermand.engine.listeners import Committed
 from countermand.engine.reaper import Reaper
-from countermand.engine.writer import Committed
 from countermand.store.contract import CancellationQuery, StoreFailed
 from tests.support.ask import (
     G1,

@@ -12,7 +12,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import Knobs
 from countermand.core.records import SECOND
-from countermand.engine.writer import Committed
+from countermand.engine.listeners import Committed
 from countermand.store.contract import StoreFailed
 from tests.support.ask import (
     NS,

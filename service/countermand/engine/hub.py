@@ -8,7 +8,8 @@ given up to bound the memory, it reads the log instead. A wake-up is a hint, the
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event, TaskFilter
@@ -20,7 +21,8 @@ ENTRY_BYTES = 3000
 LABEL_BYTES = 100
 """What a label costs beside its text, which is there twice."""
 
-Topic = Hashable
+Topic = tuple[Any, ...]
+"""What it is a topic of, its namespace, and its id if it has one."""
 
 
 def task_topic(namespace: int, task_id: str) -> Topic:
@@ -86,6 +88,13 @@ class _Stretch:
         self.floor = self.seqs[count - 1]
         del self.entries[:count]
         del self.seqs[:count]
+
+    def give_up_through(self, seq: int) -> None:
+        """Gives up all, and what it may not have been given, up to a place."""
+        self.floor = seq
+        self.bytes = 0
+        self.entries.clear()
+        self.seqs.clear()
 
 
 class Subscription:
@@ -165,6 +174,26 @@ class Hub:
         """Gives committed events to whoever watches. Never waits for a watcher."""
         if not self._topics:
             return
+        events = list(events)
+        try:
+            self._publish(events)
+        except BaseException:
+            self._lose(events)
+            raise
+
+    def _lose(self, events: Iterable[Event]) -> None:
+        """Lets all who watch a namespace of these read the log: nobody can say what they have."""
+        ends = {event.namespace: (event.seq, event.time) for event in events}
+        self._ends |= ends
+        lost = [(one, *ends[topic[1]]) for topic, one in self._topics.items() if topic[1] in ends]
+        for stretch, seq, _ in lost:
+            self._bytes -= stretch.bytes
+            stretch.give_up_through(seq)
+            stretch.wake()
+        gone = {stretch for stretch, *_ in lost}
+        self._ages = deque(age for age in self._ages if age[0] not in gone)
+
+    def _publish(self, events: Iterable[Event]) -> None:
         touched: set[_Stretch] = set()
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)

@@ -10,7 +10,8 @@ from countermand.core.errors import Refused
 from countermand.core.knobs import ReaperKnobs
 from countermand.core.records import Checkout
 from countermand.engine.clock import Clock
-from countermand.engine.writer import Committed, Writer
+from countermand.engine.listeners import Committed
+from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
 
@@ -86,12 +87,21 @@ class Reaper:
 
     def _hear(self, committed: Committed) -> None:
         """Wakes up for a deadline, expiry or lease that ends before the present sleep does."""
-        saves = committed.batch.saves
-        live = [task for task in saves.tasks.values() if not task.ended]
-        # What is CANCELLING ends at its deadline, and does not expire.
-        times = [task.deadline_time or task.expire_time for task in live]
-        holders = saves.holders.values()
-        times += [one.expire_time for one in holders if isinstance(one, Checkout) and one.open]
-        times += [agent.lease_expire_time for agent in saves.agents.values()]
-        if any(time is not None and time < self._due for time in times):
-            self._wake.set()
+        wakes = True  # also if it cannot be found out
+        try:
+            wakes = any(time is not None and time < self._due for time in _times(committed))
+        finally:
+            if wakes:
+                self._wake.set()
+
+
+def _times(committed: Committed) -> list[int | None]:
+    """Returns when something that a commit changed is due."""
+    saves = committed.batch.saves
+    live = [task for task in saves.tasks.values() if not task.ended]
+    # What is CANCELLING ends at its deadline, and does not expire.
+    times = [task.deadline_time or task.expire_time for task in live]
+    holders = saves.holders.values()
+    times += [one.expire_time for one in holders if isinstance(one, Checkout) and one.open]
+    times += [agent.lease_expire_time for agent in saves.agents.values()]
+    return times

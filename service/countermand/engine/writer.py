@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from countermand.core import commands as c
 from countermand.core.decide import Batch
@@ -20,6 +20,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
+from countermand.engine.listeners import Committed, Listener, Listeners
 from countermand.engine.pulse import Pulse
 from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
@@ -38,23 +39,6 @@ LARGE = (
     c.Purge,
 )
 """What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
-
-
-@dataclass(slots=True)
-class Committed:
-    """One batch that is on disk."""
-
-    batch: Batch
-    traces: list[TraceContext]
-    """The spans of the calls in it, as far as they are sampled."""
-    start_ns: int
-    end_ns: int
-
-
-class Listener(Protocol):
-    """Hears of every batch right after its commit, in commit order. It must not raise or wait."""
-
-    def __call__(self, committed: Committed) -> None: ...
 
 
 @dataclass(slots=True)
@@ -121,7 +105,7 @@ class Writer:
         self._knobs = knobs
         self._queue = _Queue(knobs.max_batch)
         self._wake = asyncio.Event()
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
         self._closed = False
         self._pulse = Pulse(self._look, pulse)
         self._running: asyncio.Task[None] | None = None
@@ -134,7 +118,7 @@ class Writer:
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
-        self._listeners.append(listener)
+        self._listeners.add(listener)
 
     def submit(self, command: c.Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
         """Queues a command. The future has its answer once that is on disk, or raises Refused.
@@ -196,9 +180,9 @@ class Writer:
                 await self._run(self._batch([c.RenewAllLeases(0)]))
                 self._interrupted = False
                 log.info("renewed every lease, since no agent could")
-            await self._commit_together(requests)
-        except StoreFailed as failure:
-            self._refuse(requests, failure)
+            committed, failure = await self._commit_together(requests)
+        except StoreFailed as refusal:
+            self._refuse(requests, refusal)
         except Exception:
             if len(requests) == 1:
                 log.exception(
@@ -209,17 +193,28 @@ class Writer:
             log.exception("a batch failed unexpectedly; trying its commands one by one")
             for request in requests:
                 await self._commit([request])
+        else:
+            # Out of reach of the second try: whatever fails from here on, the batch is on disk.
+            self._listeners.announce(committed)
+            for request, answer in zip(requests, committed.batch.answers, strict=True):
+                _settle(request, answer)
+            if failure is not None:
+                raise failure
 
-    async def _commit_together(self, requests: Sequence[_Request]) -> None:
-        start_ns = time.time_ns()
+    async def _commit_together(
+        self, requests: Sequence[_Request]
+    ) -> tuple[Committed, StoreFailed | None]:
+        """Commits them in one batch. Returns it, and what failed after it was on disk."""
+        start_ns, failed_after = time.time_ns(), None
         batch = self._batch([request.command for request in requests])
-        await self._run(batch)
         traces = [request.trace for request in requests if request.trace and request.trace.sampled]
-        committed = Committed(batch, traces, start_ns, time.time_ns())
-        for listener in self._listeners:
-            listener(committed)
-        for request, answer in zip(requests, batch.answers, strict=True):
-            _settle(request, answer)
+        try:
+            await self._run(batch)
+        except StoreFailed as failure:
+            if not failure.committed:
+                raise
+            failed_after = failure
+        return Committed(batch, traces, start_ns, time.time_ns()), failed_after
 
     def _batch(self, commands: Sequence[c.Command]) -> Batch:
         return Batch(commands, self._clock.now(), self._ids)

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.records import Task
-from countermand.engine.writer import Committed
+from countermand.engine.listeners import Committed
 from countermand.telemetry.tracing import Tracing
 
 

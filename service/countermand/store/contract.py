@@ -17,12 +17,16 @@ class StoreFailed(Exception):
     What the caller may believe is in the attributes; the text is for the log alone.
     """
 
-    def __init__(self, message: str, *, full: bool = False, fatal: bool = False) -> None:
+    def __init__(
+        self, message: str, *, full: bool = False, fatal: bool = False, committed: bool = False
+    ) -> None:
         super().__init__(message)
         self.full = full
         """The disk is full: nothing was done, and it can be tried again when there is room."""
         self.fatal = fatal
         """The disk cannot be trusted any more: the process must leave, and start anew."""
+        self.committed = committed
+        """The batch is on disk all the same: what failed came after it."""
 
 
 class StoreRefused(Exception):
@@ -144,8 +148,9 @@ class Store(Protocol):
     async def commit(self, batch: Batch) -> None:
         """Runs the batch's plan in one transaction, and returns once it is on disk.
 
-        Raises StoreFailed if that did not happen, or if nobody can say. Any other exception
-        rolled everything back. The caller never runs two commits at once.
+        Raises StoreFailed if that did not happen, or if nobody can say; or, with `committed` set,
+        if it did happen and the store failed after it. Any other exception rolled everything back.
+        The caller never runs two commits at once.
         """
 
     async def task(self, namespace: int, task_id: str) -> Task | None:

@@ -1,6 +1,7 @@
 """The store on one SQLite file."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ from countermand.store.sqlite.file import StoreFile
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.shrinking import WriteAheadLog
 from countermand.store.sqlite.writing import Writer
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStore:
@@ -96,7 +99,6 @@ class SqliteStore:
             raise StoreFailed("the store is not open", fatal=True)
         try:
             self._writer.commit(batch)
-            self._log.tend(self._connection)
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
         except sqlite3.Error as error:
@@ -104,6 +106,23 @@ class SqliteStore:
             if failure.fatal:
                 self._file.distrust()
             raise failure from error
+        self._tend(self._connection)
+
+    def _tend(self, connection: sqlite3.Connection) -> None:
+        """Keeps the log short. The batch before it is on disk, whatever fails here.
+
+        Raises StoreFailed if the disk cannot be trusted any more.
+        """
+        try:
+            self._log.tend(connection)
+        except sqlite3.Error as error:
+            failure = write_failed(error, committed=True)
+            if failure.fatal:
+                self._file.distrust()
+                raise failure from error
+            log.warning("the write-ahead log could not be emptied", exc_info=error)
+        except Exception:
+            log.exception("the write-ahead log could not be looked after")
 
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """See the contract."""
