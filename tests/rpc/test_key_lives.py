@@ -8,9 +8,11 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from countermand.core.decide import Batch
 from countermand.v1 import cancellation_service_pb2, task_service_pb2
 from countermand.v1 import key_service_pb2 as k
 from tests.support.caller import Caller, first_caller, new_caller, new_id, span
+from tests.support.inside import inside
 from tests.support.refusals import refused
 from tests.support.server import Server, Stubs
 
@@ -135,6 +137,35 @@ async def test_a_rotated_key_may_be_revoked_before_its_time(admin, channel):
     await admin.keys.RevokeKey(k.RevokeKeyRequest(key_id=old.key.key_id))
     await refused(use(channel, old.secret), "API_KEY_INVALID")
     await use(channel, new.secret)
+
+
+async def test_a_key_ends_with_the_commit_though_who_revoked_it_is_gone(tmp_path):
+    async with inside(tmp_path) as server, server.caller() as admin:
+        made = await create(admin)
+        commit, entered, go_on = server.app.store.commit, asyncio.Event(), asyncio.Event()
+
+        async def busy(batch: Batch) -> None:
+            entered.set()
+            await go_on.wait()
+            await commit(batch)
+
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            request = cancellation_service_pb2.WatchTasksRequest()
+            watch = Stubs(channel).cancellations.WatchTasks(
+                request, metadata=[("x-api-key", made.secret)]
+            )
+            await watch.read()
+            server.app.store.commit = busy
+            request = k.RevokeKeyRequest(key_id=made.key.key_id)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await admin.keys.RevokeKey(request, timeout=0.1)
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            await entered.wait()
+            await use(channel, made.secret)  # nothing is committed yet
+            go_on.set()
+            async with asyncio.timeout(5):
+                await refused(watch.read(), "API_KEY_INVALID")
+            await refused(use(channel, made.secret), "API_KEY_INVALID")
 
 
 async def test_what_needs_no_key_goes_on_when_one_is_revoked(shared, admin):

@@ -109,8 +109,7 @@ async def test_a_deadline_is_kept_though_the_reaper_failed_to_hear_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(tmp_path / "store.db") as engine:
-        one = reaper.Reaper(engine.store, engine.writer, engine.clock)
-        reaping = asyncio.create_task(one.run())
+        reaping = asyncio.create_task(engine.reaper().run())
         await engine.do(create(T1), start(T1))
         ended = engine.when(lambda event: event.task is not None and event.task.ended)
         monkeypatch.setattr(reaper, "_times", fail)

@@ -46,7 +46,7 @@ def clock() -> Clock:
 
 
 def key(key_id: str = "key-1", **limits: int) -> Principal:
-    return Principal(key_id, 1, frozenset(), KeyLimits(**limits))
+    return Principal(key_id, 1, frozenset(), KeyLimits(**limits), counted_as=key_id)
 
 
 @pytest.mark.parametrize("per_second", [1, 2, 3, 7, 1000, 1_000_000])

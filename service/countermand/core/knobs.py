@@ -71,10 +71,12 @@ class PurgerKnobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyringKnobs:
-    """How often the keyring writes."""
+    """How often the keyring writes, and reads again."""
 
     note_interval: float = 60.0
     """Seconds between two notes of when keys were used."""
+    retry_interval: float = 1.0
+    """Seconds to wait after a reading that the store refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

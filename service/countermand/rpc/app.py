@@ -9,12 +9,13 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
+from countermand.engine.listeners import Committed, Listener
 from countermand.engine.pages import Pages
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
-from countermand.engine.writer import Listener, Writer
+from countermand.engine.writer import Writer
 from countermand.rpc.keyring import Keyring
 from countermand.store.contract import Store, StoreFailed, StoreRefused
 from countermand.store.sqlite import SqliteStore
@@ -49,6 +50,12 @@ class App:
         self.watch = Watch(store, self.hub, pages, knobs.watching.watch)
         self.watchers = Watchers(knobs.watching.watchers, max_watches)
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
+        self.writer.listen(self._end_watches)  # after the keyring has heard
+
+    def _end_watches(self, committed: Committed) -> None:
+        """Ends the watches of keys that this commit ended."""
+        if not all(map(self.keyring.is_live, committed.batch.saves.keys)):
+            self.watchers.sweep_now(self.keyring.is_live)
 
 
 @asynccontextmanager

@@ -1,9 +1,11 @@
 """API keys: how they look, how they are made, and who may call with them."""
 
 import asyncio
+import logging
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -13,8 +15,12 @@ from countermand.core.ids import SCOPES
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
+from countermand.engine.listeners import Committed
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
 
 PREFIX = "cmd"
 """With which every secret begins, so that a scanner knows a leaked one."""
@@ -29,6 +35,9 @@ class Principal:
     namespace: int
     scopes: frozenset[str]
     limits: KeyLimits = NO_LIMITS
+    counted_as: str = field(kw_only=True)
+    """The key from which this one came by rotations: what is limited is counted by that, so that a
+    key and its successors have one limit together."""
 
     def require(self, any_of: Sequence[str]) -> None:
         """Raises Refused unless the key has one of these scopes."""
@@ -41,7 +50,11 @@ class Principal:
 
 
 class Keyring:
-    """All keys, in memory: this server is the only one that changes them."""
+    """All keys, in memory: this server is the only one that changes them.
+
+    It hears of every change by the commit itself, so a change counts from then on, whether or not
+    its caller still waits.
+    """
 
     def __init__(self, store: Store, writer: Writer, clock: Clock, knobs: KeyringKnobs) -> None:
         self._store = store
@@ -49,21 +62,58 @@ class Keyring:
         self._clock = clock
         self._knobs = knobs
         self._keys: dict[str, Key] = {}
+        """Oldest first."""
         self._principals: dict[str, Principal] = {}
+        self._predecessors: dict[str, str] = {}
+        """Which key a key replaced."""
         self._loading = asyncio.Lock()
+        self._heard_meanwhile: dict[str, Key] = {}
+        """What changed since the last reading of the store began."""
+        self._in_doubt = asyncio.Event()
+        """Set when nobody can say whether a change was committed."""
         self._uses: dict[str, int] = {}
         """The last use of each key, until that is written down."""
+        writer.listen(self._hear)
 
     async def load(self) -> None:
-        """Reads all keys from the store, one reading after the other: a late answer to an early
-        one would bring a revoked key back."""
+        """Reads all keys from the store. What changes meanwhile is newer than what is read."""
         async with self._loading:
+            self._heard_meanwhile = {}
             keys = await self._store.keys()
-            self._keys = {key.key_id: key for key in keys}
-            self._principals = {
-                key.key_id: Principal(key.key_id, key.namespace, frozenset(key.scopes), key.limits)
-                for key in keys
-            }
+            found = {key.key_id: key for key in reversed(keys)} | self._heard_meanwhile
+            self._keys, self._principals, self._predecessors = {}, {}, {}
+            self._keep(found)
+
+    def _hear(self, committed: Committed) -> None:
+        changed = committed.batch.saves.keys
+        if not changed:
+            return
+        try:
+            self._heard_meanwhile |= changed
+            self._keep(changed)
+        except BaseException:
+            self._in_doubt.set()
+            raise
+
+    def _keep(self, changed: Mapping[str, Key]) -> None:
+        self._keys |= changed
+        for key in changed.values():
+            if key.successor_key_id is not None:
+                self._predecessors[key.successor_key_id] = key.key_id
+        for key in changed.values():
+            self._principals[key.key_id] = Principal(
+                key.key_id,
+                key.namespace,
+                frozenset(key.scopes),
+                key.limits,
+                counted_as=self._first_of(key.key_id),
+            )
+
+    def _first_of(self, key_id: str) -> str:
+        """Returns the key from which one came by rotations; one that never was rotated is that."""
+        while key_id in self._predecessors:
+            key_id = self._predecessors[key_id]
+        return key_id
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -108,9 +158,7 @@ class Keyring:
             expire_time=new.expire_time,
             limits=new.limits,
         )
-        await self._writer.submit(CreateKey(0, key))
-        await self.load()
-        return self._keys[key_id], secret
+        return await self._change(CreateKey(0, key)), secret
 
     async def create_first(self) -> str:
         """Makes a key with all scopes for tenant `default` in `sandbox`. Returns its secret."""
@@ -119,10 +167,7 @@ class Keyring:
 
     async def revoke(self, key_id: str) -> Key:
         """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
-        # It is refused from here on, also if the reading fails.
-        self._keys[key_id] = await self._writer.submit(RevokeKey(0, key_id))
-        await self.load()
-        return self._with_use(self._keys[key_id])
+        return self._with_use(await self._change(RevokeKey(0, key_id)))
 
     async def rotate(self, key_id: str, overlap: int) -> tuple[Key, str]:
         """Replaces a key by one like it, and lets it live on for the overlap, in microseconds.
@@ -133,22 +178,47 @@ class Keyring:
         if old is None:
             raise not_found("key", key_id)
         new_id, secret = _make_secret(old.environment)
-        await self._writer.submit(RotateKey(0, key_id, overlap, new_id, _hash(secret)))
-        await self.load()
-        return self._keys[new_id], secret
+        command = RotateKey(0, key_id, overlap, new_id, _hash(secret))
+        return await self._change(command), secret
+
+    async def _change(self, command: CreateKey | RevokeKey | RotateKey) -> Key:
+        answer = self._writer.submit(command)
+        answer.add_done_callback(self._see_how_it_ended)
+        # The caller may go, and its wait be cancelled; how the change ends is seen all the same.
+        key: Key = await asyncio.shield(answer)
+        return key
+
+    def _see_how_it_ended(self, answer: asyncio.Future[Key]) -> None:
+        failure = None if answer.cancelled() else answer.exception()
+        if isinstance(failure, Refused) and failure.reason is Reason.STORE_UNAVAILABLE:
+            self._in_doubt.set()
 
     def list(self) -> list[Key]:
         """Returns all keys, newest first."""
-        return [self._with_use(key) for key in self._keys.values()]
+        return [self._with_use(key) for key in reversed(self._keys.values())]
 
     def _with_use(self, key: Key) -> Key:
         return key.evolve(last_use_time=self._uses.get(key.key_id, key.last_use_time))
 
     async def run(self) -> None:
-        """Writes down for ever, once in a while, when keys were used: never for each call."""
+        """Writes down for ever, once in a while, when keys were used: never for each call. After a
+        change that may have been committed or not it reads the store."""
         while True:
-            await asyncio.sleep(self._knobs.note_interval)
-            await self.note_uses()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._in_doubt.wait(), self._knobs.note_interval)
+            if self._in_doubt.is_set():
+                await self._resolve_doubt()
+            else:
+                await self.note_uses()
+
+    async def _resolve_doubt(self) -> None:
+        self._in_doubt.clear()
+        try:
+            await self.load()
+        except StoreFailed as failure:
+            log.warning("the keys could not be read", extra=fields(cause=str(failure)))
+            self._in_doubt.set()
+            await asyncio.sleep(self._knobs.retry_interval)
 
     async def note_uses(self) -> None:
         """Writes down the uses since the last time. If the store refuses, the next time does it."""
@@ -157,8 +227,7 @@ class Keyring:
             return
         try:
             await self._writer.submit(NoteKeyUses(0, noted))
-            await self.load()
-        except (Refused, StoreFailed):
+        except Refused:
             return
         for key_id, time in noted.items():
             if self._uses.get(key_id) == time:

@@ -14,7 +14,9 @@ from countermand.rpc.method import Call, Unary
 from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed, StoreRefused
 
-OPERATOR = Call(Principal("", 0, frozenset(SCOPES)), TraceContext("0" * 32, "0" * 16, False))
+OPERATOR = Call(
+    Principal("", 0, frozenset(SCOPES), counted_as=""), TraceContext("0" * 32, "0" * 16, False)
+)
 """Whoever may open the file: there may be no key yet to show."""
 
 

@@ -101,8 +101,9 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """Revokes a key: from now on it is UNAUTHENTICATED `API_KEY_INVALID`, and
-        within 5 seconds the watches that it opened end with the same.
+        """Revokes a key: from the commit on it is UNAUTHENTICATED `API_KEY_INVALID`,
+        whether or not the caller still waits for the answer, and the watches that
+        it opened end with the same.
 
         Revoking a revoked key is OK and changes nothing. An unknown key is
         NOT_FOUND `KEY_NOT_FOUND`. The last key with `keys:admin` may be revoked,

@@ -24,13 +24,16 @@ def wants_key(command: RevokeKey | RotateKey, rows: Rows, wanted: Wanted) -> Non
 
 
 def revoke_key(command: RevokeKey, draft: Draft) -> Key:
-    """Revokes a key; one that is revoked already stays as it is."""
+    """Revokes a key; one that is revoked already stays as it is.
+
+    It is saved all the same: whoever keeps keys in memory may not have heard of the first time.
+    """
     key = draft.rows.keys[command.key_id]
     if key is None:
         raise not_found("key", command.key_id)
     if key.revoke_time is None:
         key = key.evolve(revoke_time=draft.now)
-        draft.keys[key.key_id] = key
+    draft.keys[key.key_id] = key
     return key
 
 
@@ -53,6 +56,7 @@ def rotate_key(command: RotateKey, draft: Draft) -> Key:
         create_time=draft.now,
         expire_time=None if lifetime is None else draft.now + lifetime,
         limits=old.limits,
+        namespace=old.namespace,
     )
     draft.keys[new.key_id] = new
     draft.keys[old.key_id] = old.evolve(expire_time=ends, successor_key_id=new.key_id)

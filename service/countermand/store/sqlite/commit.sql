@@ -282,6 +282,9 @@ CROSS JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 INSERT INTO namespaces (tenant, environment) VALUES (?, ?)
 ON CONFLICT (tenant, environment) DO NOTHING
 
+-- name: load_namespace
+SELECT namespace_no FROM namespaces WHERE tenant = ? AND environment = ?
+
 -- name: save_keys
 WITH r (tenant, environment, {key_columns}) AS (VALUES {rows})
 INSERT INTO keys (namespace_no, {key_columns})

@@ -1,7 +1,7 @@
 """One transaction: load what a batch wants, save what it changed. Runs on the writer's thread."""
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
@@ -67,7 +67,7 @@ class Writer:
 
     def _save(self, saves: Saves, now: int) -> None:
         if saves.keys:
-            self._save_keys(saves.keys.values())
+            self._save_keys(saves.keys)
         if saves.renews_leases:
             self._renew_leases(now)
         if saves.holders:
@@ -83,10 +83,21 @@ class Writer:
             for name, gone in rows.write_gone(saves.gone):
                 self._write(name, gone)
 
-    def _save_keys(self, saved: Collection[Key]) -> None:
-        for namespace in {(key.tenant, key.environment) for key in saved}:
-            self._connection.execute(statements()["insert_namespace"], namespace)
-        self._write("save_keys", map(rows.write_key, saved))
+    def _save_keys(self, saved: dict[str, Key]) -> None:
+        """Saves keys. A new one is in the batch's saves with its namespace then."""
+        for key in list(saved.values()):
+            if not key.namespace:
+                namespace = self._namespace(key.tenant, key.environment)
+                saved[key.key_id] = key.evolve(namespace=namespace)
+        self._write("save_keys", map(rows.write_key, saved.values()))
+
+    def _namespace(self, tenant: str, environment: str) -> int:
+        """Returns the number of a tenant and environment, which it has from now on."""
+        self._connection.execute(statements()["insert_namespace"], (tenant, environment))
+        (number,) = self._connection.execute(
+            statements()["load_namespace"], (tenant, environment)
+        ).fetchone()
+        return int(number)
 
     def _save_holders(self, saved: dict[Target, Holder]) -> None:
         for kind, targets in by_kind(saved).items():
