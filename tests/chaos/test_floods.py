@@ -18,9 +18,10 @@ import grpc
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.rpc.limits import LINES_PER_SECOND, MOST_ADDRESSES, CallLimits
+from countermand.rpc.limits import CallLimits
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import Caller, first_caller
+from tests.support.knobs import PRODUCTION
 from tests.support.process import mebibytes
 from tests.support.raw import RPCS
 from tests.support.server import Server, started
@@ -34,6 +35,7 @@ ROUNDS, CANCELS = (8, 500) if FULL else (3, 150)
 TRIES = 1_000_000 if FULL else 5_000
 ADDRESSES = 1_000_000 if FULL else 20_000
 AT_ONCE = 20
+CALLS = PRODUCTION.calls
 MOST_GROWTH = 8.0
 """MiB that the server may grow by while keys are tried: what Python keeps for the next call."""
 
@@ -145,19 +147,19 @@ async def test_keys_without_number_leave_bounded_memory_and_few_lines(tmp_path, 
         await server.stop()
     lines = sum("call refused" in line for line in server.log)
     print(f"{TRIES} keys: {growth:.1f} MiB, {lines} lines in {seconds:.0f} s")
-    too_much = growth > MOST_GROWTH or lines > LINES_PER_SECOND * (seconds + 1) + 1
+    too_much = growth > MOST_GROWTH or lines > CALLS.max_lines_per_second * (seconds + 1) + 1
     chaos_report("keys tried at random", 1, TRIES, int(too_much))
     assert not too_much
 
 
 def test_addresses_without_number_leave_bounded_memory(chaos_report):
     """Each tries one key; over a network so many addresses are not to be had."""
-    limits = CallLimits(20)
+    limits = CallLimits(20, CALLS)
     wrong = Refused(Reason.API_KEY_INVALID, "the API key is not valid")
     most = 0
     for number in range(ADDRESSES):
         limits.failed_login(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", wrong)
         most = max(most, len(limits._addresses))
-    too_many = most > MOST_ADDRESSES + 1
+    too_many = most > CALLS.max_addresses + 1
     chaos_report("keys tried at random", 1, ADDRESSES, int(too_many))
     assert not too_many

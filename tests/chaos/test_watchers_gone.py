@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from countermand.rpc.memory import INTERVAL
 from tests.support.caller import first_caller
+from tests.support.knobs import PRODUCTION
 from tests.support.process import Usage, usage
 from tests.support.server import Server
 from tests.support.streams import Streams, streaming
@@ -64,7 +64,7 @@ async def one_round(server: Server, task_ids: list[str], group_id: str) -> Usage
 async def memory_at_rest(server: Server) -> int:
     """Returns the KiB that the server takes once it has given back what it has no use for."""
     seen = []
-    end = time.monotonic() + INTERVAL + SPARE_SECONDS
+    end = time.monotonic() + PRODUCTION.server.memory_interval + SPARE_SECONDS
     while time.monotonic() < end:
         seen.append(usage(server).memory)
         await asyncio.sleep(0.1)

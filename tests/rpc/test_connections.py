@@ -5,8 +5,6 @@ import grpc
 import pytest
 
 from countermand.client import Client
-from countermand.rpc.call_timeout import CALL_SECONDS
-from countermand.rpc.listening import OPTIONS
 from countermand.v1.cancellation_service_pb2 import WatchTasksRequest
 from countermand.v1.task_service_pb2 import ListTasksRequest
 from tests.support.http2 import (
@@ -20,6 +18,7 @@ from tests.support.http2 import (
     connected,
 )
 from tests.support.inside import inside
+from tests.support.knobs import PRODUCTION, changed
 
 WATCH_TASKS = "/countermand.v1.CancellationService/WatchTasks"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
@@ -48,8 +47,8 @@ async def test_metadata_is_bounded(tmp_path, kilobytes, code):
 
 
 async def test_a_connection_ends_at_its_age_and_a_watch_goes_on_with_another(tmp_path):
-    short = {"grpc.max_connection_age_ms": 300, "grpc.max_connection_age_grace_ms": 300}
-    async with inside(tmp_path, options=short) as server:
+    short = changed({"connections.max_age_ms": 300, "connections.max_age_grace_ms": 300})
+    async with inside(tmp_path, knobs=short) as server:
         async with server.caller() as caller:
             task = await caller.create()
             watch = caller.watch(task.task_id)
@@ -70,13 +69,13 @@ async def test_a_connection_ends_at_its_age_and_a_watch_goes_on_with_another(tmp
 
 
 async def test_calls_are_shorter_than_the_age_of_a_connection_and_its_grace():
-    age, grace = (dict(OPTIONS)[f"grpc.max_connection_age{end}_ms"] for end in ("", "_grace"))
-    assert min(age, grace) > CALL_SECONDS * 1000
+    connections, timeout = PRODUCTION.connections, PRODUCTION.calls.timeout
+    assert min(connections.max_age_ms, connections.max_age_grace_ms) > timeout * 1000
 
 
 async def test_an_idle_connection_is_closed(tmp_path):
-    short = {"grpc.max_connection_idle_ms": 200}
-    async with inside(tmp_path, options=short) as server, connected(server.address) as raw:
+    short = changed({"connections.max_idle_ms": 200})
+    async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
         raw.begin()
         said = await raw.closed()
     assert GOAWAY in {frame.kind for frame in said}
@@ -84,19 +83,21 @@ async def test_an_idle_connection_is_closed(tmp_path):
 
 @pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n\r\n"])
 async def test_a_connection_that_never_begins_is_closed(tmp_path, said):
-    short = {"grpc.server_handshake_timeout_ms": 300}
-    async with inside(tmp_path, options=short) as server, connected(server.address) as raw:
+    short = changed({"connections.handshake_timeout_ms": 300})
+    async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
         raw.write(said)
         await raw.closed()
 
 
 async def test_a_client_that_answers_no_ping_is_given_up_and_its_watch_ended(tmp_path):
-    short = {
-        "grpc.keepalive_time_ms": 300,
-        "grpc.keepalive_timeout_ms": 300,
-        "grpc.http2.ping_timeout_ms": 300,
-    }
-    async with inside(tmp_path, options=short) as server, connected(server.address) as raw:
+    short = changed(
+        {
+            "connections.keepalive_time_ms": 300,
+            "connections.keepalive_timeout_ms": 300,
+            "connections.ping_timeout_ms": 300,
+        }
+    )
+    async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
         raw.begin()
         raw.send(SETTINGS, ACK)
         raw.call(WATCH_TASKS, WatchTasksRequest().SerializeToString(), x_api_key=server.key)

@@ -11,13 +11,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.client import Client
-from countermand.rpc.limits import HOLD_SECONDS, LINES_PER_SECOND
-from countermand.rpc.limits import REFUSALS_AT_ONCE as AT_ONCE
 from countermand.rpc.method import Unary
 from countermand.v1 import task_service_pb2
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import Caller, first_caller, new_caller, new_id
 from tests.support.inside import inside
+from tests.support.knobs import PRODUCTION, changed
 from tests.support.raw import RPCS
 from tests.support.refusals import Refusal, refusal_of, refused
 from tests.support.server import Server, started
@@ -25,6 +24,10 @@ from tests.support.server import Server, started
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CREATE, LIST, CANCEL = RPCS["CreateTask"], RPCS["ListTasks"], RPCS["CancelTask"]
+
+CALLS = PRODUCTION.calls
+FREE_REFUSALS, MAX_HOLD = CALLS.free_refusals_per_second, CALLS.max_hold
+MAX_LINES = CALLS.max_lines_per_second
 
 
 async def outcomes(*calls) -> list[Refusal | None]:
@@ -80,12 +83,12 @@ async def test_who_is_refused_far_too_often_waits_for_refusals_yet_hears_of_each
     create = task_service_pb2.CreateTaskRequest
     async with limited(shared, admin, writes_per_second=1) as key:
         begin = time.monotonic()
-        found = await outcomes(*(key.tasks.CreateTask(create()) for _ in range(3 * AT_ONCE)))
-        assert time.monotonic() - begin >= HOLD_SECONDS / 2
+        found = await outcomes(*(key.tasks.CreateTask(create()) for _ in range(3 * FREE_REFUSALS)))
+        assert time.monotonic() - begin >= MAX_HOLD / 2
         reasons = [refusal.reason for refusal in found if refusal is not None]
-        assert len(reasons) > 2 * AT_ONCE
+        assert len(reasons) > 2 * FREE_REFUSALS
         assert set(reasons) == {"RATE_LIMITED"}
-        calls = (key.tasks.CreateTask(create(), timeout=1.0) for _ in range(3 * AT_ONCE))
+        calls = (key.tasks.CreateTask(create(), timeout=1.0) for _ in range(3 * FREE_REFUSALS))
         found = await outcomes(*calls)
         assert {refusal.reason for refusal in found if refusal is not None} == {"RATE_LIMITED"}
 
@@ -173,7 +176,7 @@ async def test_the_log_is_not_flooded_with_refusals(tmp_path):
         seconds = time.monotonic() - begin
         await server.stop()
     lines = [line for line in server.log if "call refused" in line]
-    assert len(lines) <= LINES_PER_SECOND * (1 + seconds) + 1
+    assert len(lines) <= MAX_LINES * (1 + seconds) + 1
     assert json.loads(lines[0])["left_out"] == 0
 
 
@@ -244,7 +247,9 @@ def _never_ending() -> Unary:
 
 async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(tmp_path):
     async with (
-        inside(tmp_path, call_seconds=0.2, replaced=[_never_ending()]) as server,
+        inside(
+            tmp_path, knobs=changed({"calls.timeout": 0.2}), replaced=[_never_ending()]
+        ) as server,
         server.caller() as caller,
     ):
         request = task_service_pb2.GetTaskRequest(task_id=new_id())
@@ -258,7 +263,10 @@ async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(
 
 
 async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
-    async with inside(tmp_path, call_seconds=1) as server, server.caller() as caller:
+    async with (
+        inside(tmp_path, knobs=changed({"calls.timeout": 1})) as server,
+        server.caller() as caller,
+    ):
         held = await caller.running()
         request_id = new_id()
         other = sqlite3.connect(tmp_path / "inside.db", isolation_level=None)
@@ -277,7 +285,9 @@ async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
 
 async def test_a_hang_up_before_that_time_is_no_more_than_a_hang_up(tmp_path):
     async with (
-        inside(tmp_path, call_seconds=0.3, replaced=[_never_ending()]) as server,
+        inside(
+            tmp_path, knobs=changed({"calls.timeout": 0.3}), replaced=[_never_ending()]
+        ) as server,
         server.caller() as caller,
     ):
         request = task_service_pb2.GetTaskRequest(task_id=new_id())

@@ -9,9 +9,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from countermand.rpc import public
 from tests.support.caller import first_caller
 from tests.support.http2 import ACK, SETTINGS, connected
+from tests.support.knobs import PRODUCTION
 from tests.support.refusals import refused
 from tests.support.server import Server, started
 
@@ -96,7 +96,7 @@ async def test_open_streams_of_strangers_are_bounded_and_starve_nobody(
     """Streams of reflection once took a thread each, of which there are few."""
     opened = []
     async with AsyncExitStack() as stack:
-        while len(opened) < public.MOST_STREAMS:
+        while len(opened) < PRODUCTION.public.max_streams:
             new = grpc.aio.insecure_channel(server.address, OWN_CONNECTION)
             other = await stack.enter_async_context(new)
             for _ in range(PER_CONNECTION // 2):

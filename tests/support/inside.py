@@ -12,18 +12,11 @@ import grpc
 from countermand.core.knobs import Knobs
 from countermand.core.shipping import ShippedWords
 from countermand.rpc.app import App, open_store, running
-from countermand.rpc.call_timeout import CALL_SECONDS
 from countermand.rpc.guard import Guard
 from countermand.rpc.limits import CallLimits
-from countermand.rpc.listening import OPTIONS
+from countermand.rpc.listening import options
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.server import _Router
-from countermand.rpc.servicers.agent import AgentService
-from countermand.rpc.servicers.cancellation import CancellationService
-from countermand.rpc.servicers.checkout import CheckoutService
-from countermand.rpc.servicers.key import KeyService
-from countermand.rpc.servicers.order import OrderService
-from countermand.rpc.servicers.task import TaskService
+from countermand.rpc.server import _Router, services_of
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
 from tests.support.knobs import PRODUCTION
@@ -64,27 +57,20 @@ async def inside(
     folder: Path,
     *,
     knobs: Knobs = PRODUCTION,
-    call_seconds: float = CALL_SECONDS,
-    options: Mapping[str, int] = {},
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
 ) -> AsyncIterator[Inside]:
-    """Serves a store of the folder, with some options of gRPC and some methods replaced."""
+    """Serves a store of the folder, with some knobs and some methods replaced."""
     async with running(open_store(f"sqlite:///{folder / name}.db"), knobs) as (app, _):
-        guard = Guard(
-            app.keyring, app.watchers, Tracing(), CallLimits(1000), call_seconds=call_seconds
-        )
-        services = (
-            CancellationService(app.store, app.writer, app.watch, ShippedWords()),
-            TaskService(app.store, app.writer, app.clock, app.ids),
-            CheckoutService(app.store, app.writer, app.clock, app.ids),
-            OrderService(app.store, app.writer, app.clock, app.ids),
-            AgentService(app.store, app.writer),
-            KeyService(app.keyring, app.clock),
-        )
-        methods = {method.name: method for service in services for method in service.methods()}
+        limits = CallLimits(1000, knobs.calls)
+        guard = Guard(app.keyring, app.watchers, Tracing(knobs.telemetry), limits, knobs.calls)
+        methods = {
+            method.name: method
+            for service in services_of(app, ShippedWords()).values()
+            for method in service.methods()
+        }
         methods |= {method.name: method for method in replaced}
-        server = grpc.aio.server(options=list({**dict(OPTIONS), **options}.items()))
+        server = grpc.aio.server(options=options(knobs.connections))
         server.add_generic_rpc_handlers((_Router(guard, methods.values()),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -9,14 +9,10 @@ from google.rpc.status_pb2 import Status
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.keys import KeyLimits
+from countermand.core.knobs import CallsKnobs
 from countermand.rpc.keyring import Principal
 from countermand.rpc.limits import (
-    HOLD_SECONDS,
-    LINES_PER_SECOND,
     MILLISECOND,
-    MOST_ADDRESSES,
-    MOST_HELD,
-    REFUSALS_AT_ONCE,
     SECOND,
     Buckets,
     CallLimits,
@@ -27,6 +23,8 @@ from countermand.rpc.method import Stream, Unary
 from countermand.rpc.status import render
 from tests.support.raw import RPCS
 
+KNOBS = CallsKnobs()
+FREE_REFUSALS, MAX_HOLD = KNOBS.free_refusals_per_second, KNOBS.max_hold
 WRONG = Refused(Reason.API_KEY_INVALID, "the API key is not valid")
 
 
@@ -95,7 +93,7 @@ def test_a_full_bucket_is_forgotten(clock):
 
 
 def test_names_above_the_most_share_one_bucket(clock):
-    buckets = Buckets(most_names=2, clock=clock)
+    buckets = Buckets(max_names=2, clock=clock)
     assert [buckets.take(name, 2) for name in "abcde"] == [0, 0, 0, 0, SECOND // 2]
     assert buckets.take("a", 2) == 0  # those that were there first keep their own
     assert len(buckets) == 3
@@ -110,7 +108,7 @@ def test_names_above_the_most_share_one_bucket(clock):
     ],
 )
 def test_each_kind_has_its_own_limit(clock, kind, limit):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limited = key(**{limit: 1})
     limits.admit(limited, kind)
     for other in set(Kind) - {kind}:
@@ -127,7 +125,7 @@ def test_each_kind_has_its_own_limit(clock, kind, limit):
     ("passed", "milliseconds"), [(0, 334), (1, 334), (MILLISECOND, 333), (333_333_332, 1)]
 )
 def test_the_delay_is_exact_in_whole_milliseconds_and_never_too_short(clock, passed, milliseconds):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limited = key(writes_per_second=3)
     for _ in range(3):
         limits.admit(limited, Kind.WRITE)
@@ -162,58 +160,56 @@ async def held(limits: CallLimits, limited: Principal, left: float | None = None
     return time.monotonic() - begin
 
 
-@pytest.mark.parametrize(("per_second", "at_once"), [(1, REFUSALS_AT_ONCE), (100, 100)])
+@pytest.mark.parametrize(("per_second", "at_once"), [(1, FREE_REFUSALS), (100, 100)])
 async def test_only_who_is_refused_more_often_than_it_may_call_waits_for_refusals(
     clock, per_second, at_once
 ):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limited = key(writes_per_second=per_second)
-    assert [await held(limits, limited) < HOLD_SECONDS / 2 for _ in range(at_once)] == [
-        True
-    ] * at_once
-    assert HOLD_SECONDS / 2 <= await held(limits, limited) < 2 * HOLD_SECONDS
-    assert await held(limits, key("key-2", writes_per_second=per_second)) < HOLD_SECONDS / 2
+    assert [await held(limits, limited) < MAX_HOLD / 2 for _ in range(at_once)] == [True] * at_once
+    assert MAX_HOLD / 2 <= await held(limits, limited) < 2 * MAX_HOLD
+    assert await held(limits, key("key-2", writes_per_second=per_second)) < MAX_HOLD / 2
     clock.now += SECOND
-    assert await held(limits, limited) < HOLD_SECONDS / 2
+    assert await held(limits, limited) < MAX_HOLD / 2
 
 
 async def test_a_refusal_is_held_back_for_half_of_what_is_left_of_the_deadline(clock):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limited = key(writes_per_second=1)
-    for _ in range(REFUSALS_AT_ONCE):
+    for _ in range(FREE_REFUSALS):
         await held(limits, limited)
-    assert 0.025 <= await held(limits, limited, left=0.1) < HOLD_SECONDS / 2
-    assert HOLD_SECONDS / 2 <= await held(limits, limited, left=60.0) < 60 / 4
+    assert 0.025 <= await held(limits, limited, left=0.1) < MAX_HOLD / 2
+    assert MAX_HOLD / 2 <= await held(limits, limited, left=60.0) < 60 / 4
 
 
 async def test_more_than_so_many_refusals_are_not_held_back_at_one_time(clock):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limited = key(writes_per_second=1)
-    for _ in range(REFUSALS_AT_ONCE):
+    for _ in range(FREE_REFUSALS):
         await held(limits, limited)
-    waiting = [asyncio.create_task(held(limits, limited)) for _ in range(MOST_HELD)]
+    waiting = [asyncio.create_task(held(limits, limited)) for _ in range(KNOBS.max_held)]
     await asyncio.sleep(0)
-    assert await held(limits, limited) < HOLD_SECONDS / 2
-    assert min(await asyncio.gather(*waiting)) >= HOLD_SECONDS / 2
-    assert await held(limits, limited) >= HOLD_SECONDS / 2
+    assert await held(limits, limited) < MAX_HOLD / 2
+    assert min(await asyncio.gather(*waiting)) >= MAX_HOLD / 2
+    assert await held(limits, limited) >= MAX_HOLD / 2
 
 
 async def test_a_failed_login_is_not_held_back(clock):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     begin = time.monotonic()
     for _ in range(1000):
         await limits.hold_back(limits.failed_login("192.0.2.1", WRONG), None)
-    assert time.monotonic() - begin < HOLD_SECONDS / 2
+    assert time.monotonic() - begin < MAX_HOLD / 2
 
 
 def test_a_key_without_limits_is_never_put_off(clock):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     for _ in range(10_000):
         limits.admit(key(), Kind.WRITE)
 
 
 def test_failed_logins_of_one_address_are_put_off_and_those_of_others_are_not(clock):
-    limits = CallLimits(3, clock)
+    limits = CallLimits(3, KNOBS, clock)
     answers = [limits.failed_login("192.0.2.1", WRONG) for _ in range(5)]
     assert answers[:3] == [WRONG] * 3
     assert {answer.reason for answer in answers[3:]} == {Reason.RATE_LIMITED}
@@ -235,23 +231,21 @@ def test_failed_logins_of_one_address_are_put_off_and_those_of_others_are_not(cl
     ],
 )
 def test_one_caller_s_many_addresses_are_one(clock, one, other, alike):
-    limits = CallLimits(1, clock)
+    limits = CallLimits(1, KNOBS, clock)
     limits.failed_login(one, WRONG)
     assert (limits.failed_login(other, WRONG) is not WRONG) == alike
 
 
 def test_addresses_without_number_leave_bounded_memory(clock):
-    limits = CallLimits(1, clock)
-    for number in range(3 * MOST_ADDRESSES):
+    limits = CallLimits(1, KNOBS, clock)
+    for number in range(3 * KNOBS.max_addresses):
         limits.failed_login(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", WRONG)
-    assert len(limits._addresses) <= MOST_ADDRESSES + 1
+    assert len(limits._addresses) <= KNOBS.max_addresses + 1
 
 
 def test_the_log_takes_so_many_lines_and_counts_what_it_leaves_out(clock):
-    lines = LineLimit(clock)
-    assert [lines.take() for _ in range(LINES_PER_SECOND + 7)] == [0] * LINES_PER_SECOND + [
-        None
-    ] * 7
+    lines = LineLimit(3, clock)
+    assert [lines.take() for _ in range(3 + 7)] == [0] * 3 + [None] * 7
     clock.now += SECOND
     assert lines.take() == 7
     assert lines.take() == 0

@@ -15,13 +15,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 
+from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.environment import endpoint_from, sampler_from
-from countermand.telemetry.export import QUEUE_SIZE, SdkRecorder, service_resource
+from countermand.telemetry.export import SdkRecorder, service_resource
 from countermand.telemetry.sampling import NEVER, Sampler
 from countermand.telemetry.traceparent import format_traceparent, parse_traceparent
-from countermand.telemetry.tracing import MOST_LINKS, Tracing
+from countermand.telemetry.tracing import Tracing
 from tests.support.otlp import otlp_collector
 
 METHOD = "countermand.v1.CancellationService/CancelTask"
@@ -34,6 +35,8 @@ NOT_NEW = Sampler(0.0)
 STORED = TraceContext(TRACE, SPAN, True)
 STORED_UNSAMPLED = TraceContext(TRACE, SPAN, False)
 
+KNOBS = TelemetryKnobs()
+
 
 class Memory:
     """Tracing that keeps the spans of the SDK here."""
@@ -41,9 +44,9 @@ class Memory:
     def __init__(self, sampler=ALWAYS):
         self.exporter = InMemorySpanExporter()
         recorder = SdkRecorder(
-            SimpleSpanProcessor(self.exporter), self.exporter, service_resource("1.2.3")
+            SimpleSpanProcessor(self.exporter), self.exporter, service_resource("1.2.3"), KNOBS
         )
-        self.tracing = Tracing(recorder, sampler)
+        self.tracing = Tracing(KNOBS, recorder, sampler)
 
     @property
     def spans(self):
@@ -126,7 +129,7 @@ def test_a_valid_traceparent_is_read(header, sampled):
 )
 def test_an_invalid_traceparent_is_passed_over(header):
     assert parse_traceparent(header) is None
-    call = Tracing().start_call(METHOD, header)
+    call = Tracing(KNOBS).start_call(METHOD, header)
     assert call.context.trace_id != TRACE
 
 
@@ -135,7 +138,7 @@ def test_a_traceparent_is_written_as_it_is_read(context):
     assert parse_traceparent(format_traceparent(context)) == context
 
 
-@pytest.mark.parametrize("tracing", [Tracing(), Tracing(Forbidden(), NOT_NEW)])
+@pytest.mark.parametrize("tracing", [Tracing(KNOBS), Tracing(KNOBS, Forbidden(), NOT_NEW)])
 @pytest.mark.parametrize("header", [None, UNSAMPLED, "nonsense"])
 def test_an_unsampled_call_reaches_no_recorder(tracing, header):
     call = tracing.start_call(METHOD, header)
@@ -152,7 +155,9 @@ def test_an_unsampled_call_reaches_no_recorder(tracing, header):
 def test_without_an_endpoint_the_sdk_is_not_even_loaded():
     program = (
         "import sys; from countermand.telemetry.tracing import Tracing;"
-        "call = Tracing.from_environment(service_version='1').start_call('a/B', sys.argv[1]);"
+        "from countermand.core.knobs import TelemetryKnobs as Knobs;"
+        "tracing = Tracing.from_environment(Knobs(), service_version='1');"
+        "call = tracing.start_call('a/B', sys.argv[1]);"
         "call.end('OK'); assert not call.context.sampled;"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
@@ -160,7 +165,7 @@ def test_without_an_endpoint_the_sdk_is_not_even_loaded():
 
 
 def test_off_nothing_is_recorded_even_of_a_sampled_story():
-    tracing = Tracing()
+    tracing = Tracing(KNOBS)
     tracing.record_story(STORED, "later", start_ns=1, end_ns=2, attributes={})
     tracing.record_commit(
         start_ns=1, end_ns=2, requests=[STORED], commands=1, events=1, store="sqlite"
@@ -336,7 +341,7 @@ def test_links_end_at_128(memory):
         STORED, "later", start_ns=1, end_ns=2, attributes={}, links=requests
     )
     commit, story = memory.spans
-    assert MOST_LINKS == len(commit.links) == len(story.links) == 128
+    assert KNOBS.max_links == len(commit.links) == len(story.links) == 128
     assert commit.attributes["countermand.commit.sampled_requests"] == 1000
 
 
@@ -479,9 +484,8 @@ def test_always_off_starts_no_exporter(monkeypatch):
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     before = threading.active_count()
-    assert (
-        not Tracing.from_environment(service_version="1").start_call("a/B", SAMPLED).context.sampled
-    )
+    tracing = Tracing.from_environment(KNOBS, service_version="1")
+    assert not tracing.start_call("a/B", SAMPLED).context.sampled
     assert threading.active_count() == before
 
 
@@ -503,12 +507,14 @@ class Gate(SpanExporter):
         self.open.set()
 
 
-@pytest.mark.parametrize(("size", "kept"), [(None, QUEUE_SIZE), ("600", 600)])
+@pytest.mark.parametrize(("size", "kept"), [(None, 1000), ("600", 600)])
 def test_the_queue_holds_what_a_slow_collector_leaves(monkeypatch, size, kept):
     if size:
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", size)
     gate = Gate()
-    tracing = Tracing(SdkRecorder.batching(gate, service_resource("1")), ALWAYS)
+    knobs = TelemetryKnobs(max_queue=1000, shutdown_timeout=10.0)
+    recorder = SdkRecorder.batching(gate, service_resource("1"), knobs)
+    tracing = Tracing(knobs, recorder, ALWAYS)
     batch = 512
     for _ in range(batch):
         tracing.start_call(METHOD, None).end("OK")
@@ -516,9 +522,8 @@ def test_the_queue_holds_what_a_slow_collector_leaves(monkeypatch, size, kept):
     for _ in range(kept + 100):
         tracing.start_call(METHOD, None).end("OK")
     gate.open.set()
-    tracing.shutdown(10)
+    tracing.shutdown()
     assert gate.count == batch + kept
-    assert QUEUE_SIZE >= 16_384
 
 
 def test_after_shutdown_nothing_is_sampled(memory):
@@ -536,7 +541,7 @@ async def test_spans_reach_a_collector(monkeypatch):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=ours")
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
-        tracing = Tracing.from_environment(service_version="1.2.3")
+        tracing = Tracing.from_environment(KNOBS, service_version="1.2.3")
         tracing.start_call(METHOD, None).end("OK")
         call = tracing.start_call(METHOD, SAMPLED)
         tracing.record_commit(
@@ -598,8 +603,9 @@ def dead_endpoint(request):
 async def test_a_dead_collector_costs_only_its_spans(monkeypatch, dead_endpoint):
     monkeypatch.setenv(ENDPOINT, dead_endpoint)
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
-    tracing = Tracing.from_environment(service_version="1")
-    calls = QUEUE_SIZE + 4000
+    knobs = TelemetryKnobs(shutdown_timeout=0.2)
+    tracing = Tracing.from_environment(knobs, service_version="1")
+    calls = knobs.max_queue + 4000
     start = time.perf_counter()
     slowest = 0.0
     for _ in range(calls):
@@ -612,5 +618,5 @@ async def test_a_dead_collector_costs_only_its_spans(monkeypatch, dead_endpoint)
     assert slowest < 1
 
     start = time.perf_counter()
-    await asyncio.to_thread(tracing.shutdown, 0.2)
+    await asyncio.to_thread(tracing.shutdown)
     assert time.perf_counter() - start < 3

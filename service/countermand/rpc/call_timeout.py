@@ -2,17 +2,14 @@
 
 import asyncio
 from time import monotonic
-from typing import Any, Final
-
-CALL_SECONDS: Final = 30.0
-"""Less than the age of a connection, so that no connection ends under its calls."""
+from typing import Any
 
 
 class CallTimeout:
     """Ends calls that take too long. All have the same time, so one timer serves them all: the
     oldest is always the next."""
 
-    def __init__(self, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, seconds: float) -> None:
         """Is made in the event loop in which the calls run."""
         self.seconds = seconds
         self._loop = asyncio.get_running_loop()

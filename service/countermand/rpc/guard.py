@@ -15,8 +15,9 @@ from google.protobuf.message import DecodeError, Message
 
 from countermand.core.errors import Reason, Refused, invalid, unavailable
 from countermand.core.keys import NO_LIMITS
+from countermand.core.knobs import CallsKnobs
 from countermand.engine.watchers import Watcher, Watchers
-from countermand.rpc.call_timeout import CALL_SECONDS, CallTimeout
+from countermand.rpc.call_timeout import CallTimeout
 from countermand.rpc.certificates import client_name
 from countermand.rpc.keyring import Keyring, Principal
 from countermand.rpc.limits import CallLimits, LineLimit
@@ -50,9 +51,9 @@ class Guard:
         watchers: Watchers,
         tracing: Tracing,
         limits: CallLimits,
+        knobs: CallsKnobs,
         *,
         mutual_tls: bool = False,
-        call_seconds: float = CALL_SECONDS,
     ) -> None:
         """`mutual_tls` says whether clients show certificates, whose names are remembered."""
         self._keyring = keyring
@@ -60,8 +61,8 @@ class Guard:
         self._tracing = tracing
         self._limits = limits
         self._mutual_tls = mutual_tls
-        self._timeout = CallTimeout(call_seconds)
-        self._lines = LineLimit()
+        self._timeout = CallTimeout(knobs.timeout)
+        self._lines = LineLimit(knobs.max_lines_per_second)
         self._draining = False
 
     def drain(self) -> None:

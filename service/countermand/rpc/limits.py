@@ -9,22 +9,11 @@ from random import uniform
 from typing import Final
 
 from countermand.core.errors import Reason, Refused
+from countermand.core.knobs import CallsKnobs
 from countermand.rpc.keyring import Principal
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000
-MOST_ADDRESSES: Final = 10_000
-"""How many addresses are told apart in one second; those above share one bucket."""
-LINES_PER_SECOND: Final = 10
-"""How many lines the log takes of what anybody can cause at will."""
-
-HOLD_SECONDS: Final = 1.0
-"""How long a refusal is held back at most; it is half of that at least, at random, so that callers
-who were put off together do not come again together."""
-REFUSALS_AT_ONCE: Final = 20
-"""How many refusals per second are never held back, however small the limit."""
-MOST_HELD: Final = 1000
-"""How many refusals are held back at one time; those above go out at once."""
 
 
 class Kind(StrEnum):
@@ -39,14 +28,14 @@ class Buckets:
     """A token bucket for each name: full at first, with as much as one second allows.
 
     All that is kept of a bucket is when it will be full again, and one that is full is forgotten:
-    the memory is that of the names of the last second, and of at most `most_names`.
+    the memory is that of the names of the last second, and of at most `max_names`.
     """
 
     def __init__(
-        self, most_names: float = float("inf"), clock: Callable[[], int] = time.monotonic_ns
+        self, max_names: float = float("inf"), clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
         """`clock` returns nanoseconds that only grow."""
-        self._most_names = most_names
+        self._max_names = max_names
         self._clock = clock
         self._full_at: dict[Hashable, int] = {}
         self._forget_at = 0
@@ -60,7 +49,7 @@ class Buckets:
         if now >= self._forget_at:
             self._full_at = {name: at for name, at in self._full_at.items() if at > now}
             self._forget_at = now + SECOND
-        if name not in self._full_at and len(self._full_at) >= self._most_names:
+        if name not in self._full_at and len(self._full_at) >= self._max_names:
             name = None
         interval = SECOND // per_second
         full_at = max(self._full_at.get(name, now), now)
@@ -75,12 +64,16 @@ class CallLimits:
     """Puts off who calls too often."""
 
     def __init__(
-        self, most_failed_logins: int, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        max_failed_logins: int,
+        knobs: CallsKnobs,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """`most_failed_logins` is how many an address may make per second."""
-        self._most_failed_logins = most_failed_logins
+        """`max_failed_logins` is how many an address may make per second."""
+        self._max_failed_logins = max_failed_logins
+        self._knobs = knobs
         self._keys = {kind: Buckets(clock=clock) for kind in Kind}
-        self._addresses = Buckets(MOST_ADDRESSES, clock)
+        self._addresses = Buckets(knobs.max_addresses, clock)
         self._refused = Buckets(clock=clock)
         self._held = 0
 
@@ -106,14 +99,16 @@ class CallLimits:
         """
         if "per_second" not in refusal.metadata:
             return
-        per_second = max(int(refusal.metadata["per_second"]), REFUSALS_AT_ONCE)
+        per_second = max(int(refusal.metadata["per_second"]), self._knobs.free_refusals_per_second)
         if not self._refused.take(refusal.metadata["key_id"], per_second):
             return
-        if self._held >= MOST_HELD:
+        if self._held >= self._knobs.max_held:
             return
         self._held += 1
         try:
-            seconds = HOLD_SECONDS if seconds_left is None else min(HOLD_SECONDS, seconds_left / 2)
+            seconds = self._knobs.max_hold
+            if seconds_left is not None:
+                seconds = min(seconds, seconds_left / 2)
             await asyncio.sleep(uniform(seconds / 2, seconds))
         finally:
             self._held -= 1
@@ -123,20 +118,21 @@ class CallLimits:
 
         A right key is never put off for it, so nobody can lock out another, nor oneself.
         """
-        wait = self._addresses.take(_network(address), self._most_failed_logins)
+        wait = self._addresses.take(_network(address), self._max_failed_logins)
         return _put_off(wait, "too many calls without a right API key", {}) if wait else refusal
 
 
 class LineLimit:
     """Bounds the lines of the log that anybody can cause, and counts those left out."""
 
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, max_per_second: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._max_per_second = max_per_second
         self._bucket = Buckets(clock=clock)
         self._left_out = 0
 
     def take(self) -> int | None:
         """Returns how many lines were left out before this one; None if it is left out, too."""
-        if self._bucket.take(None, LINES_PER_SECOND):
+        if self._bucket.take(None, self._max_per_second):
             self._left_out += 1
             return None
         left_out, self._left_out = self._left_out, 0

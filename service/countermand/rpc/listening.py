@@ -4,38 +4,36 @@ from typing import Any
 
 import grpc
 
+from countermand.core.knobs import ConnectionKnobs
 from countermand.rpc.certificates import CertificateFiles, CertificateReader, CertificateRefused
+from countermand.rpc.method import LARGE
 from countermand.rpc.settings import Settings
-
-# The defaults of gRPC are not safe for long streams. Unlimited streams let one client that resets
-# them starve all others, for these wait for up to as many calls as it may have open: measured, a
-# cancel then has a p50 of 450 ms with 1,000 streams, 85 with 300, and 50 with 200 or 100. With few,
-# gRPC's overload protection refuses clients that call much at a time, since it counts streams that
-# have ended and are not freed yet, at worst as many as are open: measured, with 100 it refused 124
-# of 4,000 calls of 90 at a time, with 200 none of these and 4 of those of 128. The ping timeout
-# governs a frozen peer, which the keepalive timeout does not. A second server must not silently
-# share the port.
-OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.max_concurrent_streams", 200),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.max_metadata_size", 8 * 1024),
-    ("grpc.absolute_max_metadata_size", 16 * 1024),
-    ("grpc.server.max_pending_requests", 12_000),
-    ("grpc.server.max_pending_requests_hard_limit", 16_000),
-    ("grpc.max_connection_idle_ms", 5 * 60_000),
-    ("grpc.max_connection_age_ms", 60 * 60_000),
-    ("grpc.max_connection_age_grace_ms", 60_000),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.so_reuseport", 0),
-]
 
 
 class ListenRefused(Exception):
     """The server cannot listen as it should; the text says why, for the operator."""
+
+
+def options(knobs: ConnectionKnobs) -> list[tuple[str, Any]]:
+    """Returns the options of a gRPC server."""
+    return [
+        ("grpc.max_concurrent_streams", knobs.max_concurrent_streams),
+        ("grpc.max_receive_message_length", LARGE),
+        ("grpc.max_metadata_size", knobs.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", knobs.absolute_max_metadata_bytes),
+        ("grpc.server.max_pending_requests", knobs.max_pending_requests),
+        ("grpc.server.max_pending_requests_hard_limit", knobs.max_pending_requests_hard_limit),
+        ("grpc.max_connection_idle_ms", knobs.max_idle_ms),
+        ("grpc.max_connection_age_ms", knobs.max_age_ms),
+        ("grpc.max_connection_age_grace_ms", knobs.max_age_grace_ms),
+        ("grpc.keepalive_time_ms", knobs.keepalive_time_ms),
+        ("grpc.keepalive_timeout_ms", knobs.keepalive_timeout_ms),
+        ("grpc.http2.ping_timeout_ms", knobs.ping_timeout_ms),
+        ("grpc.http2.min_ping_interval_without_data_ms", knobs.min_ping_interval_ms),
+        ("grpc.server_handshake_timeout_ms", knobs.handshake_timeout_ms),
+        # A second server must not silently share the port.
+        ("grpc.so_reuseport", 0),
+    ]
 
 
 def listen(server: grpc.aio.Server, settings: Settings) -> str:

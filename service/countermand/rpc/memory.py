@@ -8,25 +8,20 @@ import asyncio
 import ctypes
 from typing import Final
 
-INTERVAL: Final = 10.0
-"""Seconds between two times that memory is given back."""
 M_ARENA_MAX: Final = -8
 """From glibc's malloc.h."""
-ARENAS: Final = 2
-"""How many heaps all threads share. By default each has its own, and each has its holes: measured,
-200,000 watches that came and went then left 5.5 MiB, and 3.5 with two."""
 
 
-def share_heaps() -> None:
-    """Lets threads share their heaps. Call it before there are threads."""
+def share_heaps(max_heaps: int) -> None:
+    """Lets all threads share so many heaps. Call it before there are threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_ARENA_MAX, ARENAS)
+        mallopt(M_ARENA_MAX, max_heaps)
 
 
-async def give_back() -> None:
-    """Gives memory back to the system for ever, off the event loop."""
+async def give_back(interval: float) -> None:
+    """Gives memory back to the system for ever, each so many seconds, off the event loop."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while trim is not None:
-        await asyncio.sleep(INTERVAL)
+        await asyncio.sleep(interval)
         await asyncio.to_thread(trim, 0)

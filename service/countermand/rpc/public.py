@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from countermand.core.errors import Reason, Refused, invalid
+from countermand.core.knobs import PublicKnobs
 from countermand.rpc.handlers import answering_once, answering_with_stream
 from countermand.rpc.manual import ManualPool
 from countermand.rpc.status import render
@@ -27,20 +28,18 @@ log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-MOST_STREAMS: Final = 1000
-"""How many of these streams may be open at once; Check is always answered."""
-
 
 class Public(grpc.GenericRpcHandler):
     """Health of the server and of each service, and reflection."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], knobs: PublicKnobs) -> None:
         """Says NOT_SERVING of the services until told otherwise."""
         names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
         self._known = {"", *services}
         self._serving = False
         self._changed = asyncio.Event()
         self._streams = 0
+        self._max_streams = knobs.max_streams
         self._manual = reflection.aio.ReflectionServicer(names, ManualPool())
         reflect: Any = grpc.stream_stream_rpc_method_handler(self._reflect)
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
@@ -91,7 +90,7 @@ class Public(grpc.GenericRpcHandler):
 
     @contextmanager
     def _open_stream(self) -> Iterator[None]:
-        if self._streams >= MOST_STREAMS:
+        if self._streams >= self._max_streams:
             raise Refused(Reason.TOO_MANY_WATCHERS, "too many of these streams are open")
         self._streams += 1
         try:

@@ -22,7 +22,7 @@ from countermand.rpc.app import App, open_store, running
 from countermand.rpc.guard import Guard, draining
 from countermand.rpc.handlers import answering_once, answering_with_stream
 from countermand.rpc.limits import CallLimits
-from countermand.rpc.listening import OPTIONS, ListenRefused, listen
+from countermand.rpc.listening import ListenRefused, listen, options
 from countermand.rpc.memory import give_back, share_heaps
 from countermand.rpc.method import Servicer, Stream, Unary
 from countermand.rpc.public import Public
@@ -40,25 +40,16 @@ from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
-YOUNG_OBJECTS = 10_000
-"""How many new objects the garbage collector waits for before it looks at them."""
-SWITCH_SECONDS = 0.001
-"""How long a thread may run Python code while another waits to. The writer's asks ten times a
-commit, so with Python's 5 ms it waits while a hostile client keeps the event loop busy: under rapid
-reset the p99 of a good client's cancels is a quarter lower with this (measured)."""
-ANSWER_SECONDS = 0.5
-"""How long a server that drains goes on to answer before it closes its port."""
-
 
 async def serve(settings: Settings, knobs: Knobs) -> int:
     """Runs a server until SIGTERM or SIGINT. Returns the exit status of the process.
 
     0: it drained. 1: it could not start, or could not write any more.
     """
-    share_heaps()
-    sys.setswitchinterval(SWITCH_SECONDS)
+    share_heaps(knobs.server.max_heaps)
+    sys.setswitchinterval(knobs.server.switch_interval)
     configure("INFO")
-    tracing = Tracing.from_environment(service_version=__version__)
+    tracing = Tracing.from_environment(knobs.telemetry, service_version=__version__)
     try:
         retention = int(settings.retention * DAY)
         store = open_store(settings.store)
@@ -89,28 +80,18 @@ async def _serve(
 ) -> int:
     told = _Told()
     mutual_tls = settings.tls_client_ca is not None
-    limits = CallLimits(settings.max_failed_logins)
-    guard = Guard(app.keyring, app.watchers, tracing, limits, mutual_tls=mutual_tls)
-    services: dict[str, Servicer] = {
-        "countermand.v1.CancellationService": CancellationService(
-            app.store, app.writer, app.watch, ShippedWords(settings.shipped_words)
-        ),
-        "countermand.v1.TaskService": TaskService(app.store, app.writer, app.clock, app.ids),
-        "countermand.v1.CheckoutService": CheckoutService(
-            app.store, app.writer, app.clock, app.ids
-        ),
-        "countermand.v1.OrderService": OrderService(app.store, app.writer, app.clock, app.ids),
-        "countermand.v1.AgentService": AgentService(app.store, app.writer),
-        "countermand.v1.KeyService": KeyService(app.keyring, app.clock),
-    }
-    server = grpc.aio.server(options=OPTIONS)
+    knobs = app.knobs
+    limits = CallLimits(settings.max_failed_logins, knobs.calls)
+    guard = Guard(app.keyring, app.watchers, tracing, limits, knobs.calls, mutual_tls=mutual_tls)
+    services = services_of(app, ShippedWords(settings.shipped_words))
+    server = grpc.aio.server(options=options(knobs.connections))
     methods = [method for service in services.values() for method in service.methods()]
-    public = Public(services)
+    public = Public(services, knobs.public)
     server.add_generic_rpc_handlers((_Router(guard, methods), public))
     address = listen(server, settings)
     await server.start()
-    _collect_less_often()
-    giving_back = asyncio.create_task(give_back())
+    _collect_less_often(knobs.server.max_young_objects)
+    giving_back = asyncio.create_task(give_back(knobs.server.memory_interval))
     if not len(app.keyring):
         log.info("made the first API key; it is the next line, and is not shown again")
         print(await app.keyring.create_first(), file=sys.stderr, flush=True)
@@ -135,31 +116,44 @@ async def _serve(
     guard.drain()
     app.watchers.end_all(draining)
     log.info("draining", extra=fields(seconds=settings.drain_timeout))
-    await _stop(server, 1.0 if status else settings.drain_timeout, told)
+    seconds = knobs.server.failed_drain_timeout if status else settings.drain_timeout
+    await _stop(server, seconds, min(knobs.server.max_goodbye, seconds / 4), told)
     if status or told.second.is_set():
         _leave(status)
     return status
 
 
-def _collect_less_often() -> None:
-    """Spares what lives long from being looked at by the garbage collector again and again.
+def services_of(app: App, shipped_words: ShippedWords) -> dict[str, Servicer]:
+    """Returns all services, by their full names."""
+    store, writer, clock, paging = app.store, app.writer, app.clock, app.knobs.paging
+    return {
+        "countermand.v1.CancellationService": CancellationService(
+            store, writer, app.watch, shipped_words, paging
+        ),
+        "countermand.v1.TaskService": TaskService(store, writer, clock, app.ids, paging),
+        "countermand.v1.CheckoutService": CheckoutService(store, writer, clock, app.ids),
+        "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids),
+        "countermand.v1.AgentService": AgentService(store, writer),
+        "countermand.v1.KeyService": KeyService(app.keyring, clock),
+    }
 
-    Ten thousand watches are a million objects. By default each 700 new ones set the collector off,
-    which cost a third of the time in which that many watches come back, and held up every call.
-    """
+
+def _collect_less_often(max_young_objects: int) -> None:
+    """Spares what lives long from being looked at by the garbage collector again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    gc.set_threshold(max_young_objects, *gc.get_threshold()[1:])
 
 
-async def _stop(server: grpc.aio.Server, seconds: float, told: "_Told") -> None:
+async def _stop(server: grpc.aio.Server, seconds: float, goodbye: float, told: "_Told") -> None:
     """Stops the server when its calls have ended, after so many seconds, or when told again.
 
-    Calls that come are answered with DRAINING for a moment first: a client that has not seen yet
-    that the server leaves would be answered with the status CANCELLED by gRPC itself.
+    Calls that come are answered with DRAINING for the seconds of the goodbye first: a client that
+    has not seen yet that the server leaves would be answered with the status CANCELLED by gRPC
+    itself.
     """
     with suppress(TimeoutError):
-        await asyncio.wait_for(told.second.wait(), min(ANSWER_SECONDS, seconds / 4))
+        await asyncio.wait_for(told.second.wait(), goodbye)
     stopping = asyncio.create_task(server.stop(seconds))
     at_once = asyncio.create_task(told.second.wait())
     await asyncio.wait([stopping, at_once], return_when=asyncio.FIRST_COMPLETED)

@@ -16,13 +16,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.spans import FinishedSpan
-
-QUEUE_SIZE: Final = 16_384
-"""Spans that wait for the collector; when it is full, the oldest are lost."""
-_LAST_WAIT: Final = 0.5
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -32,7 +29,14 @@ _ERROR: Final = Status(StatusCode.ERROR)
 class SdkRecorder:
     """Gives each span to a processor of the SDK."""
 
-    def __init__(self, processor: SpanProcessor, exporter: SpanExporter, resource: Resource):
+    def __init__(
+        self,
+        processor: SpanProcessor,
+        exporter: SpanExporter,
+        resource: Resource,
+        knobs: TelemetryKnobs,
+    ) -> None:
+        self._knobs = knobs
         self._processor = processor
         self._exporter = exporter
         self._resource = resource
@@ -43,10 +47,13 @@ class SdkRecorder:
         )
 
     @classmethod
-    def batching(cls, exporter: SpanExporter, resource: Resource) -> "SdkRecorder":
+    def batching(
+        cls, exporter: SpanExporter, resource: Resource, knobs: TelemetryKnobs
+    ) -> "SdkRecorder":
         """Sends from a thread of its own, in batches, as the OTEL_BSP_ variables say."""
-        size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else QUEUE_SIZE
-        return cls(BatchSpanProcessor(exporter, max_queue_size=size), exporter, resource)
+        size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else knobs.max_queue
+        processor = BatchSpanProcessor(exporter, max_queue_size=size)
+        return cls(processor, exporter, resource, knobs)
 
     def record(self, span: FinishedSpan) -> None:
         """Takes a span; never blocks and never fails."""
@@ -76,7 +83,7 @@ class SdkRecorder:
         if closing.is_alive():
             # This breaks off the call under way and the waits between attempts.
             self._exporter.shutdown()
-            closing.join(_LAST_WAIT)
+            closing.join(self._knobs.abort_timeout)
 
 
 def _sdk_context(context: TraceContext, is_remote: bool = False) -> SpanContext:
@@ -92,8 +99,8 @@ def service_resource(service_version: str) -> Resource:
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})
 
 
-def otlp_recorder(endpoint: str, service_version: str) -> SdkRecorder:
+def otlp_recorder(endpoint: str, service_version: str, knobs: TelemetryKnobs) -> SdkRecorder:
     """Returns a recorder that sends to this endpoint, as the OTEL_ variables say."""
     return SdkRecorder.batching(
-        OTLPSpanExporter(endpoint=endpoint), service_resource(service_version)
+        OTLPSpanExporter(endpoint=endpoint), service_resource(service_version), knobs
     )

@@ -8,8 +8,8 @@ sampled makes its ids and nothing else.
 import os
 from collections.abc import Mapping, Sequence
 from random import getrandbits
-from typing import Final
 
+from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.calls import CallTrace, SampledCall, child_of, new_span_id
@@ -18,10 +18,6 @@ from countermand.telemetry.sampling import NEVER, Sampler
 from countermand.telemetry.spans import Attributes, AttributeValue, FinishedSpan, Recorder
 from countermand.telemetry.traceparent import parse_traceparent
 
-MOST_LINKS: Final = 128
-"""Links on one span: what collectors take by default."""
-SHUTDOWN_SECONDS: Final = 2.0
-
 
 class Tracing:
     """Makes the ids of every call, and the spans of those that are sampled.
@@ -29,24 +25,30 @@ class Tracing:
     Without a recorder it records nothing and samples nothing, and still makes ids.
     """
 
-    def __init__(self, recorder: Recorder | None = None, sampler: Sampler = NEVER) -> None:
+    def __init__(
+        self,
+        knobs: TelemetryKnobs,
+        recorder: Recorder | None = None,
+        sampler: Sampler = NEVER,
+    ) -> None:
         """Records to `recorder` what `sampler` chooses."""
+        self._knobs = knobs
         self._recorder = None if sampler.never_samples else recorder
         self._sampler = NEVER if recorder is None else sampler
 
     @classmethod
-    def from_environment(cls, *, service_version: str) -> "Tracing":
+    def from_environment(cls, knobs: TelemetryKnobs, *, service_version: str) -> "Tracing":
         """Configured by the standard OTEL_ variables; off unless they name an endpoint.
 
         Raises ValueError, or another error of the SDK, for a variable that it reads and refuses.
         """
         endpoint, sampler = endpoint_from(os.environ), sampler_from(os.environ)
         if endpoint is None or sampler.never_samples:
-            return cls()
+            return cls(knobs)
         # Loading the SDK and its exporter takes a third of a second, which few servers need.
         from countermand.telemetry.export import otlp_recorder
 
-        return cls(otlp_recorder(endpoint, service_version), sampler)
+        return cls(knobs, otlp_recorder(endpoint, service_version, knobs), sampler)
 
     @property
     def records(self) -> bool:
@@ -83,7 +85,7 @@ class Tracing:
         events: int,
         store: str,
     ) -> None:
-        """Records one commit, linked to at most MOST_LINKS of the sampled requests in it.
+        """Records one commit, linked to the first of the sampled requests in it.
 
         Without a sampled request nothing is recorded.
         """
@@ -108,7 +110,7 @@ class Tracing:
                 start_ns,
                 end_ns,
                 attributes,
-                links=sampled[:MOST_LINKS],
+                links=sampled[: self._knobs.max_links],
             )
         )
 
@@ -125,7 +127,7 @@ class Tracing:
         """Records what happened later for a call, as its child, if that call was sampled.
 
         The context may have been stored long ago, and by another process. Attributes are given by
-        their full names; the first MOST_LINKS links are kept.
+        their full names; the first links are kept.
         """
         if self._recorder is None or not context.sampled:
             return
@@ -138,16 +140,16 @@ class Tracing:
                 end_ns,
                 attributes,
                 parent_is_remote=True,
-                links=links[:MOST_LINKS],
+                links=links[: self._knobs.max_links],
             )
         )
 
-    def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> None:
-        """Sends what is left and ends recording, after at most about `timeout` seconds.
+    def shutdown(self) -> None:
+        """Sends what is left and ends recording, after a bounded time.
 
         It blocks, so call it from a thread or when the event loop has ended. Once is enough, more
         does no harm.
         """
         recorder, self._recorder, self._sampler = self._recorder, None, NEVER
         if recorder is not None:
-            recorder.shutdown(timeout)
+            recorder.shutdown(self._knobs.shutdown_timeout)

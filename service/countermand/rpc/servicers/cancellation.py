@@ -8,6 +8,7 @@ from countermand.core.answers import Cancelled
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder, CancelTask
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import parse_uuid
+from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Checkout, Group, Order, Target, Task
 from countermand.core.shipping import ShippedWords
 from countermand.core.states import TargetKind
@@ -44,12 +45,18 @@ class CancellationService:
     """Accepts cancels, and tells what became of them."""
 
     def __init__(
-        self, store: Store, writer: Writer, watch: Watch, shipped_words: ShippedWords
+        self,
+        store: Store,
+        writer: Writer,
+        watch: Watch,
+        shipped_words: ShippedWords,
+        knobs: PagingKnobs,
     ) -> None:
         self._store = store
         self._writer = writer
         self._watch = watch
         self._goods_left = goods_left(shipped_words)
+        self._knobs = knobs
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -202,7 +209,9 @@ class CancellationService:
                 raise invalid("page_token", "is not a page token", reason)
         query = query._replace(ids=await self._covering(covered))
         page = await self._store.cancellations(call.namespace, query, before, limit)
-        cancellations = fit_page(map(render_cancellation, page.cancellations))
+        cancellations = fit_page(
+            map(render_cancellation, page.cancellations), self._knobs.max_bytes
+        )
         next_id = page.next_id
         if len(cancellations) < len(page.cancellations):
             next_id = cancellations[-1].cancellation_id

@@ -3,6 +3,7 @@
 from countermand.core.answers import GroupCreated
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Group, Target, Task
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
@@ -28,11 +29,14 @@ _MOST_DIGITS = 18
 class TaskService:
     """Announces tasks and groups, and reads them."""
 
-    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
+    ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._ids = ids
+        self._knobs = knobs
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -91,7 +95,7 @@ class TaskService:
         for target in chosen.targets(call.namespace):
             await read(self._store, target)
         page = await self._store.tasks(call.namespace, chosen, states, before, limit)
-        tasks = fit_page(map(render_task, page.tasks))
+        tasks = fit_page(map(render_task, page.tasks), self._knobs.max_bytes)
         next_number = page.next_number
         if len(tasks) < len(page.tasks):
             next_number = page.tasks[len(tasks) - 1].number
