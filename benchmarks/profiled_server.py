@@ -126,7 +126,7 @@ def _wrap(totals: Totals) -> None:
             setattr(owner, name, totals.timed(stage, getattr(owner, name)))
     owner, name = _owner(CONNECT)
     connect = getattr(owner, name)
-    setattr(owner, name, lambda path: Connection(connect(path), totals))
+    setattr(owner, name, lambda *given: Connection(connect(*given), totals))
 
 
 def _tell(totals: Totals) -> None:

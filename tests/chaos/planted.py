@@ -186,7 +186,7 @@ def dirty_read() -> None:
     """Readers see what a transaction has written and not committed; some transactions fail."""
     sqlite3.enable_shared_cache(True)
 
-    def dirty(path: Any) -> Any:
+    def dirty(path: Any, *_: Any) -> Any:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA read_uncommitted = ON")
         return connection

@@ -17,14 +17,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.core.records import SECOND
 from countermand.store.contract import StoreFailed
-from countermand.store.sqlite import SqliteStore
 from tests.support.ask import T1, T2, create, reap, start
 from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_caller, take
 from tests.support.disks import Disk, small_disk
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, started
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, sqlite_store
 from tests.support.waiting import until
 from tests.support.whole import broken_rules
 
@@ -157,7 +156,7 @@ async def test_a_server_that_was_killed_starts_on_a_full_disk_and_reads(disk):
 async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_first_commit(
     disk, tmp_path
 ):
-    keeper = Keeper(SqliteStore(tmp_path / "store.db"))
+    keeper = Keeper(sqlite_store(tmp_path / "store.db"))
     await keeper.store.open(keeper.now)
     await keeper.settle_in()
     await keeper.run(create(T1), start(T1, lease=10 * SECOND))
@@ -166,7 +165,7 @@ async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_f
     await keeper.store.close()
 
     disk.fill()
-    keeper.store = SqliteStore(disk.folder / "store.db")
+    keeper.store = sqlite_store(disk.folder / "store.db")
     keeper.now += 60 * SECOND
     await keeper.store.open(keeper.now)
     with pytest.raises(StoreFailed) as caught:

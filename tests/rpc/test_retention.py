@@ -211,7 +211,9 @@ async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
     tmp_path: Path,
 ) -> None:
     knobs = changed({"purger.pause": "a while"})
-    async with running(open_store(f"sqlite:///{tmp_path / 'store.db'}"), knobs, retention=DAY) as (
+    async with running(
+        open_store(f"sqlite:///{tmp_path / 'store.db'}", knobs.store), knobs, retention=DAY
+    ) as (
         _,
         failing,
     ):

@@ -21,7 +21,9 @@ async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
         await earlier.do(start(T1))
         await earlier.do(cancel(T1))
     heard: list[Committed] = []
-    async with running(open_store(f"sqlite:///{file}"), knobs, listeners=[heard.append]) as (
+    async with running(
+        open_store(f"sqlite:///{file}", knobs.store), knobs, listeners=[heard.append]
+    ) as (
         app,
         _,
     ):

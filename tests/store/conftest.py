@@ -5,20 +5,29 @@ from pathlib import Path
 
 import pytest
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
-from countermand.store.sqlite import SqliteStore
-from tests.support.stores import Keeper
+from tests.support.knobs import chosen
+from tests.support.stores import Keeper, sqlite_store
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    "sqlite": lambda folder: SqliteStore(folder / "store.db"),
+STORES: dict[str, Callable[[Path, StoreKnobs], Store]] = {
+    "sqlite": lambda folder, knobs: sqlite_store(folder / "store.db", knobs),
 }
 
 
+@pytest.fixture
+def knobs(request: pytest.FixtureRequest) -> StoreKnobs:
+    """The knobs of the stores; a test chooses some by `with_knobs(…, of="knobs")`."""
+    return chosen(request).store
+
+
 @pytest.fixture(params=STORES)
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+def make_store(
+    request: pytest.FixtureRequest, tmp_path: Path, knobs: StoreKnobs
+) -> Callable[[], Store]:
     """Makes stores, not yet opened, that all keep their rows in the same place."""
     make = STORES[request.param]
-    return lambda: make(tmp_path)
+    return lambda: make(tmp_path, knobs)
 
 
 @pytest.fixture

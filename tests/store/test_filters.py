@@ -11,7 +11,6 @@ from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, SummaryKey, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
-from countermand.store.sqlite.queries import Queries
 from tests.support.ask import (
     G1,
     NS,
@@ -274,16 +273,13 @@ async def test_a_summary_is_of_one_namespace(keeper: Keeper, cancelled: list[Can
     assert await keeper.store.summary(99, None, None, SummaryKey.PROOF) == {}
 
 
-@pytest.mark.parametrize("window", [2, 3, 10_000])
+@pytest.mark.parametrize(
+    "knobs", [{"store.max_scanned_rows": rows} for rows in (1, 2, 3, 10_000)], indirect=True
+)
 @pytest.mark.parametrize("limit", [1, 2, 50])
 async def test_pages_by_reason_make_up_the_whole_newest_first(
-    keeper: Keeper,
-    cancelled: list[Cancellation],
-    monkeypatch: pytest.MonkeyPatch,
-    window: int,
-    limit: int,
+    keeper: Keeper, cancelled: list[Cancellation], limit: int
 ) -> None:
-    monkeypatch.setattr(Queries, "window", window)
     queries: list[dict[str, Any]] = [{}, {"start_time": cancelled[2].create_time}]
     queries += [{"state": state} for state in CancellationState]
     for reason, more in product(("fraud", "timeout", "ćwiek 🛒", "none"), queries):

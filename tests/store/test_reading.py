@@ -9,7 +9,6 @@ from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Bookmark, CancellationQuery
-from countermand.store.sqlite.queries import Queries
 from tests.support.ask import (
     AGENT,
     G1,
@@ -30,17 +29,15 @@ from tests.support.ask import (
     target,
     uid,
 )
+from tests.support.knobs import with_knobs
 from tests.support.stores import Keeper
 
 S, C = TaskState, CancellationState
 IDS = [uid(number) for number in range(1, 31)]
 
 
-@pytest.fixture
-def window(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Lets pages look at few rows, so that a test needs few."""
-    monkeypatch.setattr(Queries, "window", 4)
-    return 4
+SCANNED = 4
+few_rows_are_looked_at = with_knobs({"store.max_scanned_rows": SCANNED}, of="knobs")
 
 
 async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> None:
@@ -169,9 +166,10 @@ async def test_a_list_is_of_the_states_group_and_agent_that_were_asked_for(
     assert await found((), None, "nobody") == []
 
 
+@few_rows_are_looked_at
 @pytest.mark.parametrize("chosen", [TaskFilter(), TaskFilter(G1)], ids=["all", "group"])
 async def test_a_page_that_looked_at_enough_ends_early_and_the_next_goes_on(
-    keeper: Keeper, window: int, chosen: TaskFilter
+    keeper: Keeper, chosen: TaskFilter
 ) -> None:
     await keeper.run(create_group(*IDS[:18]))
     await keeper.run(start(IDS[1]), start(IDS[2]))
@@ -256,14 +254,15 @@ async def test_a_cancellation_whose_id_ran_ahead_of_its_time_is_found_by_its_tim
     assert found == [record.cancellation_id]
 
 
+@few_rows_are_looked_at
 async def test_a_page_of_cancellations_that_looked_at_enough_ends_early(
-    keeper: Keeper, cancelled: list[str], window: int
+    keeper: Keeper, cancelled: list[str]
 ) -> None:
     page = await keeper.store.cancellations(NS, CancellationQuery(state=C.PARTIAL), None, 10)
-    assert page == ([], cancelled[12 - window])
+    assert page == ([], cancelled[12 - SCANNED])
     query = CancellationQuery(reason="timeout", state=C.PARTIAL)
     page = await keeper.store.cancellations(NS, query, None, 10)
-    assert page == ([], [id for n, id in enumerate(cancelled) if n % 3][8 - window])
+    assert page == ([], [id for n, id in enumerate(cancelled) if n % 3][8 - SCANNED])
     assert await keeper.store.cancellations(NS, CancellationQuery(reason="x"), None, 10) == (
         [],
         None,

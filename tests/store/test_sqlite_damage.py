@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, create, uid
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, sqlite_store
 
 FRAME = 24 + 4096
 HEADER = 32
@@ -29,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 async def refusal(path: Path) -> str:
     """Opens a store that must be refused, and left as it is. Returns the reason that is given."""
     before = contents(path.parent)
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreRefused) as caught:
         await store.open(FIRST_TIME)
     await store.close()
@@ -49,7 +48,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def filled(path: Path, count: int) -> None:
-    keeper = Keeper(SqliteStore(path))
+    keeper = Keeper(sqlite_store(path))
     await keeper.store.open(FIRST_TIME)
     await keeper.settle_in()
     await keeper.run(*[create(uid(number), merchant="m" * 100) for number in range(1, count + 1)])
@@ -58,7 +57,7 @@ async def filled(path: Path, count: int) -> None:
 
 async def opens(path: Path) -> bool:
     """Opens a store that must be taken; returns whether the first task is there."""
-    keeper = Keeper(SqliteStore(path))
+    keeper = Keeper(sqlite_store(path))
     await keeper.store.open(FIRST_TIME)
     try:
         return await keeper.store.task(NS, uid(1)) is not None
@@ -151,7 +150,7 @@ async def test_after_distrust_what_stands_in_the_log_alone_is_written_anew(
 ) -> None:
     log = Path(f"{path}-wal")
     await distrust(path)
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     await store.open(FIRST_TIME)
     assert log.stat().st_size == 0
     await store.close()
@@ -162,7 +161,7 @@ async def test_after_distrust_what_stands_in_the_log_alone_is_written_anew(
 
 async def distrust(path: Path) -> None:
     """Leaves a store as a server that met an error of its disk, with a commit in its log."""
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     await store.open(FIRST_TIME)
     keeper = Keeper(store)
     await keeper.run(create(uid(0xFFFF)))
@@ -213,7 +212,7 @@ async def killed(tmp_path: Path) -> Killed:
     live = tmp_path / "live" / "store.db"
     live.parent.mkdir()
     await filled(live, 1)
-    keeper = Keeper(SqliteStore(live))
+    keeper = Keeper(sqlite_store(live))
     await keeper.store.open(FIRST_TIME)
     for number in range(2, 22):
         await keeper.run(create(uid(number)))
@@ -259,7 +258,7 @@ async def test_older_frames_behind_the_end_of_the_log_are_no_damage(tmp_path: Pa
     live = tmp_path / "live" / "store.db"
     live.parent.mkdir()
     await filled(live, 1)
-    keeper = Keeper(SqliteStore(live))
+    keeper = Keeper(sqlite_store(live))
     await keeper.store.open(FIRST_TIME)
     for number in range(2, 22):
         await keeper.run(create(uid(number)))

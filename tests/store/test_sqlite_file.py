@@ -14,7 +14,8 @@ from countermand.store.sqlite import SqliteStore, connection
 from countermand.store.sqlite.connection import connect_reader, connect_writer, migrate
 from countermand.store.sqlite.statements import migrations
 from tests.support.ask import FIRST_TIME, NS, T1, create
-from tests.support.stores import Keeper
+from tests.support.knobs import PRODUCTION
+from tests.support.stores import Keeper, sqlite_store
 
 
 @pytest.fixture
@@ -23,14 +24,14 @@ def path(tmp_path: Path) -> Path:
 
 
 async def _opened(path: Path) -> Keeper:
-    keeper = Keeper(SqliteStore(path))
+    keeper = Keeper(sqlite_store(path))
     await keeper.store.open(FIRST_TIME)
     return keeper
 
 
 async def test_a_second_open_of_the_same_file_is_refused(path: Path) -> None:
     first = await _opened(path)
-    second = SqliteStore(path)
+    second = sqlite_store(path)
     with pytest.raises(StoreRefused, match="another server has the store"):
         await second.open(FIRST_TIME)
     await second.close()
@@ -45,9 +46,10 @@ async def test_another_process_is_refused_too_and_a_killed_one_leaves_no_lock(pa
     script = """
 import asyncio, sys
 from pathlib import Path
+from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite import SqliteStore
 async def main():
-    await SqliteStore(Path(sys.argv[1])).open(0)
+    await SqliteStore(Path(sys.argv[1]), StoreKnobs()).open(0)
     print("open", flush=True)
     sys.stdin.read()
 asyncio.run(main())
@@ -57,7 +59,7 @@ asyncio.run(main())
     )
     assert other.stdout is not None
     assert await other.stdout.readline() == b"open\n"
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreRefused):
         await store.open(FIRST_TIME)
     await store.close()
@@ -68,7 +70,7 @@ asyncio.run(main())
 
 
 async def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "nowhere" / "store.db")
+    store = sqlite_store(tmp_path / "nowhere" / "store.db")
     with pytest.raises(StoreRefused, match="cannot open the store"):
         await store.open(FIRST_TIME)
     await store.close()
@@ -81,7 +83,7 @@ def no_store(path: Path) -> Path:
 
 
 async def test_a_file_that_is_no_store_is_refused(no_store: Path) -> None:
-    store = SqliteStore(no_store)
+    store = sqlite_store(no_store)
     with pytest.raises(StoreRefused, match="cannot open the store"):
         await store.open(FIRST_TIME)
     await store.close()
@@ -91,7 +93,7 @@ async def test_a_schema_of_a_newer_program_is_refused_and_left_as_it_is(path: Pa
     await (await _opened(path)).store.close()
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA user_version = 4711")
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreRefused, match="4711, which a newer program wrote"):
         await store.open(FIRST_TIME)
     await store.close()
@@ -100,7 +102,7 @@ async def test_a_schema_of_a_newer_program_is_refused_and_left_as_it_is(path: Pa
 
 
 async def test_a_commit_to_a_store_that_is_not_open_is_fatal(path: Path) -> None:
-    keeper = Keeper(SqliteStore(path))
+    keeper = Keeper(sqlite_store(path))
     with pytest.raises(StoreFailed) as caught:
         await keeper.run(create(T1))
     assert caught.value.fatal
@@ -158,7 +160,7 @@ async def test_a_broken_step_leaves_the_old_schema_and_its_rows(
     before = _schema(path)
     known = migrations()
     monkeypatch.setattr(connection, "migrations", lambda: [*known, (len(known) + 1, broken)])
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreRefused):
         await store.open(FIRST_TIME)
     await store.close()
@@ -173,7 +175,10 @@ async def test_a_broken_step_leaves_the_old_schema_and_its_rows(
 
 
 def test_the_writer_syncs_every_commit_and_the_reader_cannot_write(path: Path) -> None:
-    with closing(connect_writer(path)) as writer, closing(connect_reader(path)) as reader:
+    with (
+        closing(connect_writer(path, PRODUCTION.store)) as writer,
+        closing(connect_reader(path, PRODUCTION.store)) as reader,
+    ):
         settings = {
             name: writer.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("synchronous", "journal_mode", "foreign_keys")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from countermand.core.knobs import StoreKnobs
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.store.sqlite import SqliteStore, shrinking
+from countermand.store.sqlite import shrinking
 from countermand.store.sqlite.connection import connect_reader
 from tests.support.ask import (
     FIRST_TIME,
@@ -28,7 +29,8 @@ from tests.support.ask import (
     reap,
     start,
 )
-from tests.support.stores import Keeper
+from tests.support.knobs import PRODUCTION
+from tests.support.stores import Keeper, sqlite_store
 
 RETENTION = 2 * DAY
 
@@ -38,8 +40,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "store.db"
 
 
-async def _opened(path: Path) -> Keeper:
-    keeper = Keeper(SqliteStore(path))
+async def _opened(path: Path, knobs: StoreKnobs = PRODUCTION.store) -> Keeper:
+    keeper = Keeper(sqlite_store(path, knobs))
     await keeper.store.open(FIRST_TIME)
     await keeper.settle_in()
     return keeper
@@ -72,13 +74,13 @@ async def test_the_file_levels_off_at_what_the_retention_keeps(path: Path) -> No
         # Without the purges it grows by as much with each day, or this test would show nothing.
         if day >= 3:
             await keeper.purge(RETENTION)
-        with closing(connect_reader(path)) as reader:
+        with closing(connect_reader(path, PRODUCTION.store)) as reader:
             pages.append(reader.execute("PRAGMA page_count").fetchone()[0])
             events.append(reader.execute("SELECT count(*) FROM events").fetchone()[0])
     assert pages[2] - pages[1] > 0.1 * pages[2]
     assert max(pages[5:]) <= 1.1 * pages[3], pages
     assert len(set(events[3:])) == 1, events
-    with closing(connect_reader(path)) as reader:
+    with closing(connect_reader(path, PRODUCTION.store)) as reader:
         for table in ("tasks", "cancellations", "request_ids", "groups", "checkouts", "orders"):
             (found,) = reader.execute(f"SELECT count(*) FROM {table}").fetchone()
             assert 0 < found <= 4 * 221, table
@@ -99,7 +101,7 @@ async def test_the_room_that_was_freed_can_be_given_back_while_no_server_runs(pa
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("VACUUM")
     assert os.stat(path).st_size < before / 2
-    keeper.store = SqliteStore(path)
+    keeper.store = sqlite_store(path)
     await keeper.store.open(keeper.now)
     await _day_of_traffic(keeper, 4)
     await keeper.store.close()
@@ -115,7 +117,7 @@ def _readings_that_overlap(path: Path) -> Iterator[None]:
     inside = [threading.Event(), threading.Event()]
 
     def read(mine: threading.Event, others: threading.Event) -> None:
-        with closing(connect_reader(path)) as reader:
+        with closing(connect_reader(path, PRODUCTION.store)) as reader:
             while not stop.is_set():
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM keys").fetchone()
@@ -145,10 +147,9 @@ async def _write_until(keeper: Keeper, enough: Callable[[], bool]) -> None:
 
 
 async def test_the_log_is_emptied_although_readings_overlap_without_a_gap(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    monkeypatch.setattr(shrinking, "MOST_BYTES", 500_000)
-    keeper = await _opened(path)
+    keeper = await _opened(path, StoreKnobs(max_log_bytes=500_000))
     log = Path(f"{path}-wal")
     sizes: list[int] = []
 
@@ -165,17 +166,16 @@ async def test_a_reading_that_never_ends_keeps_the_log_and_holds_up_no_commit_fo
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried again only when the log has grown by as much, not with every commit."""
-    monkeypatch.setattr(shrinking, "MOST_BYTES", 200_000)
     log, tries = Path(f"{path}-wal"), []
     empty = shrinking._empty
 
-    def counted(connection: sqlite3.Connection) -> bool:
+    def counted(connection: sqlite3.Connection, patience_ms: int) -> bool:
         tries.append(os.stat(log).st_size)
-        return empty(connection)
+        return empty(connection, patience_ms)
 
     monkeypatch.setattr(shrinking, "_empty", counted)
-    keeper = await _opened(path)
-    with closing(connect_reader(path)) as reader:
+    keeper = await _opened(path, StoreKnobs(max_log_bytes=200_000))
+    with closing(connect_reader(path, PRODUCTION.store)) as reader:
         tries.clear()
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM keys").fetchone()

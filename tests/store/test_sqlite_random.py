@@ -20,6 +20,7 @@ from countermand.store.sqlite.reading import Reader
 from countermand.store.sqlite.writing import Writer
 from tests.support import ask, strategies
 from tests.support.ask import C1, NS, O1, O2, OTHER, X1, X2, uid
+from tests.support.knobs import PRODUCTION
 from tests.support.world import Counter, World
 
 BEGINNINGS: Any = st.permutations(
@@ -92,7 +93,7 @@ def test_the_store_keeps_what_the_rules_decide(
         raw.execute(
             "INSERT INTO namespaces (tenant, environment) VALUES ('a', 'sandbox'), ('b', 'sandbox')"
         )
-        world, writer, ids = World(), Writer(raw), Counter()
+        world, writer, ids = World(), Writer(raw, PRODUCTION.store), Counter()
         first = [(0, [command]) for command in beginning]
         for seconds, commands in [*first, (0, started), *turns]:
             world.now += seconds
@@ -102,9 +103,9 @@ def test_the_store_keeps_what_the_rules_decide(
             assert [_reason(answer) for answer in batch.answers] == [
                 _reason(answer) for answer in answers
             ]
-        _same(Reader(raw), world)
+        _same(Reader(raw, PRODUCTION.store), world)
         assert _purge(writer, world.now, retention, limit) == world.purge(retention, limit)
-        _same(Reader(raw), world)
+        _same(Reader(raw, PRODUCTION.store), world)
         holders = world.holders.values()
         for table, rows in {
             "groups": [holder for holder in holders if isinstance(holder, Group)],
@@ -121,7 +122,7 @@ def test_the_store_keeps_what_the_rules_decide(
         listed = sum(len(x.checkout_ids) for x in holders if isinstance(x, Order))
         assert raw.execute("SELECT count(*) FROM order_checkouts").fetchone() == (listed,)
         for namespace, floor in world.floors.items():
-            assert Reader(raw).bookmark(namespace, TaskFilter()).floor == floor
+            assert Reader(raw, PRODUCTION.store).bookmark(namespace, TaskFilter()).floor == floor
 
 
 def _purge(writer: Writer, now: int, retention: int, limit: int) -> int:

@@ -12,6 +12,7 @@ import pytest
 from countermand.store.contract import StoreFailed
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.reading import Reader
+from tests.support.knobs import PRODUCTION
 
 
 class Gate:
@@ -40,7 +41,7 @@ async def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def readers(file: Path) -> AsyncIterator[Readers]:
-    readers = Readers(file, threads=1, most_readings=64)
+    readers = Readers(file, PRODUCTION.store, threads=1, max_readings=64)
     yield readers
     readers.close()
 
@@ -104,7 +105,7 @@ async def test_a_reading_that_nobody_waits_for_is_left_out(readers: Readers) -> 
 
 
 async def test_a_store_that_cannot_be_opened_fails_every_reading(tmp_path: Path) -> None:
-    readers = Readers(tmp_path / "missing.db", threads=1, most_readings=64)
+    readers = Readers(tmp_path / "missing.db", PRODUCTION.store, threads=1, max_readings=64)
     for _ in range(2):
         with pytest.raises(StoreFailed):
             await readers.read(count)

@@ -16,6 +16,7 @@ from countermand.store.sqlite.reading import Reader
 from countermand.store.sqlite.statements import statements, with_rows
 from countermand.store.sqlite.writing import Writer
 from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_group, start, uid
+from tests.support.knobs import PRODUCTION
 
 WIDTHS = {
     "load_keys": 1,
@@ -53,7 +54,7 @@ MAY_SCAN = {
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A new file with one namespace."""
-    with closing(connect_writer(tmp_path / "store.db")) as connection:
+    with closing(connect_writer(tmp_path / "store.db", PRODUCTION.store)) as connection:
         connection.execute(
             "INSERT INTO namespaces (tenant, environment) VALUES ('acme', 'sandbox')"
         )
@@ -400,7 +401,7 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
     raw: sqlite3.Connection,
 ) -> None:
     """Counted in steps of SQLite's machine, which no other load on the computer changes."""
-    writer, reader, ids = Writer(raw), Reader(raw), UuidMaker()
+    writer, reader, ids = Writer(raw, PRODUCTION.store), Reader(raw, PRODUCTION.store), UuidMaker()
     steps = 0
 
     def count() -> int:

@@ -21,10 +21,9 @@ from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Message, Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
-from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS
 from tests.support.knobs import PRODUCTION
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, sqlite_store
 
 HOUR = 3_600_000_000
 
@@ -43,7 +42,7 @@ class TroubledStore:
     """A real store whose commits can be held up, or fail before or after they are done."""
 
     def __init__(self, path: Path) -> None:
-        self.real = SqliteStore(path)
+        self.real = sqlite_store(path)
         self.batches: list[list[Command]] = []
         """What each commit was asked to do."""
         self.before: Callable[[Batch], None] = lambda batch: None

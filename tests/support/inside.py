@@ -61,7 +61,7 @@ async def inside(
     name: str = "inside",
 ) -> AsyncIterator[Inside]:
     """Serves a store of the folder, with some knobs and some methods replaced."""
-    async with running(open_store(f"sqlite:///{folder / name}.db"), knobs) as (app, _):
+    async with running(open_store(f"sqlite:///{folder / name}.db", knobs.store), knobs) as (app, _):
         limits = CallLimits(1000, knobs.calls)
         guard = Guard(app.keyring, app.watchers, Tracing(knobs.telemetry), limits, knobs.calls)
         methods = {

@@ -20,10 +20,10 @@ def changed(values: Mapping[str, float], knobs: Any = PRODUCTION) -> Any:
     return knobs
 
 
-def with_knobs(values: Mapping[str, float]) -> pytest.MarkDecorator:
-    """Runs a test with other values of some knobs, if its fixture `engine` takes `chosen`."""
+def with_knobs(values: Mapping[str, float], of: str = "engine") -> pytest.MarkDecorator:
+    """Runs a test with other values of some knobs, if that fixture asks for what is `chosen`."""
     names = ", ".join(f"{path} {value:g}" for path, value in values.items())
-    return pytest.mark.parametrize("engine", [values], ids=[names], indirect=True)
+    return pytest.mark.parametrize(of, [values], ids=[names], indirect=True)
 
 
 def chosen(request: pytest.FixtureRequest) -> Any:

@@ -1,14 +1,23 @@
 """A store under test: commits commands, and tells what they answered."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from countermand.core import commands as c
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
+from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
+from tests.support.knobs import PRODUCTION
+
+
+def sqlite_store(path: Path, knobs: StoreKnobs = PRODUCTION.store) -> SqliteStore:
+    """Returns a store on a file, not yet opened."""
+    return SqliteStore(path, knobs)
 
 
 class Keeper:

@@ -4,12 +4,13 @@ import sqlite3
 from pathlib import Path
 
 from countermand.cli.main import app_entry
+from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite import file
 from countermand.store.sqlite.connection import connect_writer
 
 
-def _connect_without_sync(path: Path) -> sqlite3.Connection:
-    connection = connect_writer(path)
+def _connect_without_sync(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
+    connection = connect_writer(path, knobs)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
 

@@ -238,6 +238,36 @@ class TelemetryKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKnobs:
+    """How the store on SQLite works. Sizes of caches are in KiB."""
+
+    max_statement_rows: int = 1024
+    """How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""
+    max_scanned_rows: int = 10_000
+    """How many rows one page looks at."""
+    max_cached_statements: int = 512
+    """Kept in memory by each connection: one statement for each name and each of eleven sizes."""
+    writer_cache_kib: int = 64 * 1024
+    reader_cache_kib: int = 16 * 1024
+    max_log_bytes: int = 64 * MEBIBYTE
+    """How much of the write-ahead log may stay on the disk; above it the log is emptied by force,
+    and after it truncated, so that one burst does not stay on disk."""
+    checkpoint_interval: int = 256
+    """How many commits may pass until it is noticed that the disk fails at emptying the log."""
+    checkpoint_patience_ms: int = 100
+    """How long an attempt at that waits for readings that began before it, and the next commit with
+    it."""
+    quick_threads: int = 1
+    """How many threads find a few rows by their key."""
+    max_quick_readings: int = 64
+    """How many such readings are taken together."""
+    long_threads: int = 2
+    """How many threads read what may be many rows."""
+    max_long_readings: int = 2
+    """How many such readings are taken together, so that a long one keeps few others waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
     """All knobs of a server, by its parts."""
 
@@ -252,4 +282,5 @@ class Knobs:
     public: PublicKnobs = field(default_factory=PublicKnobs)
     paging: PagingKnobs = field(default_factory=PagingKnobs)
     server: ServerKnobs = field(default_factory=ServerKnobs)
+    store: StoreKnobs = field(default_factory=StoreKnobs)
     telemetry: TelemetryKnobs = field(default_factory=TelemetryKnobs)

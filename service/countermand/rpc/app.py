@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from countermand.core.ids import UuidMaker
-from countermand.core.knobs import Knobs
+from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
 from countermand.engine.listeners import Committed, Listener
@@ -23,12 +23,12 @@ from countermand.store.sqlite import SqliteStore
 SQLITE = "sqlite:///"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, knobs: StoreKnobs) -> Store:
     """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
     path = url.removeprefix(SQLITE)
     if path == url or not path:
         raise StoreRefused(f"the store must be {SQLITE} and a path, not {url}")
-    return SqliteStore(Path(path))
+    return SqliteStore(Path(path), knobs)
 
 
 class App:

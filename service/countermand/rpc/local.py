@@ -36,8 +36,9 @@ class LocalKeys:
 @asynccontextmanager
 async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
     """Opens a store for its keys. Raises StoreRefused if a server has it open, or it fails."""
+    knobs = Knobs()
     try:
-        async with running(open_store(store), Knobs()) as (app, _):
+        async with running(open_store(store, knobs.store), knobs) as (app, _):
             yield LocalKeys(KeyService(app.keyring, app.clock))
     except StoreFailed as failure:
         raise StoreRefused(f"the store {store} failed: {failure}") from failure

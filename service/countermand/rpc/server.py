@@ -52,7 +52,7 @@ async def serve(settings: Settings, knobs: Knobs) -> int:
     tracing = Tracing.from_environment(knobs.telemetry, service_version=__version__)
     try:
         retention = int(settings.retention * DAY)
-        store = open_store(settings.store)
+        store = open_store(settings.store, knobs.store)
         tellers = [Storyteller(tracing, store.name)]
         async with running(
             store,

@@ -10,20 +10,17 @@ from countermand.store.sqlite.statements import with_rows
 
 Parameters = Sequence[Any]
 
-MOST_ROWS = 1024
-"""How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""
-
 
 def run_in_chunks(
-    connection: sqlite3.Connection, name: str, parameters: Sequence[Parameters]
+    connection: sqlite3.Connection, name: str, parameters: Sequence[Parameters], max_rows: int
 ) -> Iterator[sqlite3.Cursor]:
     """Runs a statement for all rows of parameters, and yields the cursor of each run.
 
-    A chunk is padded with null rows to the next power of two: so there are eleven texts of each
-    statement, and each is compiled once.
+    A chunk, of `max_rows` at most, is padded with null rows to the next power of two: so there are
+    few texts of each statement, and each is compiled once.
     """
-    for start in range(0, len(parameters), MOST_ROWS):
-        chunk = parameters[start : start + MOST_ROWS]
+    for start in range(0, len(parameters), max_rows):
+        chunk = parameters[start : start + max_rows]
         width = len(chunk[0])
         size = 1 << (len(chunk) - 1).bit_length()
         values = [value for row in chunk for value in row]

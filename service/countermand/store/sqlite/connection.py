@@ -6,14 +6,11 @@ import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreRefused
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.inspection import check_identity
-from countermand.store.sqlite.shrinking import MOST_BYTES
 from countermand.store.sqlite.statements import migrations
-
-# Kept in memory: one statement for each name and each of eleven sizes.
-CACHED_STATEMENTS = 512
 
 
 def lock(path: Path) -> int:
@@ -41,7 +38,7 @@ def _open_private(file: Path, store: Path) -> int:
         raise StoreRefused(f"cannot open the store {store}: {error.strerror}") from error
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
     """Opens the one connection that writes and checkpoints, and migrates the schema.
 
     FULL syncs every commit: with less, an acknowledged cancel can be lost in a power cut. SQLite
@@ -54,7 +51,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
                 path,
                 isolation_level=None,
                 check_same_thread=False,
-                cached_statements=CACHED_STATEMENTS,
+                cached_statements=knobs.max_cached_statements,
             )
             # Closing rolls back what a broken migration left open, and frees the file.
             undo.callback(connection.close)
@@ -63,12 +60,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = OFF")
-            connection.execute("PRAGMA cache_size = -65536")
+            connection.execute(f"PRAGMA cache_size = -{knobs.writer_cache_kib}")
             # What a statement would undo if it failed half-way is kept beside it; above 64 KiB that
             # is a new file for each statement, which costs more than all else that it does.
             connection.execute("PRAGMA temp_store = MEMORY")
             # Truncates the file after a checkpoint, so that one burst does not stay on disk.
-            connection.execute(f"PRAGMA journal_size_limit = {MOST_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {knobs.max_log_bytes}")
             migrate(connection)
         except sqlite3.Error as error:
             raise open_failed(path, error) from error
@@ -76,17 +73,17 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
+def connect_reader(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
     """Opens a connection that cannot write."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=CACHED_STATEMENTS,
+        cached_statements=knobs.max_cached_statements,
     )
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(f"PRAGMA cache_size = -{knobs.reader_cache_kib}")
     return connection
 
 

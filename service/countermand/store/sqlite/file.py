@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreRefused
 from countermand.store.sqlite.connection import connect_reader, connect_writer, lock
 from countermand.store.sqlite.failures import open_failed
@@ -25,8 +26,9 @@ DISTRUST = b"the last server could not trust its disk; the next one reads the wh
 class StoreFile:
     """Opens the file for its one writer, and closes it. No other process may write it meanwhile."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, knobs: StoreKnobs) -> None:
         self._path = path
+        self._knobs = knobs
         self._log = Path(f"{path}-wal")
         self._index = Path(f"{path}-shm")
         self._lock: int | None = None
@@ -44,7 +46,7 @@ class StoreFile:
         with ExitStack() as looking:
             # While the log has a reader, SQLite does not read all of it again for the writer.
             self._look(looking)
-            connection = connect_writer(self._path)
+            connection = connect_writer(self._path, self._knobs)
         self._opened.callback(connection.close)
         if self._is_distrusted():
             self._regain_trust(connection)
@@ -89,7 +91,7 @@ class StoreFile:
                 raise damaged(self._path, f"it is empty, and {self._log.name} is not")
             return
         try:
-            reader = connect_reader(self._path)
+            reader = connect_reader(self._path, self._knobs)
             looking.callback(reader.close)
             check_identity(reader, self._path)
             check_parts(reader)

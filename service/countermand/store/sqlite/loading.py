@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
+from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
 from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.retention import Found, Leftover, Search, Spot
@@ -20,8 +21,9 @@ Record = TypeVar("Record")
 class Loader:
     """Loads rows on the one connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
         self._connection = connection
+        self._max_rows = knobs.max_statement_rows
         self.listed: dict[Target, tuple[str, ...]] = {}
         """The checkouts of each order as this transaction found them."""
 
@@ -123,7 +125,7 @@ class Loader:
         found: list[Record] = []
         if not wanted:
             return found
-        for cursor in run_in_chunks(self._connection, name, wanted):
+        for cursor in run_in_chunks(self._connection, name, wanted, self._max_rows):
             (value,) = cursor.fetchone()
             found.extend(map(read, json.loads(value)))
         return found

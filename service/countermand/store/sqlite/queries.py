@@ -4,6 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.statements import statements, with_rows
 
 NO_NUMBER = (1 << 63) - 1
@@ -13,11 +14,9 @@ NO_NUMBER = (1 << 63) - 1
 class Queries:
     """Runs statements on one connection that cannot write."""
 
-    window = 10_000
-    """How many rows one page looks at, at most."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
         self._connection = connection
+        self._max_scanned = knobs.max_scanned_rows
 
     def snapshot_begin(self) -> None:
         """Begins a reading, unless one goes on: all until the end is one moment of the store."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreFailed
 from countermand.store.sqlite.connection import connect_reader
 from countermand.store.sqlite.failures import read_failed
@@ -29,10 +30,11 @@ class _Reading(NamedTuple):
 class Readers:
     """Runs readings on threads, each with a connection of its own that cannot write."""
 
-    def __init__(self, path: Path, *, threads: int, most_readings: int) -> None:
+    def __init__(self, path: Path, knobs: StoreKnobs, *, threads: int, max_readings: int) -> None:
         """A batch has at most so many readings, so that a long one keeps few others waiting."""
         self._path = path
-        self._most_readings = most_readings
+        self._knobs = knobs
+        self._max_readings = max_readings
         self._idle = threads
         self._threads = ThreadPoolExecutor(threads, "store-reader")
         self._local = threading.local()
@@ -67,7 +69,7 @@ class Readers:
 
     def _begin(self) -> None:
         """Gives what waits to a thread."""
-        count = min(len(self._waiting), self._most_readings)
+        count = min(len(self._waiting), self._max_readings)
         batch = [self._waiting.popleft() for _ in range(count)]
         if batch:
             self._threads.submit(self._work, batch, asyncio.get_running_loop())
@@ -98,9 +100,9 @@ class Readers:
     def _reader(self) -> Reader:
         reader: Reader | None = getattr(self._local, "reader", None)
         if reader is None:
-            connection = connect_reader(self._path)
+            connection = connect_reader(self._path, self._knobs)
             self._connections.append(connection)
-            reader = self._local.reader = Reader(connection)
+            reader = self._local.reader = Reader(connection, self._knobs)
         return reader
 
 

@@ -58,7 +58,7 @@ class Reader(CancellationReader):
             | {
                 "states": json.dumps(states) if states else None,
                 "before": NO_NUMBER if before is None else before,
-                "window": self.window,
+                "window": self._max_scanned,
                 "limit": limit,
             },
         )

@@ -34,7 +34,7 @@ class CancellationReader(Queries):
             span
             | {
                 "namespace_no": namespace,
-                "window": self.window,
+                "window": self._max_scanned,
                 "limit": limit,
                 "reason": query.reason,
                 "state": query.state,
@@ -47,7 +47,7 @@ class CancellationReader(Queries):
         if len(cancellations) == limit:
             return CancellationPage(cancellations, cancellations[-1].cancellation_id)
         return CancellationPage(
-            cancellations, rows.uuid_text(last) if looked_at == self.window else None
+            cancellations, rows.uuid_text(last) if looked_at == self._max_scanned else None
         )
 
     def summary(

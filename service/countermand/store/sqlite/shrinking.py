@@ -4,14 +4,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import is_full
-
-MOST_BYTES = 64 * 1024 * 1024
-"""How much of the log may stay on the disk; above it the log is emptied by force."""
-CHECK_INTERVAL = 256
-"""How many commits may pass until it is noticed that the disk fails at emptying the log."""
-PATIENCE_MS = 100
-"""How long an attempt waits for readings that began before it, and the next commit with it."""
 
 
 class WriteAheadLog:
@@ -22,9 +16,10 @@ class WriteAheadLog:
     And it tells nobody when the disk fails at the copying.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, knobs: StoreKnobs) -> None:
         self._path = Path(f"{path}-wal")
-        self._limit = MOST_BYTES
+        self._knobs = knobs
+        self._limit = knobs.max_log_bytes
         self._commits = 0
 
     def tend(self, connection: sqlite3.Connection) -> None:
@@ -35,23 +30,25 @@ class WriteAheadLog:
         if the disk fails.
         """
         self._commits += 1
-        if self._commits % CHECK_INTERVAL == 0:
+        if self._commits % self._knobs.checkpoint_interval == 0:
             _checkpoint(connection, "PASSIVE")
         try:
             size = os.stat(self._path).st_size
         except OSError:
             return  # The commit stands, whatever became of the file's name.
         if size > self._limit:
-            self._limit = MOST_BYTES if _empty(connection) else size + MOST_BYTES
+            more = self._knobs.max_log_bytes
+            emptied = _empty(connection, self._knobs.checkpoint_patience_ms)
+            self._limit = more if emptied else size + more
 
 
-def _empty(connection: sqlite3.Connection) -> bool:
-    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+def _empty(connection: sqlite3.Connection, patience_ms: int) -> bool:
+    (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     try:
         return _checkpoint(connection, "TRUNCATE")
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {patience}")
+        connection.execute(f"PRAGMA busy_timeout = {before}")
 
 
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from countermand.core.cancellations import Cancellation
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
+from countermand.core.knobs import StoreKnobs
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import SummaryKey, TaskState
@@ -43,16 +44,21 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, knobs: StoreKnobs) -> None:
         self._path = path
-        self._file = StoreFile(path)
+        self._knobs = knobs
+        self._file = StoreFile(path, knobs)
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
-        self._log = WriteAheadLog(path)
+        self._log = WriteAheadLog(path, knobs)
         self._writing = ThreadPoolExecutor(1, "store-writer")
-        self._quick = Readers(path, threads=1, most_readings=64)
+        self._quick = Readers(
+            path, knobs, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
+        )
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
-        self._long = Readers(path, threads=2, most_readings=2)
+        self._long = Readers(
+            path, knobs, threads=knobs.long_threads, max_readings=knobs.max_long_readings
+        )
         """For readings whose rows are many, or may be."""
 
     async def open(self, now: int) -> None:
@@ -62,7 +68,7 @@ class SqliteStore:
     def _open(self, now: int) -> None:
         self._connection = self._file.open()
         try:
-            self._writer = Writer(self._connection)
+            self._writer = Writer(self._connection, self._knobs)
             self._writer.renew_leases(now)
         except sqlite3.Error as error:
             self._file.distrust()

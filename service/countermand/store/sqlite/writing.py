@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
+from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
 from countermand.core.records import Holder, Order, Target
 from countermand.core.rows import Saves
@@ -18,11 +19,12 @@ from countermand.store.sqlite.statements import statements
 class Writer:
     """Turns batches into transactions on the one connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
         self._connection = connection
+        self._max_rows = knobs.max_statement_rows
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
-        self._loader = Loader(connection)
+        self._loader = Loader(connection, knobs)
         self._owes_renewal = False
         """Whether the leases could not be renewed when the store was opened."""
 
@@ -147,7 +149,7 @@ class Writer:
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:
         if parameters := list(changed):
-            for _ in run_in_chunks(self._connection, name, parameters):
+            for _ in run_in_chunks(self._connection, name, parameters, self._max_rows):
                 pass
 
 

@@ -11,12 +11,13 @@ from countermand.store.sqlite import SqliteStore
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.truth import Truth
 from tests.support.invariants import RowInvariants
+from tests.support.stores import sqlite_store
 from tests.support.world import World
 
 
 async def check(path: Path, truth: Truth) -> list[Violation]:
     """Opens the store, as after any stop, and finds what does not add up."""
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     await store.open(Clock().now())
     try:
         world = await _world(store, truth)
