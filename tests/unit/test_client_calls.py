@@ -16,9 +16,10 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from countermand.client import Client, CountermandError, connection
+from countermand.client import Client, CountermandError
 from countermand.client.backoff import Backoff
 from countermand.client.ids import new_id
+from countermand.client.knobs import ClientKnobs
 from countermand.v1 import agent_service_pb2 as agents
 from countermand.v1 import cancellation_pb2 as cancellation
 from countermand.v1 import cancellation_service_pb2 as cancellations
@@ -505,11 +506,10 @@ async def test_a_server_that_does_not_answer_is_given_up_at_the_timeout():
     assert len(script.seen) == 1
 
 
-async def test_calls_above_those_that_a_connection_bears_wait_their_turn(monkeypatch):
-    monkeypatch.setattr(connection, "CALLS_AT_ONCE", 2)
+async def test_calls_above_those_that_a_connection_bears_wait_their_turn():
     known = tasks.GetTaskResponse(task=task.Task(task_id=TASK_ID))
     script = Scripted()
-    async with connected(script) as client:
+    async with connected(script, knobs=ClientKnobs(max_calls=2)) as client:
         calls = [asyncio.create_task(client.get_task(TASK_ID)) for _ in range(3)]
         await until(lambda: len(script.seen) == 2)
         script.answers.append(known)
@@ -519,10 +519,9 @@ async def test_calls_above_those_that_a_connection_bears_wait_their_turn(monkeyp
     assert len(script.seen) == 3
 
 
-async def test_the_timeout_bounds_also_the_wait_for_a_turn(monkeypatch):
-    monkeypatch.setattr(connection, "CALLS_AT_ONCE", 0)
+async def test_the_timeout_bounds_also_the_wait_for_a_turn():
     script = Scripted()
-    async with connected(script, timeout=0.1) as client:
+    async with connected(script, timeout=0.1, knobs=ClientKnobs(max_calls=0)) as client:
         with pytest.raises(CountermandError) as caught:
             await client.get_task(TASK_ID)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -796,7 +795,7 @@ def test_ids_are_fresh_and_grow_with_time():
 
 def test_pauses_are_drawn_below_a_limit_that_doubles_and_is_added_to_what_is_asked():
     for _ in range(100):
-        backoff = Backoff()
+        backoff = Backoff(ClientKnobs())
         pauses = [backoff.next() for _ in range(8)]
         for pause, limit in zip(pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 2, 2, 2], strict=True):
             assert 0 <= pause <= limit

@@ -11,41 +11,13 @@ from google.protobuf.message import Message
 
 from countermand.client.backoff import Backoff
 from countermand.client.errors import CountermandError
+from countermand.client.knobs import ClientKnobs
 
 Answer = TypeVar("Answer", bound=Message)
 Stub = Callable[[grpc.aio.Channel], Any]
 
-WATCHES_PER_CHANNEL = 90
-"""Far below what a server takes on one connection: gRPC would hold back whatever is above that,
-without a word, and one lost connection would bring back all of its watches at once."""
-
-CALLS_AT_ONCE = 90
-"""How many calls are under way; more wait their turn. A server refuses some when there are more
-than half as many as it takes on one connection."""
-
-SHORTEST_TRY = 0.1
-"""Seconds that a try must have before it; with less it would most likely end DEADLINE_EXCEEDED,
-which says less than the failure of the try before."""
-
 PUT_OFF = {"RATE_LIMITED", "TOO_MANY_WATCHERS"}
 """Why a server refuses what it does not look at, and may take a moment later."""
-
-_OPTIONS = (
-    # A server that is gone without a word is noticed within 40 s. Without the third, one that is
-    # frozen while its kernel still answers is noticed 60 s later. The server allows a ping each
-    # 10 s.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    # The default waits up to 2 minutes before it connects again, long after a restart is over.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.min_reconnect_backoff_ms", 5_000),  # how long one try may take, in spite of its name
-    # CreateGroup may be 4 MiB, and so may its answer, whose tasks are longer than the request's.
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-    # A connection of its own for each channel: equal channels would share one, and its limit.
-    ("grpc.use_local_subchannel_pool", 1),
-)
 
 
 class _Lane:
@@ -67,6 +39,7 @@ class Connection:
         credentials: grpc.ChannelCredentials | None = None,
         timeout: float = 20.0,
         reconnect_timeout: float = 300.0,
+        knobs: ClientKnobs | None = None,
     ) -> None:
         """Takes the server's HOST:PORT and the key to show it; nothing is sent yet.
 
@@ -88,7 +61,8 @@ class Connection:
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[Stub, Any] = {}
         self._lanes: list[_Lane] = []
-        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._knobs = knobs or ClientKnobs()
+        self._turns = asyncio.Semaphore(self._knobs.max_calls)
 
     async def __aenter__(self) -> Self:
         self._channel = self._open_channel()
@@ -117,16 +91,18 @@ class Connection:
             await channel.close()
 
     def _open_channel(self) -> grpc.aio.Channel:
+        options = _options(self._knobs)
         if self._credentials is None:
-            return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
-        return grpc.aio.secure_channel(self._target, self._credentials, options=_OPTIONS)
+            return grpc.aio.insecure_channel(self._target, options=options)
+        return grpc.aio.secure_channel(self._target, self._credentials, options=options)
 
     def _lane(self) -> _Lane:
         """A channel with room for one more watch. Calls have a channel of their own, so that no
         number of watches can hold back a cancel."""
         if self._channel is None:
             raise RuntimeError("the client is not open: use it in `async with`")
-        lane = next((lane for lane in self._lanes if lane.watches < WATCHES_PER_CHANNEL), None)
+        room = self._knobs.max_watches_per_channel
+        lane = next((lane for lane in self._lanes if lane.watches < room), None)
         if lane is None:
             lane = _Lane(self._open_channel())
             self._lanes.append(lane)
@@ -148,7 +124,7 @@ class Connection:
         method = getattr(self._stubs[stub], type(request).__name__.removesuffix("Request"))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
-        backoff = Backoff()
+        backoff = Backoff(self._knobs)
         attempts = 0
         while True:
             await self._take_turn(deadline, attempts)
@@ -162,7 +138,7 @@ class Connection:
                 failure = CountermandError.from_rpc(error, attempts)
                 pause = backoff.next(failure.retry_delay)
                 away = repeatable and failure.code is grpc.StatusCode.UNAVAILABLE
-                late = loop.time() + pause + SHORTEST_TRY > deadline
+                late = loop.time() + pause + self._knobs.min_try > deadline
                 if late or not (away or failure.reason in PUT_OFF):
                     raise failure from error
             finally:
@@ -175,6 +151,24 @@ class Connection:
             async with asyncio.timeout_at(deadline if self._turns.locked() else None):
                 await self._turns.acquire()
         except TimeoutError:
-            message = f"{CALLS_AT_ONCE} other calls of this client were under way all the time"
+            message = (
+                f"{self._knobs.max_calls} other calls of this client were under way all the time"
+            )
             code = grpc.StatusCode.DEADLINE_EXCEEDED
             raise CountermandError(code, "", message, attempts=attempts) from None
+
+
+def _options(knobs: ClientKnobs) -> list[tuple[str, int]]:
+    """Returns the options of a channel."""
+    return [
+        ("grpc.keepalive_time_ms", knobs.keepalive_time_ms),
+        ("grpc.keepalive_timeout_ms", knobs.keepalive_timeout_ms),
+        ("grpc.http2.ping_timeout_ms", knobs.ping_timeout_ms),
+        ("grpc.initial_reconnect_backoff_ms", knobs.min_reconnect_ms),
+        ("grpc.max_reconnect_backoff_ms", knobs.max_reconnect_ms),
+        # How long one try may take, in spite of its name.
+        ("grpc.min_reconnect_backoff_ms", knobs.connect_timeout_ms),
+        ("grpc.max_receive_message_length", knobs.max_answer_bytes),
+        # A connection of its own for each channel: equal channels would share one, and its limit.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]

@@ -41,7 +41,7 @@ class Creating(Connection):
     ) -> list[Task]:
         """The tasks that were asked for, in this order, among those that the filter chooses."""
         found: dict[str, Task] = {}
-        request = ListTasksRequest(filter=chosen, page_size=1000)
+        request = ListTasksRequest(filter=chosen, page_size=self._knobs.page_size)
         while True:
             page = await self._call(TaskServiceStub, request, ListTasksResponse)
             found.update((task.task_id, task) for task in page.tasks)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from countermand.client.backoff import LONGEST, Backoff
+from countermand.client.backoff import Backoff
 from countermand.client.connection import PUT_OFF, Connection
 from countermand.client.errors import CountermandError
 from countermand.v1.cancellation_service_pb2 import (
@@ -111,7 +111,7 @@ class WatchMethods(Connection):
     ) -> AsyncGenerator[Told]:
         """Opens the stream, and opens it again after each break, from where `move_on` has come."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff()
+        backoff = Backoff(self._knobs)
         patience = self._timeout
         away_since: float | None = loop.time()
         while True:
@@ -142,7 +142,7 @@ class WatchMethods(Connection):
             if away_since is None:
                 away_since = now
             # A server that cuts each stream after its first message is still met less and less.
-            if now - opened > LONGEST:
+            if now - opened > self._knobs.max_backoff:
                 backoff.reset()
             pause = backoff.next(broken.retry_delay)
             if now + pause - away_since > patience:
