@@ -8,10 +8,9 @@ import pytest
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import Order
-from countermand.store.sqlite import SqliteStore
 from tests.support.ask import NS, O1, cancel_order, target
 from tests.support.old_store import OldStore
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, sqlite_store
 
 ORDER = {
     "namespace_no": NS,
@@ -31,7 +30,7 @@ ORDER = {
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[Keeper]:
     """The store, brought up to date."""
-    keeper = Keeper(SqliteStore(path))
+    keeper = Keeper(sqlite_store(path))
     await keeper.store.open(keeper.now)
     yield keeper
     await keeper.store.close()
