@@ -1,0 +1,294 @@
+"""Bounds are knobs: no other module may have a number of its own that bounds something."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from countermand.client.knobs import ClientKnobs
+from countermand.core.knobs import Knobs
+
+SOURCE = Path(__file__).parents[2] / "service" / "countermand"
+KNOBS = {"core/knobs.py", "client/knobs.py"}
+
+# The numbers that are no knobs, by why they are none. A name that is used no more must go.
+ALLOWED: dict[str, set[str]] = {
+    "unit": {
+        "cli/options.py _UNITS",
+        "core/records.py SECOND",
+        "core/retention.py DAY",
+        "rpc/limits.py SECOND",
+        "rpc/limits.py MILLISECOND",
+        "rpc/wire/form.py DAY",
+        "rpc/wire/form.py HOUR",
+    },
+    "file format": {
+        "store/sqlite/inspection.py APPLICATION_ID",
+        "store/sqlite/queries.py NO_NUMBER",
+        "store/sqlite/rows/holders.py _SHARED",
+        "store/sqlite/rows/tasks.py EVENT_WIDTH",
+        "store/sqlite/wal.py PAGE",
+    },
+    "one writer": {"store/sqlite/store.py __init__: ThreadPoolExecutor()"},
+    "format of ids, digests and tokens": {
+        "core/commands.py fingerprint: blake2b(digest_size)",
+        "rpc/keyring.py _NOBODY",
+        "rpc/local.py OPERATOR",
+        "rpc/servicers/task.py _MOST_DIGITS",
+        "rpc/tokens.py _DIGEST_BYTES",
+        "rpc/tokens.py _SYNCED",
+        "store/sqlite/reading_cancellations.py AHEAD",
+        "telemetry/sampling.py _LOW_64_BITS",
+        "telemetry/traceparent.py _NO_SPAN",
+        "telemetry/traceparent.py _NO_TRACE",
+        "telemetry/traceparent.py _SAMPLED",
+    },
+    "wire format": {"rpc/wire/render/pages.py _FRAME_BYTES"},
+    "number of glibc": {"rpc/memory.py M_ARENA_MAX"},
+    "contract bound": {
+        "cli/keys.py _all: keys.list_keys(page_size)",
+        "core/cancellations.py EARLY_CANCEL_LIFETIME",
+        "core/records.py DEFAULT_GRACE",
+        "core/records.py MAX_TASKS_PER_TARGET",
+        "core/shipping.py MAX_WORD_LENGTH",
+        "rpc/method.py LARGE",
+        "rpc/method.py SMALL",
+        "rpc/servicers/agent.py MOST_STOPS",
+        "rpc/status.py ANSWERS",
+        "rpc/wire/form.py DEFAULT_PAGE",
+        "rpc/wire/form.py LARGEST_PAGE",
+        "rpc/wire/form.py LONGEST_TEXT",
+        "rpc/wire/form.py MOST_VIOLATIONS",
+        "rpc/wire/parse/agents.py DEFAULT_LEASE",
+        "rpc/wire/parse/keys.py HIGHEST_LIMIT",
+        "rpc/wire/parse/keys.py LONGEST_OVERLAP",
+        "rpc/wire/parse/watches.py DEFAULT_HEARTBEAT",
+    },
+    "settings default": {
+        "cli/options.py _MOST_DAYS",
+        "cli/options.py _RECONNECT_TIMEOUT",
+        "cli/options.py _TIMEOUT",
+        "cli/serve.py serve(max_failed_logins)",
+        "cli/serve.py serve(max_watches)",
+        "client/connection.py __init__(reconnect_timeout)",
+        "client/connection.py __init__(timeout)",
+        "rpc/settings.py Settings.drain_timeout",
+        "rpc/settings.py Settings.max_failed_logins",
+        "rpc/settings.py Settings.max_watches",
+        "rpc/settings.py Settings.retention",
+        "telemetry/environment.py DEFAULT_RATIO",
+        "telemetry/environment.py _FIXED_RATIOS",
+        "telemetry/environment.py sampler_from: _ratio_from(default)",
+    },
+    "estimate": {"engine/hub.py ENTRY_BYTES", "engine/hub.py LABEL_BYTES"},
+    "first value": {
+        "client/errors.py __init__(attempts)",
+        "client/errors.py from_rpc(attempts)",
+        "core/records.py Cart.version",
+        "core/records.py Holder.version",
+        "core/records.py Task.version",
+    },
+    "mark": {"cli/failures.py DONE, REFUSED, WRONG_USAGE, NOT_REACHED", "engine/watch.py NOWHERE"},
+    "layout": {
+        "cli/cancel.py cancel: to_json(indent)",
+        "cli/keys.py _show_secret: to_json(indent)",
+        "cli/keys.py revoke: to_json(indent)",
+        "cli/demo/board.py _table: table.add_column(min_width)",
+        "cli/demo/board.py shown: Live(refresh_per_second)",
+    },
+    "play of the demo": {
+        "cli/demo/agents.py LEASE",
+        "cli/demo/agents.py _HEARTBEAT_SECONDS",
+        "cli/demo/play.py _BETWEEN_STARTS",
+        "cli/demo/play.py _CAST",
+        "cli/demo/play.py _SHOPPING",
+        "cli/demo/sales.py GRACE_SECONDS",
+        "cli/demo/sales.py _PRICES",
+        "cli/demo/server.py __init__: deque(maxlen)",
+        "cli/demo/server.py _START_TIMEOUT",
+        "cli/demo/server.py _STOP_TIMEOUT",
+    },
+}
+REASONS = {name: reason for reason, names in ALLOWED.items() for name in names}
+
+# Calls whose bare numbers bound something; with others, a number is told by its name alone.
+BOUNDING = {
+    "BoundedSemaphore",
+    "Queue",
+    "Semaphore",
+    "ThreadPoolExecutor",
+    "call_later",
+    "deque",
+    "sleep",
+    "timeout",
+    "wait",
+    "wait_for",
+}
+
+
+class Number(NamedTuple):
+    """A number in the source: where it stands, and what it is given to."""
+
+    name: str
+    line: int
+
+
+def is_number(node: ast.AST) -> bool:
+    """Whether it is a number that can bound something: any but nought."""
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+        and node.value != 0
+    )
+
+
+def has_number(node: ast.AST | None) -> bool:
+    return node is not None and any(map(is_number, ast.walk(node)))
+
+
+def is_arithmetic(node: ast.AST) -> bool:
+    """Whether it is a number, or put together from numbers alone."""
+    parts = [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+    plain = (ast.Constant, ast.BinOp, ast.UnaryOp)
+    return all(isinstance(part, plain) for part in parts) and has_number(node)
+
+
+def constants(body: list[ast.stmt], owner: str = "") -> Iterator[Number]:
+    """What modules and classes name that holds a number."""
+    for node in body:
+        match node:
+            case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+                if has_number(node.value):
+                    yield Number(owner + ast.unparse(target).strip("()"), node.lineno)
+            case ast.Assign():
+                if has_number(node.value):
+                    yield Number(owner + ast.unparse(node.targets[0]), node.lineno)
+            case ast.ClassDef():
+                yield from constants(node.body, f"{node.name}.")
+            case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
+                yield from constants(node.body + getattr(node, "orelse", []), owner)
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def defaults(node: Function, name: str) -> Iterator[Number]:
+    """Arguments with a number by default."""
+    given = node.args
+    named = (given.posonlyargs + given.args)[::-1]
+    pairs = [
+        *zip(named, given.defaults[::-1], strict=False),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    for argument, default in pairs:
+        if default is not None and has_number(default):
+            yield Number(f"{name}({argument.arg})", default.lineno)
+
+
+def calls(node: ast.Call, within: str) -> Iterator[Number]:
+    """Numbers that a function gives to another by their names, or to one that waits or bounds."""
+    called = ast.unparse(node.func)
+    for keyword in node.keywords:
+        if is_arithmetic(keyword.value) and ast.unparse(keyword.value) != "1":
+            yield Number(f"{within}: {called}({keyword.arg})", keyword.value.lineno)
+    if called.rpartition(".")[2] in BOUNDING and any(map(is_arithmetic, node.args)):
+        yield Number(f"{within}: {called}()", node.lineno)
+
+
+def inside(node: ast.AST, within: str) -> Iterator[Number]:
+    """Numbers within functions, however deep."""
+    for child in ast.iter_child_nodes(node):
+        name = within
+        if isinstance(child, Function):
+            name = getattr(child, "name", "lambda")
+            yield from defaults(child, name)
+        elif isinstance(child, ast.Call) and within:
+            yield from calls(child, within)
+        yield from inside(child, name)
+
+
+def numbers(path: str, text: str) -> list[Number]:
+    """Returns all numbers of a module that may be bounds."""
+    tree = ast.parse(text)
+    found = [*constants(tree.body), *inside(tree, "")]
+    return [Number(f"{path} {name}", line) for name, line in found]
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    """Every module that was written and not generated."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        path = file.relative_to(SOURCE)
+        if path.parts[0] != "v1" and str(path) not in KNOBS:
+            yield str(path), file.read_text()
+
+
+def test_bounds_stand_nowhere_but_in_the_knobs() -> None:
+    found = [number for path, text in modules() for number in numbers(path, text)]
+    broken = [f"{name} in line {line}" for name, line in found if name not in REASONS]
+    assert not broken, "a bound belongs to the knobs:\n" + "\n".join(broken)
+    gone = set(REASONS) - {number.name for number in found}
+    assert not gone, f"no longer there: {gone}"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("MAX_X = 100", "MAX_X"),
+        ("MAX_X = 1", "MAX_X"),
+        ("MAX_X: Final = 16 * 1024", "MAX_X"),
+        ("MAX_X = -(2**3)", "MAX_X"),
+        ("MAX_X = 30 * SECOND", "MAX_X"),
+        ("OPTIONS = [('grpc.keepalive_time_ms', 30_000)]", "OPTIONS"),
+        ("WAIT = timedelta(seconds=5)", "WAIT"),
+        ("if sys.platform == 'linux':\n    MAX_X = 100", "MAX_X"),
+        ("class A:\n    window = 10_000", "A.window"),
+        ("class A:\n    class B:\n        pause: float = 0.5", "B.pause"),
+        ("def f(limit=100): ...", "f(limit)"),
+        ("async def f(*, limit: int = 100): ...", "f(limit)"),
+        ("class A:\n    def f(self, a, limit=2 * 50): ...", "f(limit)"),
+        ("def f():\n    def g(limit=100): ...", "g(limit)"),
+        ("f = lambda limit=100: limit", "lambda(limit)"),
+        ("def f():\n    read(limit=100)", "f: read(limit)"),
+        ("async def f():\n    await asyncio.sleep(0.5)", "f: asyncio.sleep()"),
+        ("async def f():\n    await asyncio.wait_for(x, 2 * 5)", "f: asyncio.wait_for()"),
+    ],
+)
+def test_a_planted_bound_is_found(text: str, name: str) -> None:
+    assert f"a.py {name}" in [number.name for number in numbers("a.py", text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NAME = 'a1'",
+        "FIRST = 0",
+        "FLAG = True",
+        "def f(limit, after=0, flag=True): ...",
+        "def f(row):\n    return row[14]",
+        "async def f():\n    await asyncio.sleep(self._knobs.pause)",
+        "async def f():\n    await asyncio.sleep(0)",
+    ],
+)
+def test_what_bounds_nothing_is_let_be(text: str) -> None:
+    assert numbers("a.py", text) == []
+
+
+def each(knobs: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every knob with its path."""
+    for field in fields(knobs):
+        value = getattr(knobs, field.name)
+        if is_dataclass(value):
+            yield from each(value, f"{path}{field.name}.")
+        else:
+            yield path + field.name, value
+
+
+@pytest.mark.parametrize("knobs", [Knobs(), ClientKnobs()])
+def test_every_knob_is_a_positive_number_that_cannot_be_changed(knobs: Any) -> None:
+    assert all(value > 0 for _, value in each(knobs))
+    with pytest.raises(FrozenInstanceError):
+        setattr(knobs, fields(knobs)[0].name, 1)
