@@ -68,6 +68,25 @@ async def test_a_key_may_also_come_as_a_bearer(shared, admin, scheme):
     await refused(list_with(shared, ("authorization", f"Basic {made.secret}")), "API_KEY_MISSING")
 
 
+async def test_a_key_that_is_sent_twice_counts_once_and_two_different_ones_are_none(shared, admin):
+    one, other = [(await create(admin)).secret for _ in range(2)]
+    await list_with(shared, ("x-api-key", one), ("x-api-key", one))
+    for pair in ((one, other), (other, one), (one, "cmd_made_up"), ("cmd_made_up", one)):
+        both = [("x-api-key", secret) for secret in pair]
+        await refused(list_with(shared, *both), "API_KEY_INVALID")
+
+
+async def test_x_api_key_stands_before_an_authorization_that_a_mesh_added(shared, admin):
+    key = ("x-api-key", (await create(admin)).secret)
+    mesh = ("authorization", "Bearer eyJhbGciOiJub25lIn0.e30.")
+    for metadata in ((key, mesh), (mesh, key), (mesh, key, mesh)):
+        await list_with(shared, *metadata)
+    wrong = ("x-api-key", "cmd_made_up")
+    bearer = ("authorization", f"Bearer {key[1]}")
+    for metadata in ((wrong, bearer), (bearer, wrong)):
+        await refused(list_with(shared, *metadata), "API_KEY_INVALID")
+
+
 async def test_the_secret_is_nowhere_to_be_read_again(shared, admin):
     made = await create(admin)
     secret = made.secret.rpartition("_")[2].encode()

@@ -19,6 +19,7 @@ from countermand.core.knobs import CallsKnobs
 from countermand.engine.watchers import Watcher, Watchers
 from countermand.rpc.call_timeout import CallTimeout
 from countermand.rpc.certificates import client_name
+from countermand.rpc.credentials import Credentials
 from countermand.rpc.keyring import Keyring, Principal
 from countermand.rpc.limits import CallLimits, LineLimit
 from countermand.rpc.method import Call, Stream, Unary
@@ -73,11 +74,11 @@ class Guard:
         """Returns the handler of a method that answers once."""
 
         async def handler(data: bytes, context: Context) -> bytes:
-            key, traceparent = _credentials(context)
-            trace = self._tracing.start_call(method.name, traceparent)
+            sent = Credentials(context.invocation_metadata())
+            trace = self._tracing.start_call(method.name, sent.traceparent())
             task = self._timeout.begin()
             try:
-                principal, request = self._let_in(method, key, data, context)
+                principal, request = self._let_in(method, sent, data, context)
                 call = self._call(principal, trace, context)
                 response = await method.handle(call, request)
                 answer = response.SerializeToString()
@@ -97,11 +98,11 @@ class Guard:
         """Returns the handler of a method that answers with a stream."""
 
         async def handler(data: bytes, context: Context) -> None:
-            key, traceparent = _credentials(context)
-            trace = self._tracing.start_call(method.name, traceparent)
+            sent = Credentials(context.invocation_metadata())
+            trace = self._tracing.start_call(method.name, sent.traceparent())
             event = "call refused"
             try:
-                principal, request = self._let_in(method, key, data, context)
+                principal, request = self._let_in(method, sent, data, context)
                 most = principal.limits.open_watches
                 with self._watchers.opened(principal.key_id, most) as watcher:
                     event = "watch ended"
@@ -114,13 +115,13 @@ class Guard:
         return handler
 
     def _let_in(
-        self, method: Unary | Stream, key: str | None, data: bytes, context: Context
+        self, method: Unary | Stream, sent: Credentials, data: bytes, context: Context
     ) -> tuple[Principal, Message]:
         """Checks in the order of the API: key, rate, scope, form. Raises Refused."""
         if self._draining:
             raise draining()
         try:
-            principal = self._keyring.authenticate(key)
+            principal = self._keyring.authenticate(sent.key())
         except Refused as refusal:
             raise self._limits.failed_login(_address(context), refusal) from None
         if principal.limits != NO_LIMITS:
@@ -250,18 +251,3 @@ def _refusal_of(error: BaseException) -> Refused | None:
 
 def _address(context: Context) -> str:
     return str(peer_attributes(context.peer())[PEER_ADDRESS])
-
-
-def _credentials(context: Context) -> tuple[str | None, str | None]:
-    """Returns the API key and the traceparent that the caller sent."""
-    key = traceparent = None
-    for name, value in context.invocation_metadata() or ():
-        if name == "x-api-key":
-            key = value
-        elif name == "authorization" and key is None and str(value)[:7].lower() == "bearer ":
-            key = value[7:]
-        elif name == "traceparent":
-            traceparent = value
-    return key if isinstance(key, str) else None, traceparent if isinstance(
-        traceparent, str
-    ) else None
