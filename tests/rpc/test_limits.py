@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from countermand.client import Client
 from countermand.rpc.method import Unary
 from countermand.v1 import task_service_pb2
-from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
-from tests.support.caller import Caller, first_caller, new_caller, new_id
+from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits, RotateKeyRequest
+from tests.support.caller import SCOPES, Caller, first_caller, new_caller, new_id
 from tests.support.inside import inside
 from tests.support.knobs import PRODUCTION, changed
 from tests.support.raw import RPCS
@@ -101,6 +101,70 @@ async def test_reads_and_openings_of_watches_have_their_own_limits(shared: Serve
         watches = await within(key, lambda: key.watch_many().read(), 10)
         assert {refusal.metadata["limit"] for refusal in watches} == {"watches_per_second"}
         assert await outcomes(*(key.create() for _ in range(50))) == [None] * 50
+
+
+async def _write(caller: Caller, open_watches: list) -> None:
+    await caller.tasks.CreateTask(task_service_pb2.CreateTaskRequest())
+
+
+async def _read(caller: Caller, open_watches: list) -> None:
+    await caller.tasks.ListTasks(task_service_pb2.ListTasksRequest())
+
+
+async def _open_watch(caller: Caller, open_watches: list) -> None:
+    watch = caller.watch_many()
+    open_watches.append(watch)
+    await watch.read()
+
+
+# What uses up each limit that a key can have.
+USES = {
+    "writes_per_second": _write,
+    "reads_per_second": _read,
+    "watches_per_second": _open_watch,
+    "open_watches": _open_watch,
+}
+
+
+@asynccontextmanager
+async def family(server: Server, admin: Caller, **limits: int):
+    """Calls with a key that has these limits, its successor, and the successor of that."""
+    async with AsyncExitStack() as open_channels:
+        request = CreateKeyRequest(
+            tenant=f"t-{new_id()}", environment="sandbox", scopes=SCOPES, limits=KeyLimits(**limits)
+        )
+        made, callers = await admin.keys.CreateKey(request), []
+        for _ in range(3):
+            stubs = server.connect(made.secret)
+            await open_channels.enter_async_context(stubs.channel)
+            callers.append(Caller(stubs, made.key.tenant, made.key.key_id))
+            made = await admin.keys.RotateKey(RotateKeyRequest(key_id=made.key.key_id))
+        yield callers
+
+
+async def use_up(callers: list[Caller], limit: str) -> None:
+    """Uses each key as often as one may be used, and holds what was let in to what one may."""
+    begin, most, watches = time.monotonic(), 3, []
+    calls = (USES[limit](caller, watches) for caller in callers for _ in range(most))
+    found = await outcomes(*calls)
+    seconds = 0.0 if limit == "open_watches" else time.monotonic() - begin
+    assert found.count(None) <= most * (1 + seconds)
+    assert {refusal.metadata["limit"] for refusal in found if refusal is not None} == {limit}
+
+
+@pytest.mark.parametrize("limit", KeyLimits.DESCRIPTOR.fields_by_name)
+async def test_a_rotated_key_and_its_successors_have_each_limit_once_also_after_a_restart(
+    tmp_path, limit: str
+):
+    server = await Server(tmp_path).start()
+    try:
+        async with first_caller(server) as admin, family(server, admin, **{limit: 3}) as callers:
+            await use_up(callers, limit)
+            await server.kill()
+            await server.start()
+            await use_up(callers, limit)
+    finally:
+        await server.kill()
 
 
 async def secret_of(admin: Caller, *scopes: str, **limits: int) -> str:

@@ -18,6 +18,7 @@ from countermand.core.records import SECOND
 from countermand.rpc.keyring import Keyring, Principal
 from countermand.store.contract import StoreFailed
 from tests.support.engine import Engine, HandClock, running
+from tests.support.knobs import PRODUCTION
 
 NEW = NewKey("shop", "production", ("tasks:read", "orders:read"))
 
@@ -86,6 +87,27 @@ async def test_who_calls_is_known_by_the_key(fixture: Fixture):
         key.key_id, namespace, frozenset(NEW.scopes), limits, counted_as=key.key_id
     )
     assert namespace > 0
+
+
+async def test_a_key_and_its_successors_are_counted_as_the_first_also_after_a_restart(
+    fixture: Fixture,
+):
+    first, secret = await fixture.keyring.create(NEW)
+    secrets, last = [secret], first
+    for _ in range(3):
+        last, secret = await fixture.keyring.rotate(last.key_id, 3600 * SECOND)
+        secrets.append(secret)
+    other, alone = await fixture.keyring.create(NEW)
+    restarted = Keyring(
+        fixture.engine.store, fixture.engine.writer, fixture.clock, PRODUCTION.keyring
+    )
+    await restarted.load()
+    for keyring in (fixture.keyring, restarted):
+        assert {keyring.authenticate(one).counted_as for one in secrets} == {first.key_id}
+        assert keyring.authenticate(alone).counted_as == other.key_id
+    await fixture.keyring.note_uses()  # which saves the old ones anew
+    await fixture.keyring.revoke(first.key_id)
+    assert {fixture.keyring.authenticate(one).counted_as for one in secrets[1:]} == {first.key_id}
 
 
 async def test_a_secret_of_another_key_opens_nothing(fixture: Fixture):

@@ -43,8 +43,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def key(key_id: str = "key-1", **limits: int) -> Principal:
-    return Principal(key_id, 1, frozenset(), KeyLimits(**limits), counted_as=key_id)
+def key(key_id: str = "key-1", counted_as: str | None = None, **limits: int) -> Principal:
+    return Principal(key_id, 1, frozenset(), KeyLimits(**limits), counted_as=counted_as or key_id)
 
 
 @pytest.mark.parametrize("per_second", [1, 2, 3, 7, 1000, 1_000_000])
@@ -121,6 +121,19 @@ def test_each_kind_has_its_own_limit(clock, kind, limit):
     limits.admit(key("key-2", **{limit: 1}), kind)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_keys_that_came_of_one_by_rotations_have_its_limit_together(clock, kind):
+    limits = CallLimits(1, KNOBS, clock)
+    family = [key(f"key-{number}", "key-1", **{kind: 2}) for number in range(1, 4)]
+    limits.admit(family[0], kind)
+    limits.admit(family[1], kind)
+    for one in family:
+        with pytest.raises(Refused) as caught:
+            limits.admit(one, kind)
+        assert caught.value.metadata["key_id"] == one.key_id
+    limits.admit(key("key-4", **{kind: 2}), kind)
+
+
 @pytest.mark.parametrize(
     ("passed", "milliseconds"), [(0, 334), (1, 334), (MILLISECOND, 333), (333_333_332, 1)]
 )
@@ -171,6 +184,15 @@ async def test_only_who_is_refused_more_often_than_it_may_call_waits_for_refusal
     assert await held(limits, key("key-2", writes_per_second=per_second)) < MAX_HOLD / 2
     clock.now += SECOND
     assert await held(limits, limited) < MAX_HOLD / 2
+
+
+async def test_refusals_of_keys_that_came_of_one_are_counted_together(clock):
+    limits = CallLimits(1, KNOBS, clock)
+    family = [key(f"key-{number}", "key-1", writes_per_second=1) for number in range(2)]
+    for number in range(FREE_REFUSALS):
+        assert await held(limits, family[number % 2]) < MAX_HOLD / 2
+    assert await held(limits, family[0]) >= MAX_HOLD / 2
+    assert await held(limits, family[1]) >= MAX_HOLD / 2
 
 
 async def test_a_refusal_is_held_back_for_half_of_what_is_left_of_the_deadline(clock):

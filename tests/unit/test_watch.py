@@ -278,6 +278,21 @@ async def test_all_watches_end_together_and_new_ones_are_refused() -> None:
     assert len(watchers) == 0
 
 
+async def test_watches_are_counted_together_with_those_of_the_key_that_they_are_counted_as() -> (
+    None
+):
+    watchers = Watchers(WatchersKnobs())
+    with watchers.opened("old", 2, "old"), watchers.opened("new", 2, "old"):
+        for key_id in ("old", "new", "newer"):
+            with pytest.raises(Refused) as caught, watchers.opened(key_id, 2, "old"):
+                pass
+            assert caught.value.metadata["key_id"] == key_id
+        with watchers.opened("other", 2, "other"):
+            pass
+    with watchers.opened("newer", 1, "old"):
+        pass
+
+
 async def test_a_watch_ends_with_its_key() -> None:
     watchers = Watchers(WatchersKnobs())
     with watchers.opened("dead") as dead, watchers.opened("live") as live:

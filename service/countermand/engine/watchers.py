@@ -93,14 +93,18 @@ class Watchers:
         return len(self._open)
 
     @contextmanager
-    def opened(self, key_id: str, max_of_key: int = 0) -> Iterator[Watcher]:
-        """Counts a watch as open. A key may have any number open, unless told otherwise.
+    def opened(
+        self, key_id: str, max_of_key: int = 0, counted_as: str | None = None
+    ) -> Iterator[Watcher]:
+        """Counts a watch as open, of its key or of another that it is counted as.
 
-        Raises Refused: TOO_MANY_WATCHERS, or what `end_all` was called with.
+        A key may have any number open, unless told otherwise. Raises Refused: TOO_MANY_WATCHERS,
+        or what `end_all` was called with.
         """
         if self._closed is not None:
             raise self._closed
-        if max_of_key and self._open_by_key[key_id] >= max_of_key:
+        counted_as = counted_as or key_id
+        if max_of_key and self._open_by_key[counted_as] >= max_of_key:
             raise _too_many(
                 f"the API key may have {max_of_key} watches open at once",
                 {"key_id": key_id, "limit": "open_watches", "most": str(max_of_key)},
@@ -109,14 +113,14 @@ class Watchers:
             raise _too_many("this server has as many watches open as it takes", {})
         watcher = Watcher(key_id, self._knobs)
         self._open.add(watcher)
-        self._open_by_key[key_id] += 1
+        self._open_by_key[counted_as] += 1
         try:
             yield watcher
         finally:
             self._open.discard(watcher)
-            self._open_by_key[key_id] -= 1
-            if not self._open_by_key[key_id]:
-                del self._open_by_key[key_id]
+            self._open_by_key[counted_as] -= 1
+            if not self._open_by_key[counted_as]:
+                del self._open_by_key[counted_as]
 
     def end_all(self, refusal: Callable[[], Refused]) -> None:
         """Ends every watch, and refuses new ones."""

@@ -103,8 +103,8 @@ class Guard:
             event = "call refused"
             try:
                 principal, request = self._let_in(method, sent, data, context)
-                most = principal.limits.open_watches
-                with self._watchers.opened(principal.key_id, most) as watcher:
+                key_id, most = principal.key_id, principal.limits.open_watches
+                with self._watchers.opened(key_id, most, principal.counted_as) as watcher:
                     event = "watch ended"
                     call = self._call(principal, trace, context)
                     await _send(method, call, request, watcher, context, trace)

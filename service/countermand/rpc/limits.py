@@ -60,6 +60,33 @@ class Buckets:
         return 0
 
 
+class PutOff(Refused):
+    """A call that came too early. It says when to try again, in whole milliseconds and not too
+    early."""
+
+    def __init__(self, nanoseconds: int, message: str, metadata: dict[str, str]) -> None:
+        milliseconds = -(-nanoseconds // MILLISECOND)
+        super().__init__(
+            Reason.RATE_LIMITED,
+            f"{message}; try again in {milliseconds} ms",
+            metadata=metadata,
+            retry_after=milliseconds / 1000,
+        )
+
+
+class KeyPutOff(PutOff):
+    """A call above the limit of its key."""
+
+    def __init__(self, nanoseconds: int, caller: Principal, kind: Kind, per_second: int) -> None:
+        super().__init__(
+            nanoseconds,
+            f"the API key has a limit of {per_second} {kind.replace('_', ' ')}",
+            {"key_id": caller.key_id, "limit": kind, "per_second": str(per_second)},
+        )
+        self.counted_as = caller.counted_as
+        self.per_second = per_second
+
+
 class CallLimits:
     """Puts off who calls too often."""
 
@@ -78,17 +105,16 @@ class CallLimits:
         self._held = 0
 
     def admit(self, principal: Principal, kind: Kind) -> None:
-        """Counts a call of a key. Raises Refused: RATE_LIMITED."""
+        """Counts a call of a key, together with those of the keys that it came from by rotations.
+
+        Raises Refused: RATE_LIMITED.
+        """
         per_second: int = getattr(principal.limits, kind)
         if not per_second:
             return
-        wait = self._keys[kind].take(principal.key_id, per_second)
+        wait = self._keys[kind].take(principal.counted_as, per_second)
         if wait:
-            raise _put_off(
-                wait,
-                f"the API key has a limit of {per_second} {kind.replace('_', ' ')}",
-                {"key_id": principal.key_id, "limit": kind, "per_second": str(per_second)},
-            )
+            raise KeyPutOff(wait, principal, kind, per_second)
 
     async def hold_back(self, refusal: Refused, seconds_left: float | None) -> None:
         """Waits before a refusal goes out, if its key is refused more often than it may call.
@@ -97,10 +123,10 @@ class CallLimits:
         answers before calling on, and most do, so calls less often, and neighbours feel less of it.
         Never for more than half of the seconds that the caller has left, so that it hears of it.
         """
-        if "per_second" not in refusal.metadata:
+        if not isinstance(refusal, KeyPutOff):
             return
-        per_second = max(int(refusal.metadata["per_second"]), self._knobs.free_refusals_per_second)
-        if not self._refused.take(refusal.metadata["key_id"], per_second):
+        per_second = max(refusal.per_second, self._knobs.free_refusals_per_second)
+        if not self._refused.take(refusal.counted_as, per_second):
             return
         if self._held >= self._knobs.max_held:
             return
@@ -119,7 +145,7 @@ class CallLimits:
         A right key is never put off for it, so nobody can lock out another, nor oneself.
         """
         wait = self._addresses.take(_network(address), self._max_failed_logins)
-        return _put_off(wait, "too many calls without a right API key", {}) if wait else refusal
+        return PutOff(wait, "too many calls without a right API key", {}) if wait else refusal
 
 
 class LineLimit:
@@ -149,14 +175,3 @@ def _network(address: str) -> str:
         return address
     mapped = parsed.ipv4_mapped
     return str(mapped) if mapped else f"{int(parsed) >> 64:016x}"
-
-
-def _put_off(nanoseconds: int, message: str, metadata: dict[str, str]) -> Refused:
-    """Returns the refusal that says when to try again, in whole milliseconds and not too early."""
-    milliseconds = -(-nanoseconds // MILLISECOND)
-    return Refused(
-        Reason.RATE_LIMITED,
-        f"{message}; try again in {milliseconds} ms",
-        metadata=metadata,
-        retry_after=milliseconds / 1000,
-    )

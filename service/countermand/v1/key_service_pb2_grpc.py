@@ -30,7 +30,9 @@ class KeyServiceStub:
     the scope `keys:admin`.
 
     A caller shows its key in the metadata, as `x-api-key: KEY` or
-    `authorization: Bearer KEY`. Only reflection and health need no key.
+    `authorization: Bearer KEY`. With an `x-api-key`, no `authorization` is looked
+    at. The same key twice counts once; different ones in one call are
+    `API_KEY_INVALID`. Only reflection and health need no key.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -71,7 +73,9 @@ class KeyServiceServicer:
     the scope `keys:admin`.
 
     A caller shows its key in the metadata, as `x-api-key: KEY` or
-    `authorization: Bearer KEY`. Only reflection and health need no key.
+    `authorization: Bearer KEY`. With an `x-api-key`, no `authorization` is looked
+    at. The same key twice counts once; different ones in one call are
+    `API_KEY_INVALID`. Only reflection and health need no key.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -168,7 +172,9 @@ class KeyService:
     the scope `keys:admin`.
 
     A caller shows its key in the metadata, as `x-api-key: KEY` or
-    `authorization: Bearer KEY`. Only reflection and health need no key.
+    `authorization: Bearer KEY`. With an `x-api-key`, no `authorization` is looked
+    at. The same key twice counts once; different ones in one call are
+    `API_KEY_INVALID`. Only reflection and health need no key.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
