@@ -49,6 +49,8 @@ METHODS = {
         "ListTasks",
     ],
     "grpc.health.v1.Health": ["Check", "List", "Watch"],
+    "grpc.reflection.v1.ServerReflection": ["ServerReflectionInfo"],
+    "grpc.reflection.v1alpha.ServerReflection": ["ServerReflectionInfo"],
 }
 
 
@@ -139,8 +141,7 @@ async def grpcurl(*arguments: str) -> str:
 
 async def test_reflection_lists_every_service_without_a_key(shared):
     listed = (await grpcurl(shared.address, "list")).split()
-    reflection = "grpc.reflection.v1alpha.ServerReflection"
-    assert sorted(listed) == sorted([*METHODS, reflection])
+    assert sorted(listed) == sorted(METHODS)
 
 
 @pytest.mark.parametrize("service", METHODS)
@@ -157,22 +158,27 @@ async def test_reflection_describes_messages(shared):
     assert "optional int64 expected_version = 14;" in described
 
 
-async def test_buf_lists_methods_by_reflection(shared):
+async def buf_curl(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        program("buf"),
-        "curl",
-        "--protocol",
-        "grpc",
-        "--http2-prior-knowledge",
-        "--list-methods",
-        f"http://{shared.address}",
+        *[program("buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments],
         stdout=PIPE,
         stderr=PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, err.decode()
-    listed = set(out.decode().split())
-    assert {f"{service}/{m}" for service in SERVICES for m in METHODS[service]} <= listed
+    return out.decode()
+
+
+@pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
+async def test_buf_lists_and_calls_methods_by_either_version_of_reflection(shared, version):
+    how = ("--reflect-protocol", version)
+    listed = (await buf_curl(*how, "--list-methods", f"http://{shared.address}")).split()
+    assert sorted(listed) == sorted(
+        f"{service}/{m}" for service in METHODS for m in METHODS[service]
+    )
+    url = f"http://{shared.address}/grpc.health.v1.Health/List"
+    statuses = json.loads(await buf_curl(*how, url))["statuses"]
+    assert statuses == {name: {"status": "SERVING"} for name in ("", *SERVICES)}
 
 
 async def test_health_needs_no_key(shared):
@@ -180,6 +186,8 @@ async def test_health_needs_no_key(shared):
         request = json.dumps({"service": service})
         out = await grpcurl("-d", request, shared.address, "grpc.health.v1.Health/Check")
         assert json.loads(out) == {"status": "SERVING"}
+    listed = json.loads(await grpcurl(shared.address, "grpc.health.v1.Health/List"))
+    assert listed == {"statuses": {name: {"status": "SERVING"} for name in ("", *SERVICES)}}
 
 
 @pytest.mark.parametrize("kind", [Grpcurl, BufCurl])

@@ -16,7 +16,9 @@ from countermand.rpc.guard import Guard
 from countermand.rpc.limits import CallLimits
 from countermand.rpc.listening import options
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.server import _Router, services_of
+from countermand.rpc.open_calls import OpenCalls
+from countermand.rpc.router import Router
+from countermand.rpc.server import services_of
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
 from tests.support.knobs import PRODUCTION
@@ -71,7 +73,7 @@ async def inside(
         }
         methods |= {method.name: method for method in replaced}
         server = grpc.aio.server(options=options(knobs.connections))
-        server.add_generic_rpc_handlers((_Router(guard, methods.values()),))
+        server.add_generic_rpc_handlers((Router(guard, methods.values(), OpenCalls()),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         key = await app.keyring.create_first()

@@ -46,8 +46,6 @@ def test_elsewhere_it_must_be_or_be_said_in_words(listen: str):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"listen": "localhost"}, "--listen must be HOST:PORT"),
-        ({"listen": "localhost:http"}, "--listen must be HOST:PORT"),
         ({"tls_cert": CERT}, "--tls-cert and --tls-key belong together"),
         ({"tls_key": KEY}, "--tls-cert and --tls-key belong together"),
         ({"tls_client_ca": CA}, "--tls-client-ca needs --tls-cert and --tls-key"),

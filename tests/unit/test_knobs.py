@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
         "telemetry/traceparent.py _SAMPLED",
     },
     "wire format": {"rpc/wire/render/pages.py _FRAME_BYTES"},
+    "of the protocols of the internet": {"rpc/address.py MAX_PORT", "rpc/address.py _MAX_NAME"},
     "number of glibc": {"rpc/memory.py M_ARENA_MAX"},
     "contract bound": {
         "cli/keys.py _all: keys.list_keys(page_size)",

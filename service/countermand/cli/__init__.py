@@ -2,6 +2,10 @@
 
 import os
 
-# gRPC's core writes lines of its own to stderr, such as each GOAWAY of a server that stops. It
-# reads this once, when it is imported.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+from countermand.rpc.streams import open_closed_streams
+
+open_closed_streams()
+
+# gRPC's core writes lines of its own to stderr: any stranger could have them written, and they are
+# no JSON. What an operator must know of them we say ourselves. It reads this when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,6 +1,5 @@
 """`countermand serve`."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from countermand.cli.failures import WRONG_USAGE, Failure
 from countermand.cli.options import SERVER, parse_retention, parse_span
+from countermand.rpc.signals import StopSignals
 
 
 def serve(
@@ -17,7 +17,9 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_LISTEN",
             metavar="HOST:PORT",
-            help="Where to listen; port 0 picks a free one.",
+            help="Where to listen: HOST is an IPv4 address, an IPv6 address in brackets, or a name,"
+            " which is all of its addresses; 0.0.0.0 and [::] are all of this machine's. Port 0"
+            " picks a free one.",
         ),
     ] = SERVER,
     store: Annotated[
@@ -112,8 +114,7 @@ def serve(
     store without keys it first makes one with all scopes, for tenant `default` in `sandbox`, and
     prints it once to stderr. SIGTERM and Ctrl-C drain; a second one stops at once.
     """
-    # gRPC's own lines are no JSON, and any stranger could have them written.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    signals = StopSignals()
     # The client commands start faster without the server's modules.
     import uvloop
 
@@ -137,4 +138,4 @@ def serve(
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None
-    raise typer.Exit(uvloop.run(run_server(settings, Knobs())))
+    raise typer.Exit(uvloop.run(run_server(settings, Knobs(), signals)))

@@ -214,6 +214,16 @@ class ServerKnobs:
     rapid reset the p99 of a good client's cancels is a quarter lower with this (measured)."""
     max_goodbye: float = 0.5
     """Seconds that a server that drains goes on to answer before it closes its port."""
+    stalled_stream_timeout: float = 0.25
+    """Seconds without the end of a stream after which a server that drains waits for no stream."""
+    disconnect_timeout: float = 0.2
+    """Seconds that clients have to close their connections in once nothing is owed on them."""
+    close_timeout: float = 5.0
+    """Seconds that the store may take to close after the drain. What was answered is on disk, so
+    the process may then leave as if it were killed."""
+    max_free_port_tries: int = 16
+    """How many ports are tried for port 0 of a name with several addresses: one that is free on
+    the first may be taken on the second."""
     failed_drain_timeout: float = 1.0
     """Seconds that calls have to end in when the server leaves because a part of it failed."""
     memory_interval: float = 10.0

@@ -23,6 +23,7 @@ from countermand.rpc.credentials import Credentials
 from countermand.rpc.keyring import Keyring, Principal
 from countermand.rpc.limits import CallLimits, LineLimit
 from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.open_calls import draining
 from countermand.rpc.status import render
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.calls import CallTrace
@@ -223,11 +224,6 @@ async def _send(
     finally:
         if watcher.messages:
             trace.watch_closed(status, messages=watcher.messages)
-
-
-def draining() -> Refused:
-    """Returns the refusal of a server that is about to leave."""
-    return Refused(Reason.DRAINING, "this server is about to leave; try another, or again")
 
 
 def _refusal_of(error: BaseException) -> Refused | None:

@@ -6,44 +6,41 @@ request leave about 100 bytes behind for each call that is reset while its reque
 that at will, so here the reading always goes on to its end. On the wire there is no difference.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
 
-from countermand.core.errors import invalid
-from countermand.rpc.status import render
+from countermand.rpc.open_calls import Context, OpenCalls
 
-Context = grpc.aio.ServicerContext[Any, Any]
 # The class is generic in its stubs alone.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
-def answering_once(handle: Callable[[bytes, Context], Awaitable[bytes]]) -> Handler:
+def answering_once(
+    handle: Callable[[bytes, Context], Awaitable[bytes]], calls: OpenCalls
+) -> Handler:
     """Returns the handler of a method that answers once."""
 
     async def handler(_requests: object, context: Context) -> bytes:
-        return await handle(await _request(context), context)
+        data = await calls.request(context)
+        calls.owe(context)
+        return await handle(data, context)
 
     return _made(grpc.stream_unary_rpc_method_handler, handler)
 
 
-def answering_with_stream(handle: Callable[[bytes, Context], Awaitable[None]]) -> Handler:
+def answering_with_stream(
+    handle: Callable[[bytes, Context], Awaitable[None]], calls: OpenCalls
+) -> Handler:
     """Returns the handler of a method that writes its answers to the context."""
 
     async def handler(_requests: object, context: Context) -> None:
-        await handle(await _request(context), context)
+        data = await calls.request(context)
+        calls.stream(context)
+        await handle(data, context)
 
     return _made(grpc.stream_stream_rpc_method_handler, handler)
-
-
-async def _request(context: Context) -> bytes:
-    data = await asyncio.shield(context.read())
-    if not isinstance(data, bytes):
-        missing = render(invalid("request", "is missing"))
-        await context.abort(missing.code, missing.message, missing.trailers)
-    return data
 
 
 def _made(kind: Any, handler: Callable[..., Awaitable[Any]]) -> Handler:

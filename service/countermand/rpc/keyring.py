@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -142,12 +142,16 @@ class Keyring:
         key = self._keys.get(key_id)
         return key is not None and key.live(self._clock.now())
 
-    async def create(self, new: NewKey) -> tuple[Key, str]:
+    async def create(
+        self, new: NewKey, show: Callable[[str], None] = lambda secret: None
+    ) -> tuple[Key, str]:
         """Makes a key and stores its hash. Returns the key and its secret.
 
         The secret has 256 random bits, so one fast hash keeps it safe; slow ones are for passwords.
+        `show` is given the secret before the key is stored; what it raises leaves nothing behind.
         """
         key_id, secret = _make_secret(new.environment)
+        show(secret)
         key = Key(
             key_id=key_id,
             tenant=new.tenant,
@@ -160,9 +164,9 @@ class Keyring:
         )
         return await self._change(CreateKey(0, key)), secret
 
-    async def create_first(self) -> str:
+    async def create_first(self, show: Callable[[str], None] = lambda secret: None) -> str:
         """Makes a key with all scopes for tenant `default` in `sandbox`. Returns its secret."""
-        _, secret = await self.create(NewKey("default", "sandbox", SCOPES))
+        _, secret = await self.create(NewKey("default", "sandbox", SCOPES), show)
         return secret
 
     async def revoke(self, key_id: str) -> Key:

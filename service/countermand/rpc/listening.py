@@ -5,6 +5,8 @@ from typing import Any
 import grpc
 
 from countermand.core.knobs import ConnectionKnobs
+from countermand.rpc.address import Address, is_loopback
+from countermand.rpc.binding import BindRefused, held, resolve
 from countermand.rpc.certificates import CertificateFiles, CertificateReader, CertificateRefused
 from countermand.rpc.method import LARGE
 from countermand.rpc.settings import Settings
@@ -36,22 +38,39 @@ def options(knobs: ConnectionKnobs) -> list[tuple[str, Any]]:
     ]
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> str:
-    """Binds the server, which is not started yet, and returns its HOST:PORT.
+async def listen(server: grpc.aio.Server, settings: Settings, free_port_tries: int) -> Address:
+    """Binds the server, which is not started yet, and returns where it listens.
 
-    Raises ListenRefused.
+    A name stands for each of its addresses: all of them are bound, with one port. Raises
+    ListenRefused.
     """
     credentials = _credentials(settings)
+    wanted = settings.address
+    try:
+        ips = await resolve(wanted)
+        if settings.only_loopback and not all(map(is_loopback, ips)):
+            raise BindRefused("the name is not a loopback address here")
+        with held(wanted, ips, free_port_tries) as (bound, port):
+            for ip in bound:
+                _add_port(server, Address(str(ip), port), credentials)
+    except BindRefused as refusal:
+        raise ListenRefused(f"cannot listen on {wanted}: {refusal}") from None
+    return Address(wanted.host, port)
+
+
+def _add_port(
+    server: grpc.aio.Server, address: Address, credentials: grpc.ServerCredentials | None
+) -> None:
+    """Has gRPC listen on one address. Raises BindRefused."""
     try:
         if credentials is None:
-            port = server.add_insecure_port(settings.listen)
+            port = server.add_insecure_port(str(address))
         else:
-            port = server.add_secure_port(settings.listen, credentials)
+            port = server.add_secure_port(str(address), credentials)
     except RuntimeError:
         port = 0
-    if not port:
-        raise ListenRefused(f"cannot listen on {settings.listen}: is another server there?")
-    return f"{settings.listen.rpartition(':')[0]}:{port}"
+    if port != address.port:
+        raise BindRefused(f"gRPC cannot have {address}")
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -1,15 +1,21 @@
 """The protos with their comments, for reflection: `grpcurl describe` shows the manual.
 
 The descriptors that generated code carries have no comments, and their pool does not find a
-method by its name; this pool has both.
+method by its name; this pool has both. It also knows version 1 of the reflection service, which
+the library does not have: but for its package it is the same as v1alpha, message by message.
 """
 
 from importlib.resources import files
 from typing import Any
 
+from google.protobuf import text_format
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.descriptor_pool import Default
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+REFLECTION_V1ALPHA: str = reflection.SERVICE_NAME
+REFLECTION_V1 = REFLECTION_V1ALPHA.replace("v1alpha", "v1")
 
 
 class ManualPool:
@@ -18,6 +24,7 @@ class ManualPool:
     def __init__(self) -> None:
         manual = files("countermand").joinpath("v1/manual.binpb").read_bytes()
         self._pool = Default()
+        self._reflection = _reflection_v1()
         self._commented = {file.name: file for file in FileDescriptorSet.FromString(manual).file}
 
     def __getattr__(self, name: str) -> Any:
@@ -26,18 +33,22 @@ class ManualPool:
 
     def FindFileByName(self, file_name: str) -> "_File":
         """Returns a file. Raises KeyError if there is none."""
-        return _File(self._pool.FindFileByName(file_name), self._commented)
+        try:
+            found = self._pool.FindFileByName(file_name)
+        except KeyError:
+            found = self._reflection.FindFileByName(file_name)
+        return _File(found, self._commented)
 
     def FindFileContainingSymbol(self, symbol: str) -> "_File":
         """Returns the file of a symbol, also of a method or field. Raises KeyError for none."""
-        try:
-            found = self._pool.FindFileContainingSymbol(symbol)
-        except KeyError:
-            owner, dot, _ = symbol.rpartition(".")
-            if not dot:
-                raise
-            found = self._pool.FindFileContainingSymbol(owner)
-        return _File(found, self._commented)
+        owner, dot, _ = symbol.rpartition(".")
+        for name in (symbol, owner) if dot else (symbol,):
+            for pool in (self._pool, self._reflection):
+                try:
+                    return _File(pool.FindFileContainingSymbol(name), self._commented)
+                except KeyError:
+                    continue
+        raise KeyError(symbol)
 
 
 class _File:
@@ -61,3 +72,14 @@ class _File:
             self._descriptor.CopyToProto(proto)
         else:
             proto.CopyFrom(commented)
+
+
+def _reflection_v1() -> DescriptorPool:
+    """Returns a pool of its own, since the default one may come to have the library's file."""
+    file = FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(file)
+    # Names stand in fields that say how long they are, so the text form is what can be changed.
+    text = text_format.MessageToString(file).replace("v1alpha", "v1")
+    pool = DescriptorPool()
+    pool.Add(text_format.Parse(text, FileDescriptorProto()))
+    return pool

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
-from grpc_health.v1 import health
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
@@ -21,31 +21,39 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from countermand.core.errors import Reason, Refused, invalid
 from countermand.core.knobs import PublicKnobs
 from countermand.rpc.handlers import answering_once, answering_with_stream
-from countermand.rpc.manual import ManualPool
+from countermand.rpc.manual import REFLECTION_V1, REFLECTION_V1ALPHA, ManualPool
+from countermand.rpc.open_calls import Context, OpenCalls, draining
 from countermand.rpc.status import render
 
 log = logging.getLogger(__name__)
 
-Context = grpc.aio.ServicerContext[Any, Any]
+# Their stubs are older than the library.
+_HealthListRequest: Any = health_pb2.HealthListRequest  # type: ignore[attr-defined]
+_HealthListResponse: Any = health_pb2.HealthListResponse  # type: ignore[attr-defined]
 
 
 class Public(grpc.GenericRpcHandler):
-    """Health of the server and of each service, and reflection."""
+    """Health of the server and of each service, and reflection in both of its versions."""
 
-    def __init__(self, services: Iterable[str], knobs: PublicKnobs) -> None:
+    def __init__(self, services: Iterable[str], calls: OpenCalls, knobs: PublicKnobs) -> None:
         """Says NOT_SERVING of the services until told otherwise."""
-        names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        names = [*services, health.SERVICE_NAME, REFLECTION_V1, REFLECTION_V1ALPHA]
         self._known = {"", *services}
         self._serving = False
+        self._draining = False
         self._changed = asyncio.Event()
         self._streams = 0
         self._max_streams = knobs.max_streams
+        self._calls = calls
+        self._reflecting: set[asyncio.Task[Any]] = set()
         self._manual = reflection.aio.ReflectionServicer(names, ManualPool())
         reflect: Any = grpc.stream_stream_rpc_method_handler(self._reflect)
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            f"/{health.SERVICE_NAME}/Check": answering_once(self._check),
-            f"/{health.SERVICE_NAME}/Watch": answering_with_stream(self._watch),
-            f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": reflect,
+            f"/{health.SERVICE_NAME}/Check": answering_once(self._check, calls),
+            f"/{health.SERVICE_NAME}/List": answering_once(self._list, calls),
+            f"/{health.SERVICE_NAME}/Watch": answering_with_stream(self._watch, calls),
+            f"/{REFLECTION_V1}/ServerReflectionInfo": reflect,
+            f"/{REFLECTION_V1ALPHA}/ServerReflectionInfo": reflect,
         }
 
     def service(
@@ -59,18 +67,32 @@ class Public(grpc.GenericRpcHandler):
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _health_of(self, service: str) -> bytes:
+    def drain(self) -> None:
+        """Says NOT_SERVING to all who ask and all who watch, and ends the open streams."""
+        self._draining = True
+        self.set_health(serving=False)
+        for task in list(self._reflecting):
+            task.cancel()
+
+    def _health_of(self, service: str) -> HealthCheckResponse:
         unknown = HealthCheckResponse.SERVICE_UNKNOWN
         known = HealthCheckResponse.SERVING if self._serving else HealthCheckResponse.NOT_SERVING
         status = known if service in self._known else unknown
-        return HealthCheckResponse(status=status).SerializeToString()
+        return HealthCheckResponse(status=status)
 
     async def _check(self, data: bytes, context: Context) -> bytes:
         async with _refusing(context):
             service = HealthCheckRequest.FromString(data).service
         if service not in self._known:
             await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
-        return self._health_of(service)
+        return self._health_of(service).SerializeToString()
+
+    async def _list(self, data: bytes, context: Context) -> bytes:
+        async with _refusing(context):
+            _HealthListRequest.FromString(data)
+        statuses = {service: self._health_of(service) for service in self._known}
+        answer: Message = _HealthListResponse(statuses=statuses)
+        return answer.SerializeToString()
 
     async def _watch(self, data: bytes, context: Context) -> None:
         async with _refusing(context):
@@ -78,15 +100,35 @@ class Public(grpc.GenericRpcHandler):
                 service = HealthCheckRequest.FromString(data).service
                 while True:
                     changed = self._changed
-                    await context.write(self._health_of(service))
+                    await context.write(self._health_of(service).SerializeToString())
+                    if self._draining:
+                        raise draining()
                     await changed.wait()
 
     async def _reflect(self, requests: AsyncIterable[bytes], context: Context) -> None:
+        self._calls.stream(context)
         async with _refusing(context):
-            with self._open_stream():
+            with self._open_stream(), self._ended_by_drain():
                 answers: Any = self._manual.ServerReflectionInfo(_parsed(requests), context)
                 async for answer in answers:
                     await context.write(answer.SerializeToString())
+
+    @contextmanager
+    def _ended_by_drain(self) -> Iterator[None]:
+        """Raises Refused once the server drains, for the next request may never come."""
+        if self._draining:
+            raise draining()
+        task = asyncio.current_task()
+        assert task is not None
+        self._reflecting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._draining:
+                raise draining() from None
+            raise
+        finally:
+            self._reflecting.discard(task)
 
     @contextmanager
     def _open_stream(self) -> Iterator[None]:

@@ -1,11 +1,10 @@
 """What an operator can set."""
 
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from countermand.core.shipping import ShippedWords
+from countermand.rpc.address import Address, parse_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +12,8 @@ class Settings:
     """How one server runs. Raises ValueError for what cannot be meant; the text says why."""
 
     listen: str = "127.0.0.1:50051"
-    """Host and port; port 0 picks a free one."""
+    """Host and port. A name is all of its addresses, 0.0.0.0 and [::] are all of this machine's;
+    port 0 picks a free one."""
     store: str = "sqlite:///countermand.db"
     """`sqlite:///` and a path, which is relative unless it begins with another slash."""
     retention: float = 30.0
@@ -35,11 +35,22 @@ class Settings:
     shipped_words: tuple[str, ...] = ()
     """By what other words, beside the standard ones, a platform says that goods have left."""
 
+    @property
+    def address(self) -> Address:
+        """Where to listen."""
+        return parse_address(self.listen)
+
+    @property
+    def only_loopback(self) -> bool:
+        """Whether nobody beyond this machine may be answered."""
+        return self.tls_cert is None and not self.insecure
+
     def __post_init__(self) -> None:
         ShippedWords(self.shipped_words)
-        host, colon, port = self.listen.rpartition(":")
-        if not colon or not port.isdigit():
-            raise ValueError(f"--listen must be HOST:PORT, not {self.listen}")
+        try:
+            address = self.address
+        except ValueError as error:
+            raise ValueError(f"--listen {self.listen!r}: {error}") from None
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("--tls-cert and --tls-key belong together")
         if self.tls_cert is not None:
@@ -48,15 +59,8 @@ class Settings:
             return
         if self.tls_client_ca is not None:
             raise ValueError("--tls-client-ca needs --tls-cert and --tls-key")
-        if not (self.insecure or _is_loopback(host)):
+        if self.only_loopback and not address.is_loopback:
             raise ValueError(
                 f"{self.listen} is not a loopback address, and calls would not be encrypted: give "
                 "--tls-cert and --tls-key, or --insecure if something else encrypts them"
             )
-
-
-def _is_loopback(host: str) -> bool:
-    address = None
-    with suppress(ValueError):
-        address = ip_address(host.strip("[]"))
-    return host == "localhost" or (address is not None and address.is_loopback)

@@ -1,0 +1,77 @@
+"""The standard streams, any of which may be closed, full, or without a reader.
+
+Nothing of that may stop a server that serves, or undo what a command has done.
+"""
+
+import os
+import stat
+import sys
+from typing import TextIO
+
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+def open_closed_streams() -> None:
+    """Opens the null device for each standard stream that is closed.
+
+    Else the next file or socket would take its number, and what is written to that stream, by
+    whichever library, would go there; and libuv ends the process when it closes such a socket.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) < len(_STREAMS):
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    for number, name in enumerate(_STREAMS):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+
+
+def is_shown(stream: TextIO) -> bool:
+    """Whether somebody may see what is written there: it does not go to the null device."""
+    try:
+        found = os.fstat(stream.fileno())
+        null = os.stat(os.devnull)
+    except (OSError, ValueError):  # such as a stream in memory, which is somebody's
+        return True
+    return not (stat.S_ISCHR(found.st_mode) and found.st_rdev == null.st_rdev)
+
+
+def write_line(stream: TextIO, text: str) -> None:
+    """Writes one line at once. Raises OSError; then nothing more is written to that stream."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        discard(stream)
+        raise
+
+
+def complain(text: str) -> None:
+    """Says in one line why something is refused: on stderr, or on stdout if nobody sees that."""
+    for stream in (sys.stderr, sys.stdout):
+        if is_shown(stream):
+            try:
+                write_line(stream, f"countermand: {text}")
+                return
+            except OSError:
+                continue
+
+
+def flush_streams() -> None:
+    """Writes what is not written yet, if it can be: Python would end with a status of its own for
+    what cannot."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Lets everything that is written there go nowhere from now on."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
+    os.close(null)
