@@ -65,7 +65,7 @@ def publish_before_commit() -> None:
         return saved
 
     replace(Hub, "__init__", noted)
-    replace(Hub, "publish", lambda _: lambda hub, events: None)
+    replace(Hub, "publish", lambda _: lambda hub, events, removed=(): None)
     replace(Writer, "_save", early)
 
 
@@ -73,7 +73,9 @@ def skipped_version() -> None:
     """The hub forgets an event now and then."""
 
     def forgetful(publish: Any) -> Any:
-        return lambda hub, events: publish(hub, [e for e in events if not now_and_then()])
+        return lambda hub, events, removed=(): publish(
+            hub, [e for e in events if not now_and_then()], removed
+        )
 
     replace(Hub, "publish", forgetful)
 
@@ -82,8 +84,9 @@ def duplicate_delivery() -> None:
     """The hub tells an event twice now and then."""
 
     def stuttering(publish: Any) -> Any:
-        def published(hub: Hub, events: Any) -> None:
-            publish(hub, [e for event in events for e in [event] * (1 + now_and_then())])
+        def published(hub: Hub, events: Any, removed: Any = ()) -> None:
+            twice = [e for event in events for e in [event] * (1 + now_and_then())]
+            publish(hub, twice, removed)
 
         return published
 

@@ -28,6 +28,7 @@ from tests.support.ask import (
     target,
     uid,
 )
+from tests.support.knobs import with_knobs
 from tests.support.stores import Keeper
 
 S = TaskState
@@ -60,13 +61,19 @@ def _gist(event: Event) -> Any:
     return event._replace(task=task, orders=frozenset(), over=frozenset())
 
 
-async def _pages(keeper: Keeper, chosen: TaskFilter, after: int, limit: int) -> list[LogPage]:
+async def _pages(
+    keeper: Keeper, chosen: TaskFilter, after: int, limit: int, *, led: bool = False
+) -> list[LogPage]:
+    """Reads the log to its end; `led` gives each page the trail of the one before."""
     pages: list[LogPage] = []
+    trail = None
     while not pages or pages[-1].through < pages[-1].mark.seq:
-        page = await keeper.store.log(NS, chosen, after, limit)
+        page = await keeper.store.log(NS, chosen, after, limit, trail)
         assert page.through > after or page.through == page.mark.seq
+        assert len(page.events) <= limit
         assert all(after < event.seq <= page.through for event in page.events)
-        after = page.through
+        assert page.time == await keeper.store.event_time(NS, page.through)
+        after, trail = page.through, page.trail if led else None
         pages.append(page)
     return pages
 
@@ -83,15 +90,27 @@ async def test_the_log_has_every_event_as_it_was_decided_in_commit_order(
     assert (page.through, page.mark.seq, page.mark.over) == (len(logged), len(logged), False)
 
 
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"store.max_scanned_rows": 1},
+        {"store.max_walked_events": 1},
+        {"store.max_walked_events": 3, "store.max_scanned_rows": 2},
+    ],
+    ids=["as served", "scans 1", "walks 1", "walks 3 and scans 2"],
+    indirect=True,
+)
+@pytest.mark.parametrize("led", [False, True], ids=["", "led"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize(
     "chosen", [ALL, GROUP, AGENT_A, BOTH], ids=["all", "group", "agent", "both"]
 )
 async def test_pages_of_the_log_have_what_matches_once_from_every_place(
-    keeper: Keeper, logged: list[Event], chosen: TaskFilter, limit: int
+    keeper: Keeper, logged: list[Event], chosen: TaskFilter, limit: int, led: bool
 ) -> None:
     for after in range(len(logged) + 1):
-        pages = await _pages(keeper, chosen, after, limit)
+        pages = await _pages(keeper, chosen, after, limit, led=led)
         found = [_gist(event) for page in pages for event in page.events if event.task is not None]
         assert found == _matching(logged[after:], chosen)
         assert pages[-1].through == pages[-1].mark.seq == len(logged)
@@ -103,8 +122,9 @@ async def test_a_closing_without_a_tasks_change_only_takes_a_place_in_the_log_of
 ) -> None:
     (closing,) = [event for event in logged if event.task is None]
     assert closing.over == {target("group", G1)}
-    page = await keeper.store.log(NS, ALL, closing.seq - 1, 1)
-    assert (page.events, page.through) == ([], closing.seq)
+    (before,) = (await keeper.store.log(NS, ALL, closing.seq - 2, 1)).events
+    (after,) = (await keeper.store.log(NS, ALL, closing.seq - 1, 1)).events
+    assert (before.seq, after.seq) == (closing.seq - 1, closing.seq + 1)
 
 
 async def test_a_closing_without_a_tasks_change_shows_in_the_groups_log_as_over(
@@ -119,12 +139,13 @@ async def test_a_closing_without_a_tasks_change_shows_in_the_groups_log_as_over(
     assert (after.through, after.mark.seq, after.mark.over) == (3, 3, True)
 
 
+@with_knobs({"store.max_scanned_rows": 20}, of="knobs")
 async def test_the_log_of_a_group_goes_on_when_nothing_of_it_matches(keeper: Keeper) -> None:
     await keeper.run(create_group(T1))
     await keeper.run(*[create(uid(number)) for number in range(10, 60)])
     page = await keeper.store.log(NS, GROUP, 1, 5)
-    assert page == ([], 51, await keeper.store.bookmark(NS, GROUP))
-    pages = await _pages(keeper, TaskFilter(agent_id="nobody"), 0, 20)
+    assert page[:3] == ([], 51, await keeper.store.bookmark(NS, GROUP))
+    pages = await _pages(keeper, TaskFilter(agent_id="nobody"), 0, 5)
     assert [(page.events, page.through) for page in pages] == [([], 20), ([], 40), ([], 51)]
 
 

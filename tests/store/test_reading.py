@@ -8,7 +8,7 @@ import pytest
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, TaskState
-from countermand.store.contract import Bookmark, CancellationQuery
+from countermand.store.contract import Bookmark, CancellationQuery, LogPage, Trail
 from tests.support.ask import (
     AGENT,
     G1,
@@ -61,11 +61,8 @@ async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> 
         assert await store.cancellations(namespace, CancellationQuery(), None, 10) == ([], None)
         query = CancellationQuery(ids=(record,))
         assert await store.cancellations(namespace, query, None, 10) == ([], None)
-        assert await store.log(namespace, TaskFilter(), 0, 10) == (
-            [],
-            0,
-            Bookmark(0, 0, over=False),
-        )
+        page = await store.log(namespace, TaskFilter(), 0, 10)
+        assert page == LogPage([], 0, Bookmark(0, 0, over=False))
     mine = await store.cancellations(NS, CancellationQuery(ids=(record,)), None, 10)
     assert [found.cancellation_id for found in mine.cancellations] == [record]
 
@@ -80,6 +77,15 @@ async def test_the_same_ids_in_two_namespaces_are_two_tasks(keeper: Keeper) -> N
 
 
 # Histories.
+
+
+async def _trail_past(keeper: Keeper, after: int) -> Trail | None:
+    """Reads a history one by one up to a version, and returns the trail of the last page."""
+    trail = None
+    for version in range(after):
+        page = await keeper.store.history(NS, T1, version, 1, trail)
+        trail = page and page.trail
+    return trail
 
 
 async def test_a_history_has_the_versions_above_the_one_that_was_seen_or_the_first_of_them(
@@ -100,8 +106,9 @@ async def test_a_history_has_the_versions_above_the_one_that_was_seen_or_the_fir
         batch = await keeper.commit([command])
         versions += [e for e in batch.saves.events if e.task and e.task.task_id == T1]
     now = await keeper.store.task(NS, T1)
-    for after, limit in product(range(7), (1, 2, 100)):
-        history = await keeper.store.history(NS, T1, after, limit)
+    for after, limit, led in product(range(7), (1, 2, 100), (False, True)):
+        trail = await _trail_past(keeper, after) if led else None
+        history = await keeper.store.history(NS, T1, after, limit, trail)
         assert history is not None
         assert history.task == now
         expected = [*range(after + 1, 6)][:limit]

@@ -14,11 +14,12 @@ from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub, Subscription
 from countermand.engine.listeners import Committed
-from countermand.engine.pages import Pages
+from countermand.engine.messages import Message
+from countermand.engine.page_cache import PageCache
 from countermand.engine.places import Place
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
-from countermand.engine.watch import Message, Watch
+from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
@@ -41,8 +42,8 @@ class HandClock(Clock):
 class TroubledStore:
     """A real store whose commits can be held up, or fail before or after they are done."""
 
-    def __init__(self, path: Path) -> None:
-        self.real = sqlite_store(path)
+    def __init__(self, path: Path, knobs: Knobs = PRODUCTION) -> None:
+        self.real = sqlite_store(path, knobs.store)
         self.batches: list[list[Command]] = []
         """What each commit was asked to do."""
         self.before: Callable[[Batch], None] = lambda batch: None
@@ -83,14 +84,14 @@ class Engine:
         knobs: Knobs = PRODUCTION,
     ) -> None:
         self.knobs = knobs
-        self.store: Any = TroubledStore(path)
+        self.store: Any = TroubledStore(path, knobs)
         self.clock = clock or Clock()
         self.ids = UuidMaker()
         self.writer = Writer(self.store, self.clock, self.ids, knobs.writer, knobs.pulse)
         self.hub = Hub(knobs.watching.hub)
-        self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
-        pages = Pages(knobs.watching.pages)
-        self.watch = Watch(self.store, self.hub, pages, knobs.watching.watch)
+        self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
+        self.cache = PageCache(knobs.watching.pages)
+        self.watch = Watch(self.store, self.hub, self.cache)
 
     def reaper(self) -> Reaper:
         return Reaper(self.store, self.writer, self.clock, self.knobs.reaper)
@@ -135,10 +136,16 @@ class SeenWatcher(Watcher):
         super().__init__(key_id, knobs)
         self.idle = asyncio.Event()
         """Set when it first waits for something new."""
+        self.reads = asyncio.Event()
+        """Set when it first waits for a page."""
 
-    async def wait(self, subscription: Subscription, seconds: float) -> bool:
+    async def wait(self, subscription: Subscription, until: float) -> bool:
         self.idle.set()
-        return await super().wait(subscription, seconds)
+        return await super().wait(subscription, until)
+
+    async def wait_for(self, reading: "asyncio.Task[Any]", until: float) -> bool:
+        self.reads.set()
+        return await super().wait_for(reading, until)
 
 
 class Following:

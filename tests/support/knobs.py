@@ -34,15 +34,16 @@ def chosen(request: pytest.FixtureRequest) -> Any:
 def watching(
     *,
     page_size: int | None = None,
+    max_batch: int | None = None,
     hub_bytes: int | None = None,
     page_bytes: int | None = None,
 ) -> Knobs:
-    """Returns knobs whose watches read pages of one size, and keep so much of them and of the
-    log in memory."""
+    """Returns knobs whose watches read pages of one size, take so many entries at once, and keep so
+    much of their pages and of the log in memory."""
     values = {
-        "watching.watch.log_page_size": page_size,
-        "watching.watch.snapshot_page_size": page_size,
-        "watching.watch.history_page_size": page_size,
+        "watching.pages.max_batch": max_batch,
+        "watching.hub.max_batch": max_batch,
+        "watching.pages.page_size": page_size,
         "watching.hub.max_bytes": hub_bytes,
         "watching.pages.max_bytes": page_bytes,
     }

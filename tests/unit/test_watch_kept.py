@@ -9,9 +9,9 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.engine.hub import ENTRY_BYTES
+from countermand.engine.entries import ENTRY_BYTES
+from countermand.engine.messages import Kind, Message
 from countermand.engine.places import Place
-from countermand.engine.watch import Kind, Message
 from tests.support.ask import (
     FIRST_TIME,
     G1,

@@ -9,9 +9,9 @@ import pytest
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.states import TaskState
-from countermand.engine.hub import ENTRY_BYTES
+from countermand.engine.entries import ENTRY_BYTES
+from countermand.engine.messages import Message
 from countermand.engine.places import Place
-from countermand.engine.watch import Message
 from tests.support.ask import (
     G1,
     G2,
@@ -348,7 +348,7 @@ async def test_a_watch_of_a_group_and_an_agent_ends_with_the_group(engine: Engin
     rest = asyncio.create_task(following.rest())
     await following.watcher.idle.wait()
     await engine.do(completed(T1), completed(T2))
-    assert _told(await rest) == ["CHANGE 1 v3", "HEARTBEAT."]
+    assert _told(await rest) == ["CHANGE 1 v3."]
 
 
 async def test_a_watch_of_a_group_and_an_agent_that_lags_ends_with_the_groups_last_change(

@@ -96,18 +96,10 @@ class PagesKnobs:
 
     max_bytes: int = 8 * MEBIBYTE
     """How much all pages together keep."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchKnobs:
-    """How much of the store a watch reads at once."""
-
-    log_page_size: int = 500
-    """How many entries one reading takes. One of a group costs as much as all that is left."""
-    snapshot_page_size: int = 100
-    """How many tasks one reading takes."""
-    history_page_size: int = 16
-    """How many versions of one task one reading takes: more than most tasks ever have."""
+    page_size: int = 64
+    """How many versions or tasks one reading takes, if not too many watchers read."""
+    max_batch: int = 4
+    """How many items of a page a watcher takes at once; no crowd makes pages smaller than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +120,6 @@ class WatchingKnobs:
 
     hub: HubKnobs = field(default_factory=HubKnobs)
     pages: PagesKnobs = field(default_factory=PagesKnobs)
-    watch: WatchKnobs = field(default_factory=WatchKnobs)
     watchers: WatchersKnobs = field(default_factory=WatchersKnobs)
 
 
@@ -255,6 +246,9 @@ class StoreKnobs:
     """How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""
     max_scanned_rows: int = 10_000
     """How many rows one page looks at."""
+    max_walked_events: int = 65_536
+    """How many changes of one holder's tasks are looked for by walking back from the newest, which
+    takes about 0.15 s; above it the log is read through, some rows a page."""
     max_cached_statements: int = 512
     """Kept in memory by each connection: one statement for each name and each of eleven sizes."""
     writer_cache_kib: int = 64 * 1024
@@ -275,6 +269,11 @@ class StoreKnobs:
     """How many threads read what may be many rows."""
     max_long_readings: int = 2
     """How many such readings are taken together, so that a long one keeps few others waiting."""
+    watch_threads: int = 1
+    """How many threads read pages for watches that catch up. More would take the interpreter lock
+    from the event loop more often, and send no more."""
+    max_watch_readings: int = 8
+    """How many such readings are taken together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

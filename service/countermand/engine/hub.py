@@ -3,60 +3,26 @@
 Watchers of the same thing share one topic, a stretch of recent log entries, and each keeps only
 its own place in it. So a slow watcher costs nothing more than a fast one: when its place has been
 given up to bound the memory, it reads the log instead. A wake-up is a hint, the log is the truth.
+
+A topic never says that there is nothing new unless it knows. One that nobody watched until now
+knows nothing, since it did not hear what was committed before: it knows from its first entry on, or
+from where a watcher says that the log was read to after the topic began.
 """
 
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from countermand.core.knobs import HubKnobs
-from countermand.core.log import Event, TaskFilter
-from countermand.core.records import Target, Task
-from countermand.core.states import TargetKind
+from countermand.core.log import Event
+from countermand.core.records import Holder, Target
+from countermand.core.rows import Saves
+from countermand.engine.entries import Entry, weight
+from countermand.engine.topics import Topic, topics_of
 
-ENTRY_BYTES = 3000
-"""What one entry is taken to cost without labels: the record, its texts, and its encoded form."""
-LABEL_BYTES = 100
-"""What a label costs beside its text, which is there twice."""
-
-Topic = tuple[Any, ...]
-"""What it is a topic of, its namespace, and its id if it has one."""
-
-
-def task_topic(namespace: int, task_id: str) -> Topic:
-    """Returns the topic of one task."""
-    return ("task", namespace, task_id)
-
-
-def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
-    """Returns the narrowest topic that holds all that a filter chooses."""
-    targets = chosen.targets(namespace)
-    if targets:
-        return targets[0]
-    if chosen.agent_id is not None:
-        return ("agent", namespace, chosen.agent_id)
-    return ("all", namespace)
-
-
-def weight(task: Task | None) -> int:
-    """Returns how many bytes of memory a task is taken to cost."""
-    if task is None or not task.labels:
-        return ENTRY_BYTES
-    labels = (LABEL_BYTES + 2 * len(key + value) for key, value in task.labels.items())
-    return ENTRY_BYTES + sum(labels)
-
-
-class Entry:
-    """One event on its way to watchers; it is encoded once for all of them."""
-
-    __slots__ = ("event", "wire")
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.wire: bytes | None = None
-        """The task as it goes on the wire, once somebody encoded it."""
+UNKNOWN = 1 << 63
+"""Above every place of a log: where a topic begins that has heard nothing yet."""
 
 
 class _Stretch:
@@ -69,12 +35,14 @@ class _Stretch:
         self.seqs: list[int] = []
         self.bytes = 0
         """What the entries are taken to cost."""
-        self.floor = 0
-        """The place of the last entry that was given up."""
+        self.floor = UNKNOWN
+        """The place above which every entry of the topic is here."""
         self.watchers = 0
         self.waiters: set[asyncio.Future[None]] = set()
 
     def append(self, entry: Entry) -> None:
+        if self.floor == UNKNOWN:
+            self.floor = entry.event.seq - 1
         self.entries.append(entry)
         self.seqs.append(entry.event.seq)
 
@@ -85,7 +53,7 @@ class _Stretch:
                 waiter.set_result(None)
 
     def give_up(self, count: int) -> None:
-        self.floor = self.seqs[count - 1]
+        self.floor = max(self.floor, self.seqs[count - 1])
         del self.entries[:count]
         del self.seqs[:count]
 
@@ -100,23 +68,41 @@ class _Stretch:
 class Subscription:
     """One watcher's interest in one topic. Close it, or use it in a `with`."""
 
-    __slots__ = ("_hub", "_stretch", "_topic")
+    __slots__ = ("_holders", "_hub", "_stretch", "alarms", "topic")
 
-    def __init__(self, hub: "Hub", topic: Topic, stretch: _Stretch) -> None:
+    def __init__(
+        self, hub: "Hub", topic: Topic, stretch: _Stretch, holders: tuple[Target, ...]
+    ) -> None:
         self._hub = hub
-        self._topic = topic
+        self.topic = topic
         self._stretch = stretch
+        self._holders = holders
+        self.alarms = 0
+        """How often one of the holders was over or was removed, which need not be an entry of this
+        topic: what it means to the watch is in the log."""
 
     def after(self, seq: int) -> list[Entry] | None:
-        """Returns the next entries above a place; None if they are gone: read the log."""
+        """Returns the next entries above a place; None if the topic does not know them all: read
+        the log."""
         stretch = self._stretch
         if seq < stretch.floor:
             return None
         first = bisect_right(stretch.seqs, seq)
         return stretch.entries[first : first + self._hub.max_batch]
 
+    def was_read(self, through: int) -> None:
+        """Says that the log, in a reading that began after this subscription, has nothing of the
+        topic above a place."""
+        if self._stretch.floor == UNKNOWN:
+            self._stretch.floor = through
+
+    def alarm(self) -> None:
+        """Counts an alarm, and wakes who waits."""
+        self.alarms += 1
+        self._stretch.wake()
+
     def next(self) -> asyncio.Future[None]:
-        """Returns a future that is done when the topic has something new, or a nudge comes."""
+        """Returns a future that is done when the topic has something new, or an alarm comes."""
         waiter = asyncio.get_running_loop().create_future()
         self._stretch.waiters.add(waiter)
         return waiter
@@ -127,13 +113,49 @@ class Subscription:
 
     def close(self) -> None:
         """Ends the interest."""
-        self._hub._leave(self._topic, self._stretch)
+        self._hub._alarms.remove(self, self._holders)
+        self._hub._leave(self.topic, self._stretch)
 
     def __enter__(self) -> "Subscription":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Alarms:
+    """Who is to hear of which holders, whatever its topic."""
+
+    def __init__(self) -> None:
+        self._by_holder: dict[Target, set[Subscription]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_holder)
+
+    def add(self, subscription: Subscription, holders: Iterable[Target]) -> None:
+        for holder in holders:
+            self._by_holder.setdefault(holder, set()).add(subscription)
+
+    def remove(self, subscription: Subscription, holders: Iterable[Target]) -> None:
+        for holder in holders:
+            subscriptions = self._by_holder[holder]
+            subscriptions.discard(subscription)
+            if not subscriptions:
+                del self._by_holder[holder]
+
+    def over(self, holder: Target) -> None:
+        """Alarms those to whom it is no entry of their topic."""
+        for subscription in self._by_holder.get(holder, ()):
+            if subscription.topic != holder:
+                subscription.alarm()
+
+    def removed(self, holder: Target) -> None:
+        for subscription in self._by_holder.get(holder, ()):
+            subscription.alarm()
+
+    def all(self) -> None:
+        for holder in self._by_holder:
+            self.removed(holder)
 
 
 class Hub:
@@ -149,6 +171,7 @@ class Hub:
         self._orphans = 0
         """How many of these were of topics that nobody watches any more, and are gone."""
         self._ends: dict[int, tuple[int, int]] = {}
+        self._alarms = _Alarms()
 
     @property
     def watchers(self) -> int:
@@ -162,21 +185,30 @@ class Hub:
         """
         return self._ends.get(namespace, (0, 0))
 
-    def subscribe(self, topic: Topic) -> Subscription:
-        """Begins to keep what is committed from now on. Read the log after this, not before."""
+    def subscribe(self, topic: Topic, holders: tuple[Target, ...] = ()) -> Subscription:
+        """Begins to keep what is committed from now on. Read the log after this, not before.
+
+        An alarm tells when one of these holders is over, or was removed.
+        """
         stretch = self._topics.get(topic)
         if stretch is None:
             stretch = self._topics[topic] = _Stretch()
         stretch.watchers += 1
-        return Subscription(self, topic, stretch)
+        subscription = Subscription(self, topic, stretch, holders)
+        self._alarms.add(subscription, holders)
+        return subscription
 
-    def publish(self, events: Iterable[Event]) -> None:
-        """Gives committed events to whoever watches. Never waits for a watcher."""
+    def take(self, saves: Saves) -> None:
+        """Publishes what a batch saved, and which holders it removed."""
+        self.publish(saves.events, [one.target for one in saves.gone if isinstance(one, Holder)])
+
+    def publish(self, events: Iterable[Event], removed: Iterable[Target] = ()) -> None:
+        """Gives committed events to whoever watches, and what was removed. Never waits for one."""
         if not self._topics:
             return
         events = list(events)
         try:
-            self._publish(events)
+            self._publish(events, removed)
         except BaseException:
             self._lose(events)
             raise
@@ -192,13 +224,14 @@ class Hub:
             stretch.wake()
         gone = {stretch for stretch, *_ in lost}
         self._ages = deque(age for age in self._ages if age[0] not in gone)
+        self._alarms.all()
 
-    def _publish(self, events: Iterable[Event]) -> None:
+    def _publish(self, events: Sequence[Event], removed: Iterable[Target]) -> None:
         touched: set[_Stretch] = set()
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
             entry = Entry(event)
-            for topic in _topics_of(event):
+            for topic in topics_of(event):
                 stretch = self._topics.get(topic)
                 if stretch is not None:
                     self._keep(entry, stretch)
@@ -206,6 +239,12 @@ class Hub:
         self._trim()
         for stretch in touched:
             stretch.wake()
+        if self._alarms:
+            for event in events:
+                for holder in event.over:
+                    self._alarms.over(holder)
+            for holder in removed:
+                self._alarms.removed(holder)
 
     def _keep(self, entry: Entry, stretch: _Stretch) -> None:
         cost = weight(entry.event.task)
@@ -238,17 +277,3 @@ class Hub:
             if 2 * self._orphans > len(self._ages):
                 self._ages = deque(age for age in self._ages if age[0].watchers)
                 self._orphans = 0
-
-
-def _topics_of(event: Event) -> set[Topic]:
-    namespace, task = event.namespace, event.task
-    topics: set[Topic] = {("all", namespace), *event.over}
-    if task is None:
-        return topics
-    topics.add(("task", namespace, task.task_id))
-    if task.agent_id is not None:
-        topics.add(("agent", namespace, task.agent_id))
-    topics.update(TaskFilter(task.group_id, task.checkout_id).targets(namespace))
-    for order_id in event.orders:
-        topics.add(Target(TargetKind.ORDER, namespace, order_id))
-    return topics

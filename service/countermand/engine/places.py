@@ -20,12 +20,15 @@ class Place(NamedTuple):
     """The number of the snapshot's last task."""
 
 
-async def expect_place(store: Store, namespace: int, place: Place, floor: Floor) -> None:
+async def expect_place(store: Store, namespace: int, place: Place, mark: Bookmark) -> None:
     """Refuses a place that the log does not have: one before its floor, or of a lost future."""
+    floor = mark.floor
     if place.seq < floor.seq:
         raise _too_old(floor)
-    at_floor = place.seq == floor.seq
-    time = floor.time if at_floor else await store.event_time(namespace, place.seq)
+    known = {floor.seq: floor.time, mark.seq: mark.time}
+    time = known.get(place.seq)
+    if time is None:
+        time = await store.event_time(namespace, place.seq)
     if time != place.time:
         raise Refused(
             Reason.RESUME_TOKEN_EXPIRED,

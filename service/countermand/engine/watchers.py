@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
+from typing import Any
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import WatchersKnobs
@@ -35,22 +37,49 @@ class Watcher:
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def wait(self, subscription: Subscription, seconds: float) -> bool:
-        """Waits for something new. Returns False if nothing came in that time.
+    async def wait(self, subscription: Subscription, until: float) -> bool:
+        """Waits for something new. Returns whether it came before that moment of the loop's time.
 
-        Raises the refusal if the watch was ended before it came here.
+        Raises the refusal if the watch was ended.
         """
         self.check()
         waiter = subscription.next()
+        try:
+            await self._wake(waiter, until)
+        finally:
+            subscription.forget(waiter)
+        self.check()
+        return self._loop.time() < until
+
+    async def wait_for(self, reading: "asyncio.Task[Any]", until: float) -> bool:
+        """Waits for a reading, which goes on if that takes longer. Returns whether it has ended.
+
+        Raises the refusal if the watch was ended.
+        """
+        self.check()
+        waiter: asyncio.Future[None] = self._loop.create_future()
+
+        def end(_: object) -> None:
+            self._time_out(waiter)
+
+        reading.add_done_callback(end)
+        try:
+            await self._wake(waiter, until)
+        finally:
+            reading.remove_done_callback(end)
+        self.check()
+        return reading.done()
+
+    async def _wake(self, waiter: asyncio.Future[None], until: float) -> None:
+        """Returns when the waiter is done, that moment has come, or the watch was ended."""
         self._waiter = waiter
-        timer = self._loop.call_later(seconds, self._time_out, waiter)
+        timer = self._loop.call_at(until, self._time_out, waiter) if until < inf else None
         try:
             await waiter
-            return self._loop.time() < timer.when()
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._waiter = None
-            subscription.forget(waiter)
 
     @staticmethod
     def _time_out(waiter: asyncio.Future[None]) -> None:

@@ -10,7 +10,7 @@ from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
 from countermand.engine.listeners import Committed, Listener
-from countermand.engine.pages import Pages
+from countermand.engine.page_cache import PageCache
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watch import Watch
@@ -44,10 +44,10 @@ class App:
         """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
         self.hub = Hub(knobs.watching.hub)
         self.writer = Writer(store, clock, UuidMaker(), knobs.writer, knobs.pulse)
-        self.writer.listen(lambda committed: self.hub.publish(committed.batch.saves.events))
+        self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
         self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
-        pages = Pages(knobs.watching.pages)
-        self.watch = Watch(store, self.hub, pages, knobs.watching.watch)
+        cache = PageCache(knobs.watching.pages)
+        self.watch = Watch(store, self.hub, cache)
         self.watchers = Watchers(knobs.watching.watchers, max_watches)
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
         self.writer.listen(self._end_watches)  # after the keyring has heard

@@ -1,5 +1,6 @@
 """What a store promises. One suite of tests holds every store to it."""
 
+from array import array
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -81,11 +82,33 @@ class CancellationReading(NamedTuple):
     covered: list[Task]
 
 
+class Trail(NamedTuple):
+    """Places in the log that a reading came upon beyond the end of its page.
+
+    Whoever reads on gives it back, so that what follows is not looked for again with every page.
+    """
+
+    begin: int
+    """Where it begins: a version of a task, or a position of the log."""
+    end: int
+    """Up to where it has all that is asked for."""
+    seqs: "array[int]"
+    """The positions of what is asked for above its beginning, in order."""
+    scanned: bool = False
+    """Whether there are so many that the log is read through instead; then there are none here."""
+
+    def leads_on(self, after: int) -> bool:
+        """Whether it tells what follows after a version, or a position of the log."""
+        return self.begin <= after < self.end
+
+
 class History(NamedTuple):
     """A task as it is now, and the events of some of its versions in order."""
 
     task: Task
     events: list[Event]
+    trail: Trail | None = None
+    """What follows; None if nothing does."""
 
 
 class Bookmark(NamedTuple):
@@ -114,6 +137,10 @@ class LogPage(NamedTuple):
     """The position up to which the log was read."""
     mark: Bookmark
     """Where a watch with the filter would begin at that moment."""
+    time: int = 0
+    """When the position up to which it was read was taken."""
+    trail: Trail | None = None
+    """What follows, as far as it was found."""
 
 
 class Store(Protocol):
@@ -208,9 +235,18 @@ class Store(Protocol):
         """Returns all keys, newest first, revoked ones too."""
 
     async def history(
-        self, namespace: int, task_id: str, after_version: int, limit: int
+        self,
+        namespace: int,
+        task_id: str,
+        after_version: int,
+        limit: int,
+        trail: Trail | None = None,
     ) -> History | None:
-        """Returns a task, and the events of its first versions above `after_version`."""
+        """Returns a task, and the events of its first versions above `after_version`.
+
+        With the trail of the page before, each page costs what it holds; without, also the
+        versions that are left.
+        """
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
         """Returns where a watch with this filter begins."""
@@ -224,11 +260,19 @@ class Store(Protocol):
         ended.
         """
 
-    async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
-        """Returns matching events above position `after`, in commit order.
+    async def log(
+        self,
+        namespace: int,
+        chosen: TaskFilter,
+        after: int,
+        limit: int,
+        trail: Trail | None = None,
+    ) -> LogPage:
+        """Returns the first matching events above position `after`, `limit` at most, in order.
 
         `through` grows with every call until it is the mark's, also when nothing matches. Below
-        the mark's floor events are missing.
+        the mark's floor events are missing. With the trail of the page before, each page costs
+        what it holds; without, and with a group, checkout or order, also all that is left.
         """
 
     async def event_time(self, namespace: int, seq: int) -> int | None:

@@ -246,10 +246,10 @@ class CancellationServiceServicer:
         """Follows one task to its end. Needs the scope `tasks:read` or `tasks:run`.
 
         A first message comes at once. Then comes every version exactly once, in
-        order, none skipped, however slowly the client reads. The message with a
-        terminal state has `last`, and after it the stream ends with OK; it never
-        ends with OK otherwise. After any break, pass the last version that you saw
-        as `after_version`. You are told only what is on disk, and what was shown
+        order, none skipped, however slowly the client reads. The newest version of a
+        task that has ended has `last`, and after it the stream ends with OK; it
+        never ends with OK otherwise. After any break, pass the last version that you
+        saw as `after_version`. You are told only what is on disk, and what was shown
         to anyone is never taken back.
 
         An unknown task is NOT_FOUND `TASK_NOT_FOUND` before any message. An
@@ -285,7 +285,8 @@ class CancellationServiceServicer:
         any of them the stream does not end by itself.
 
         An unknown group, checkout or order is NOT_FOUND `GROUP_NOT_FOUND`,
-        `CHECKOUT_NOT_FOUND` or `ORDER_NOT_FOUND`. A resume token that is not
+        `CHECKOUT_NOT_FOUND` or `ORDER_NOT_FOUND`; the stream ends so, too, when one
+        that it is of is removed after its retention. A resume token that is not
         of this tenant, environment and filter is INVALID_ARGUMENT
         `RESUME_TOKEN_INVALID`; one older than what is kept, or ahead of a restored
         store, is OUT_OF_RANGE `RESUME_TOKEN_EXPIRED`: watch anew without it. The

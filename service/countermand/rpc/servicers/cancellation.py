@@ -12,7 +12,8 @@ from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Checkout, Group, Order, Target, Task
 from countermand.core.shipping import ShippedWords
 from countermand.core.states import TargetKind
-from countermand.engine.watch import Kind, Message, Watch
+from countermand.engine.messages import Kind, Message
+from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary

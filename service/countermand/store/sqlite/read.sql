@@ -123,9 +123,9 @@ SELECT json_group_array(json_array({key}))
 FROM (SELECT * FROM keys ORDER BY key_no DESC) AS k
 JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 
--- name: history
--- A task's versions, from the present one back to the one after the version that was seen; of these
--- the first.
+-- name: trail_task
+-- The positions of a task's versions, from the present one back to the one after the version that
+-- was seen.
 WITH RECURSIVE chain (seq, previous_seq) AS (
     SELECT e.seq, e.previous_seq FROM events AS e
     WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq AND e.version > :after_version
@@ -135,9 +135,12 @@ WITH RECURSIVE chain (seq, previous_seq) AS (
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.version > :after_version
 )
+SELECT json_group_array(seq) FROM (SELECT seq FROM chain ORDER BY seq)
+
+-- name: history
 SELECT json_group_array(json_array({event}))
-FROM (SELECT seq FROM chain ORDER BY seq LIMIT :limit) AS x
-CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
+FROM json_each(:seqs) AS x
+CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.value
 
 -- name: version_at
 -- The last version of a task at or before a position.
@@ -184,31 +187,41 @@ LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: log
+-- Looks at all that happened between two positions, and stops when it has found enough.
 SELECT json_group_array(json_array({event}, {task}))
-FROM events AS e
+FROM (
+    SELECT e.seq
+    FROM events AS e CROSS JOIN tasks AS t ON t.task_no = e.task_no
+    WHERE e.namespace_no = :namespace_no AND e.seq > :after AND e.seq <= :through AND {filter}
+    ORDER BY e.seq LIMIT :limit
+) AS x
+CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
 CROSS JOIN tasks AS t ON t.task_no = e.task_no
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
-WHERE e.namespace_no = :namespace_no AND e.seq > :after AND e.seq <= :through AND {chosen}
 
--- name: log_{scope} for group checkout order
+-- name: log_at
+SELECT json_group_array(json_array({event}, {task}))
+FROM json_each(:seqs) AS x
+CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.value
+CROSS JOIN tasks AS t ON t.task_no = e.task_no
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+
+-- name: trail_{scope} for group checkout order
 -- Walks back the chains of the holder's own tasks, so that it costs what they did, not what
 -- happened elsewhere meanwhile.
-WITH RECURSIVE chain (task_no, seq, previous_seq) AS (
-    SELECT t.task_no, t.last_seq, e.previous_seq
+WITH RECURSIVE chain (seq, previous_seq) AS (
+    SELECT t.last_seq, e.previous_seq
     FROM ({tasks_of_scope}) AS s
     CROSS JOIN tasks AS t ON t.task_no = s.task_no
     CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = t.last_seq
     WHERE t.last_seq > :after AND {chosen}
     UNION ALL
-    SELECT chain.task_no, e.seq, e.previous_seq
+    SELECT e.seq, e.previous_seq
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.seq > :after
+    LIMIT :max_walked + 1
 )
-SELECT json_group_array(json_array({event}, {task}))
-FROM (SELECT task_no, seq FROM chain ORDER BY seq LIMIT :limit) AS x
-CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
-CROSS JOIN tasks AS t ON t.task_no = x.task_no
-LEFT JOIN cancellations AS c
-    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+SELECT json_group_array(seq) FROM (SELECT seq FROM chain ORDER BY seq)

@@ -71,6 +71,7 @@ FRAGMENTS = {
     "key_columns": KEY_COLUMNS,
 }
 FILTERS = {
+    "group": "(:group_id IS NULL OR t.group_id = :group_id)",
     "checkout": "(:checkout_id IS NULL OR t.checkout_id = :checkout_id)",
     "order": (
         "(:order_id IS NULL OR t.order_id = :order_id OR EXISTS ("
@@ -119,6 +120,7 @@ def _scope(scope: str, text: str) -> dict[str, str]:
         "tasks_of_scope": _filled(text, one),
         "tasks_of_wanted": _filled(text, many),
         "chosen": " AND ".join(FILTERS[wider] for wider in WIDER.get(scope, ("agent",))),
+        "filter": " AND ".join(FILTERS.values()),
     }
 
 

@@ -24,6 +24,7 @@ from countermand.store.contract import (
     LogPage,
     StoreFailed,
     TaskPage,
+    Trail,
 )
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file import StoreFile
@@ -60,6 +61,10 @@ class SqliteStore:
             path, knobs, threads=knobs.long_threads, max_readings=knobs.max_long_readings
         )
         """For readings whose rows are many, or may be."""
+        self._watches = Readers(
+            path, knobs, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
+        )
+        """For the pages of watches that catch up, which are many and nobody else's burden."""
 
     async def open(self, now: int) -> None:
         """See the contract."""
@@ -78,6 +83,7 @@ class SqliteStore:
         """See the contract."""
         self._quick.close()
         self._long.close()
+        self._watches.close()
         self._writing.shutdown(wait=True)
         self._file.close()
 
@@ -194,11 +200,16 @@ class SqliteStore:
         return await self._quick.read(lambda reader: reader.keys())
 
     async def history(
-        self, namespace: int, task_id: str, after_version: int, limit: int
+        self,
+        namespace: int,
+        task_id: str,
+        after_version: int,
+        limit: int,
+        trail: Trail | None = None,
     ) -> History | None:
         """See the contract."""
-        return await self._quick.read(
-            lambda reader: reader.history(namespace, task_id, after_version, limit)
+        return await self._watches.read(
+            lambda reader: reader.history(namespace, task_id, after_version, limit, trail)
         )
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
@@ -209,13 +220,22 @@ class SqliteStore:
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
     ) -> TaskPage:
         """See the contract."""
-        return await self._long.read(
+        return await self._watches.read(
             lambda reader: reader.snapshot(namespace, chosen, mark, after, limit)
         )
 
-    async def log(self, namespace: int, chosen: TaskFilter, after: int, limit: int) -> LogPage:
+    async def log(
+        self,
+        namespace: int,
+        chosen: TaskFilter,
+        after: int,
+        limit: int,
+        trail: Trail | None = None,
+    ) -> LogPage:
         """See the contract."""
-        return await self._long.read(lambda reader: reader.log(namespace, chosen, after, limit))
+        return await self._watches.read(
+            lambda reader: reader.log(namespace, chosen, after, limit, trail)
+        )
 
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""

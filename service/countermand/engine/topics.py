@@ -1,0 +1,40 @@
+"""The topics of the hub: what an event belongs to, and what a watch is about."""
+
+from typing import Any
+
+from countermand.core.log import Event, TaskFilter
+from countermand.core.records import Target
+from countermand.core.states import TargetKind
+
+Topic = tuple[Any, ...]
+"""What it is a topic of, its namespace, and its id if it has one."""
+
+
+def task_topic(namespace: int, task_id: str) -> Topic:
+    """Returns the topic of one task."""
+    return ("task", namespace, task_id)
+
+
+def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
+    """Returns the narrowest topic that holds all that a filter chooses."""
+    targets = chosen.targets(namespace)
+    if targets:
+        return targets[0]
+    if chosen.agent_id is not None:
+        return ("agent", namespace, chosen.agent_id)
+    return ("all", namespace)
+
+
+def topics_of(event: Event) -> set[Topic]:
+    """Returns all topics that an event belongs to."""
+    namespace, task = event.namespace, event.task
+    topics: set[Topic] = {("all", namespace), *event.over}
+    if task is None:
+        return topics
+    topics.add(("task", namespace, task.task_id))
+    if task.agent_id is not None:
+        topics.add(("agent", namespace, task.agent_id))
+    topics.update(TaskFilter(task.group_id, task.checkout_id).targets(namespace))
+    for order_id in event.orders:
+        topics.add(Target(TargetKind.ORDER, namespace, order_id))
+    return topics
