@@ -1,15 +1,18 @@
-"""A wall clock that jumps: while a server runs it changes nothing; across a restart it is believed.
+"""A wall clock that jumps: what is shown follows it; what is judged does so across a restart alone;
+and what cannot be brought back does not go by it.
 
 The clock is that of libfaketime, which leaves the monotonic one alone.
 """
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_pb2
@@ -70,28 +73,44 @@ def logged_times(server: Server) -> list[datetime]:
     ]
 
 
-async def test_jumps_of_the_clock_of_a_running_server_change_nothing(tmp_path, chaos_report):
+def is_now(moment: Timestamp, offset: int) -> bool:
+    """Whether that is the present time by a clock that is so many seconds from the true one."""
+    return abs(moment.ToNanoseconds() / 1e9 - time.time() - offset) < 60
+
+
+def around_now(offset: int) -> dict[str, Timestamp]:
+    """Returns the bounds of two minutes around the present time by such a clock."""
+    now = time.time_ns() // 10**9 + offset
+    return {"start_time": Timestamp(seconds=now - 60), "end_time": Timestamp(seconds=now + 60)}
+
+
+async def test_jumps_of_the_clock_of_a_running_server_move_only_what_is_shown(
+    tmp_path, chaos_report
+):
     async with under_a_false_clock(tmp_path) as (server, jump), first_caller(server) as caller:
         faithful = await caller.running("faithful", lease=60)
-        times, ids = [], []
+        ids = []
         for offset in (0, HOUR, -HOUR):
             jump(offset)
             await refused(caller.get(new_id()), "TASK_NOT_FOUND")  # writes a line to the log
             held = await caller.running(lease=60)
-            answer = await caller.cancel(held.task_id, grace=0.2)
+            answer = await caller.cancel(held.task_id, grace=0.2, reason="fraud")
             watched = await everything(caller.watch(held.task_id, after_version=0))
             assert [message.task.version for message in watched] == [1, 2, 3, 4]
             assert watched[-1].task.cancel_proof == FORCED
-            times.append(answer.cancellation.create_time.ToNanoseconds())
+            assert is_now(answer.cancellation.create_time, offset)
+            assert is_now(answer.task.deadline_time, offset)
             ids.append(answer.cancellation.cancellation_id)
+            found = await caller.listed(**around_now(offset), reason="fraud")
+            assert [one.cancellation_id for one in found] == ids[-1:]
+            soon = Timestamp(seconds=time.time_ns() // 10**9 + offset + 300)
+            await caller.create(expire_time=soon)
             lost = await caller.running(f"lost-{offset}", lease=1)
             assert (await caller.ended(lost.task_id)).state == FAILED
         assert (await caller.get(faithful.task_id)).state == RUNNING
-        assert times == sorted(times)
-        assert times[-1] - times[0] < 1800 * 10**9
         assert ids == sorted(ids)
-        listed = [found.cancellation_id for found in await caller.listed(page_size=2)]
-        assert listed == ids[::-1]
+        found = await caller.listed(page_size=2, reason="fraud")
+        assert [one.cancellation_id for one in found] == ids[::-1]
         seen = logged_times(server)
         assert (max(seen) - min(seen)).total_seconds() > HOUR  # it did jump
     chaos_report("clock that jumps", 2, 15, 0)
@@ -141,6 +160,40 @@ async def test_a_clock_that_was_set_back_by_the_restart_sticks_nothing(tmp_path,
             assert len(listed) == len(set(listed)) == 3
             assert listed[-1] == later.cancellation.cancellation_id  # by its time, the oldest
     chaos_report("clock that jumps", 1, 12, 0)
+
+
+async def test_one_start_with_the_clock_40_days_ahead_removes_nothing(tmp_path, chaos_report):
+    async with under_a_false_clock(tmp_path) as (server, jump):
+        async with first_caller(server) as caller:
+            held = await caller.running()
+            asked = c.CancelTaskRequest(task_id=held.task_id, request_id=new_id())
+            first = await caller.cancellations.CancelTask(asked)
+            await caller.finish(held, "CANCELLED")
+            early = c.CancelTaskRequest(task_id=new_id(), allow_missing=True, request_id=new_id())
+            await caller.cancellations.CancelTask(early)
+            sale = await caller.new_checkout(1, cart_id="cart")
+            await caller.cancel_checkout(sale.made.checkout_id)
+        await server.kill()
+        for days in (40, 80, 0):
+            jump(days * DAY)
+            await server.start("--retention", "1")
+            async with first_caller(server) as caller:
+                kept_until = time.monotonic() + 3  # while the purger goes through all kinds
+                while time.monotonic() < kept_until:
+                    assert (await caller.get(held.task_id)).state == CANCELLED
+                    again = await caller.cancellations.CancelTask(asked)
+                    assert again.replayed
+                    assert again.cancellation.cancellation_id == first.cancellation.cancellation_id
+                    assert (await caller.cancellations.CancelTask(early)).replayed
+                    await caller.checkout(sale.made.checkout_id)
+                if days == 0:
+                    task = await caller.create(task_id=early.task_id)
+                    assert task.state == CANCELLED
+            await server.kill()
+        events = [json.loads(line)["event"] for line in server.log if line.startswith("{")]
+        assert events.count("no server ran, or the wall clock leapt") == 3
+        assert "what was old is removed" not in events
+    chaos_report("clock that jumps", 3, 20, 0)
 
 
 async def test_a_clock_that_was_set_forward_by_the_restart_ends_what_is_due(tmp_path, chaos_report):

@@ -8,6 +8,7 @@ import pytest
 from countermand.core.commands import CreateKey, NoteKeyUses, RevokeKey, RotateKey
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.instant import Instant
 from countermand.core.keys import KeyLimits
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND, Task
@@ -123,7 +124,7 @@ async def test_an_exception_in_the_rules_rolls_everything_back(keeper: Keeper) -
             raise ArithmeticError(len(saves.tasks))
 
     with pytest.raises(ArithmeticError):
-        await keeper.store.commit(Broken([create(T1)], keeper.now, keeper.ids))
+        await keeper.store.commit(Broken([create(T1)], Instant.at(keeper.now), keeper.ids))
     assert await keeper.store.task(NS, T1) is None
     await keeper.run(create(T2), create(T1))
     numbers = [(await keeper.store.task(NS, id)).number for id in (T2, T1)]  # type: ignore[union-attr]
@@ -186,12 +187,12 @@ async def test_opening_renews_every_live_lease_from_now_and_moves_no_deadline(
     keeper.now += 1000 * SECOND
     keeper.store = make_store()
     await keeper.store.open(keeper.now)
-    assert await keeper.store.next_due() == keeper.now + 10 * SECOND
+    assert await keeper.next_due() == keeper.now + 10 * SECOND
     keeper.now += 10 * SECOND - 1
     assert (await keeper.do(reap())).ended == 0
     keeper.now += 1
     assert (await keeper.do(reap())).ended == 1
-    assert await keeper.store.next_due() == keeper.now + 490 * SECOND
+    assert await keeper.next_due() == keeper.now + 490 * SECOND
     task = await keeper.store.task(NS, T2)
     assert task is not None
     assert task.deadline_time == keeper.now - 1011 * SECOND + 3001 * SECOND
@@ -205,19 +206,19 @@ async def test_closing_twice_is_well(keeper: Keeper) -> None:
 async def test_next_due_is_the_earliest_deadline_or_end_of_a_lease_anywhere(
     keeper: Keeper,
 ) -> None:
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
     await keeper.run(create(T1), create(T2, ns=OTHER))
     await keeper.run(start(T1, lease=60 * SECOND), start(T2, lease=30 * SECOND, ns=OTHER))
-    assert await keeper.store.next_due() == keeper.now + 30 * SECOND
+    assert await keeper.next_due() == keeper.now + 30 * SECOND
     await keeper.run(cancel(T1, grace=5 * SECOND))
-    assert await keeper.store.next_due() == keeper.now + 5 * SECOND
+    assert await keeper.next_due() == keeper.now + 5 * SECOND
     await keeper.run(acknowledged(T1))
-    assert await keeper.store.next_due() == keeper.now + 30 * SECOND
+    assert await keeper.next_due() == keeper.now + 30 * SECOND
     await keeper.run(renew(lease=90 * SECOND, ns=OTHER))
-    assert await keeper.store.next_due() == keeper.now + 60 * SECOND
+    assert await keeper.next_due() == keeper.now + 60 * SECOND
     keeper.now += 90 * SECOND
     await keeper.run(reap())
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
 
 
 async def test_the_reaper_comes_to_an_end_however_many_agents_were_lost(keeper: Keeper) -> None:
@@ -234,7 +235,7 @@ async def test_the_reaper_comes_to_an_end_however_many_agents_were_lost(keeper: 
         more = reaped.more
         assert len(ended) < 20
     assert sum(ended) == 2
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
 
 
 async def test_keys_come_newest_first_with_revoked_ones(keeper: Keeper) -> None:

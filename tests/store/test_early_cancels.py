@@ -129,12 +129,12 @@ async def test_its_end_is_due_after_its_lifetime(keeper: Keeper) -> None:
     accepted = keeper.now
     keeper.now += 5
     await _accept(keeper, T2)
-    assert await keeper.store.next_due() == accepted + EARLY_CANCEL_LIFETIME
+    assert await keeper.next_due() == accepted + EARLY_CANCEL_LIFETIME
     await keeper.run(create(T1))
-    assert await keeper.store.next_due() == keeper.now + EARLY_CANCEL_LIFETIME
+    assert await keeper.next_due() == keeper.now + EARLY_CANCEL_LIFETIME
     keeper.now += EARLY_CANCEL_LIFETIME
     assert (await keeper.do(reap())).too_late == 1
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
 
 
 async def test_the_reaper_ends_them_in_every_namespace_and_so_many_at_once(

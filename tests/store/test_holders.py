@@ -367,16 +367,16 @@ async def test_what_expires_is_due_and_is_found_in_every_namespace(keeper: Keepe
     at = keeper.now + 60 * SECOND
     await keeper.run(create(T1, expire_time=at), create(T2, expire_time=at - 2, ns=OTHER))
     await keeper.run(create_checkout(T3, cart_id=C2, expire_time=at + 2))
-    assert await keeper.store.next_due() == at - 2
+    assert await keeper.next_due() == at - 2
     keeper.now = at - 2
     assert (await keeper.do(reap())).expired == 1
-    assert await keeper.store.next_due() == at
+    assert await keeper.next_due() == at
     keeper.now = at + 1
     assert (await keeper.do(reap())).expired == 1
-    assert await keeper.store.next_due() == at + 2
+    assert await keeper.next_due() == at + 2
     keeper.now = at + 2
     assert (await keeper.do(reap())).expired == 1
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
     for id, ns in ((T1, NS), (T2, OTHER), (T3, NS)):
         task = await keeper.store.task(ns, id)
         assert task is not None
@@ -398,7 +398,7 @@ async def test_more_than_one_reap_takes_expires_over_some(keeper: Keeper) -> Non
         more = reaped.more
         assert len(counts) < 10
     assert sum(counts) == 8
-    assert await keeper.store.next_due() is None
+    assert await keeper.next_due() is None
 
 
 async def test_what_completed_or_is_cancelling_is_not_due_to_expire(keeper: Keeper) -> None:
@@ -408,4 +408,4 @@ async def test_what_completed_or_is_cancelling_is_not_due_to_expire(keeper: Keep
     await keeper.run(create_checkout(T2, checkout_id=X2, expire_time=at))
     await keeper.run(start(T2))
     await keeper.do(cancel_checkout(X2, grace=900 * SECOND))
-    assert await keeper.store.next_due() == keeper.now + 900 * SECOND
+    assert await keeper.next_due() == keeper.now + 900 * SECOND

@@ -13,6 +13,7 @@ import pytest
 from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
+from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.store.sqlite.connection import connect_writer
@@ -55,7 +56,7 @@ class File:
 
     def do(self, *commands: Command) -> None:
         for command in commands:
-            self.writer.commit(Batch([command], FIRST_TIME, self.ids))
+            self.writer.commit(Batch([command], Instant.at(FIRST_TIME), self.ids))
 
     def cost(self, read: Callable[[], int]) -> tuple[int, int]:
         """Returns what a reading found, and its steps."""

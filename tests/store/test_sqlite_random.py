@@ -12,6 +12,7 @@ from countermand.core import commands as c
 from countermand.core.answers import Purged
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
+from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND, Checkout, Group, Order
 from countermand.core.states import SummaryKey
@@ -97,7 +98,7 @@ def test_the_store_keeps_what_the_rules_decide(
         first = [(0, [command]) for command in beginning]
         for seconds, commands in [*first, (0, started), *turns]:
             world.now += seconds
-            batch = Batch([*commands, ask.reap()][-9:], world.now, ids)
+            batch = Batch([*commands, ask.reap()][-9:], Instant.at(world.now), ids)
             writer.commit(batch)
             answers = world.run(*batch.commands)
             assert [_reason(answer) for answer in batch.answers] == [
@@ -130,7 +131,7 @@ def _purge(writer: Writer, now: int, retention: int, limit: int) -> int:
     try:
         command = next(asked)
         while True:
-            batch = Batch([command], now, Counter())
+            batch = Batch([command], Instant.at(now), Counter())
             writer.commit(batch)
             (answer,) = batch.answers
             assert isinstance(answer, Purged)

@@ -10,6 +10,7 @@ import pytest
 
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
+from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
 from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.reading import Reader
@@ -34,12 +35,13 @@ WIDTHS = {
     "insert_cancellations": 25,
     "update_cancellations": 12,
     "save_request_ids": 5,
-    "insert_tasks": 24,
-    "update_tasks": 15,
-    "update_live_tasks": 9,
+    "insert_tasks": 25,
+    "update_tasks": 16,
+    "update_live_tasks": 10,
     "insert_events": 9,
     "save_keys": 14,
     "raise_floors": 3,
+    "insert_clock_stretches": 3,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
@@ -48,6 +50,10 @@ MAY_SCAN = {
     "list_cancellations": {"c"},
     "list_cancellations_by_reason": {"c"},
     "keys": {"keys"},
+    "clock_stretches": {"clock_stretches"},
+    "delete_clock_stretches": {"clock_stretches"},
+    "reset_due_times": {"tasks"},
+    "last_id_ahead": {"ids_ahead"},
 }
 
 
@@ -366,7 +372,7 @@ HOT = {
     "load_expired_checkouts": "checkouts_by_expiry",
     "load_early_cancels": "cancellations_early",
     "load_late_early_cancels": "cancellations_early_by_time",
-    "load_late_tasks": "tasks_by_deadline",
+    "load_late_tasks": "tasks_by_due",
     "load_lost_agents": "agents_by_lease",
     "load_orphans": "tasks_live_by_agent",
     "list_all": "tasks_by_namespace",
@@ -414,8 +420,8 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
     def cost(number: int) -> tuple[int, ...]:
         costs = []
         todo = [
-            lambda: writer.commit(Batch([create(uid(number))], FIRST_TIME, ids)),
-            lambda: writer.commit(Batch([start(uid(number), "me")], FIRST_TIME, ids)),
+            lambda: writer.commit(Batch([create(uid(number))], Instant.at(FIRST_TIME), ids)),
+            lambda: writer.commit(Batch([start(uid(number), "me")], Instant.at(FIRST_TIME), ids)),
             lambda: reader.task(NS, uid(number)),
             lambda: reader.history(NS, uid(number), 0, 100),
             lambda: reader.bookmark(NS, TaskFilter()),
@@ -431,8 +437,8 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
 
     few = cost(1)
     many = [uid(number) for number in range(1000, 5000)]
-    writer.commit(Batch([create_group(*many)], FIRST_TIME, ids))
-    writer.commit(Batch([start(id) for id in many[:500]], FIRST_TIME, ids))
-    writer.commit(Batch([cancel_group(G1)], FIRST_TIME, ids))
+    writer.commit(Batch([create_group(*many)], Instant.at(FIRST_TIME), ids))
+    writer.commit(Batch([start(id) for id in many[:500]], Instant.at(FIRST_TIME), ids))
+    writer.commit(Batch([cancel_group(G1)], Instant.at(FIRST_TIME), ids))
     for less, more in zip(few, cost(2), strict=True):
         assert more <= less + 40

@@ -1,6 +1,7 @@
 """The moving parts on a real store: a writer, a hub, watches, and faults on command."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, WatchersKnobs
 from countermand.core.log import Event, TaskFilter
-from countermand.engine.clock import Clock
+from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.hub import Hub, Subscription
 from countermand.engine.listeners import Committed
 from countermand.engine.messages import Message
@@ -34,9 +35,22 @@ class HandClock(Clock):
 
     def __init__(self) -> None:
         self.time = FIRST_TIME
+        self.ahead = 0
+        """How far the wall clock is ahead of the time that passed."""
+        super().__init__(
+            PRODUCTION.clock,
+            wall=lambda: (self.time + self.ahead) * NANOSECONDS,
+            monotonic=lambda: self.time * NANOSECONDS,
+        )
 
-    def now(self) -> int:
-        return self.time
+
+class LeapingClock(Clock):
+    """The clock of this machine, of which the wall clock can be set."""
+
+    def __init__(self, ahead: int = 0) -> None:
+        self.ahead = ahead
+        """How far it is set ahead, in microseconds."""
+        super().__init__(PRODUCTION.clock, wall=lambda: time.time_ns() + self.ahead * NANOSECONDS)
 
 
 class TroubledStore:
@@ -85,7 +99,7 @@ class Engine:
     ) -> None:
         self.knobs = knobs
         self.store: Any = TroubledStore(path, knobs)
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(knobs.clock)
         self.ids = UuidMaker()
         self.writer = Writer(self.store, self.clock, self.ids, knobs.writer, knobs.pulse)
         self.hub = Hub(knobs.watching.hub)

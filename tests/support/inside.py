@@ -11,6 +11,7 @@ import grpc
 
 from countermand.core.knobs import Knobs
 from countermand.core.shipping import ShippedWords
+from countermand.engine.clock import Clock
 from countermand.rpc.app import App, open_store, running
 from countermand.rpc.guard import Guard
 from countermand.rpc.limits import CallLimits
@@ -61,9 +62,11 @@ async def inside(
     knobs: Knobs = PRODUCTION,
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
+    clock: Clock | None = None,
 ) -> AsyncIterator[Inside]:
-    """Serves a store of the folder, with some knobs and some methods replaced."""
-    async with running(open_store(f"sqlite:///{folder / name}.db", knobs.store), knobs) as (app, _):
+    """Serves a store of the folder, with some knobs, some methods and its clock replaced."""
+    store = open_store(f"sqlite:///{folder / name}.db", knobs.store)
+    async with running(store, knobs, clock=clock) as (app, _):
         limits = CallLimits(1000, knobs.calls)
         guard = Guard(app.keyring, app.watchers, Tracing(knobs.telemetry), limits, knobs.calls)
         methods = {

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from countermand.core import commands as c
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
+from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
 from countermand.store.sqlite import SqliteStore
@@ -26,6 +28,8 @@ class Keeper:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.now = FIRST_TIME
+        self.ahead = 0
+        """How far the clock by which times are shown is ahead of the steady one."""
         self.ids = UuidMaker()
 
     async def settle_in(self) -> None:
@@ -37,7 +41,7 @@ class Keeper:
 
     async def commit(self, commands: Iterable[c.Command]) -> Batch:
         """Commits one batch."""
-        batch = Batch(list(commands), self.now, self.ids)
+        batch = Batch(list(commands), self.instant, self.ids)
         await self.store.commit(batch)
         return batch
 
@@ -48,6 +52,20 @@ class Keeper:
             if isinstance(answer, Refused):
                 raise answer
         return answers
+
+    @property
+    def instant(self) -> Instant:
+        """This moment by all clocks."""
+        return Instant.at(self.now)._replace(steady=self.now - self.ahead)
+
+    async def next_due(self) -> int | None:
+        """Returns when the next thing is due, if no clock leaps until then."""
+        due = await self.store.next_due()
+        waits = due.waiting_since
+        ends = None if waits is None else waits + EARLY_CANCEL_LIFETIME
+        return min(
+            (time for time in (due.steady, due.wall, ends) if time is not None), default=None
+        )
 
     async def purge(self, retention: int, limit: int = 1000) -> int:
         """Removes all that is older than a retention. Returns how many rows went."""

@@ -12,6 +12,7 @@ from countermand.core import commands as c
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation, RequestId
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import Event, Floor
 from countermand.core.records import (
@@ -46,6 +47,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = FIRST_TIME
+        self.ahead = 0
+        """How far the clock by which times are shown is ahead of the steady one."""
         self.ids: Any = Counter()
         self.tasks: dict[Id, Task] = {}
         self.holders: dict[Target, Holder] = {}
@@ -69,12 +72,12 @@ class World:
 
     def rows(self) -> dict[str, Any]:
         """Returns all that is kept, for comparing."""
-        hidden = ("ids", "now", "numbers")
+        hidden = ("ids", "now", "ahead", "numbers")
         return {name: value for name, value in vars(self).items() if name not in hidden}
 
     def run(self, *commands: c.Command) -> list[Any]:
         """Decides commands in one batch, saves what they change, and returns their answers."""
-        batch = Batch(commands, self.now, self.ids)
+        batch = Batch(commands, self.instant, self.ids)
         plan = batch.plan()
         try:
             wanted = next(plan)
@@ -111,6 +114,11 @@ class World:
                 command = asked.send(answer)
         except StopIteration as end:
             return int(end.value)
+
+    @property
+    def instant(self) -> Instant:
+        """This moment by all clocks."""
+        return Instant.at(self.now)._replace(steady=self.now - self.ahead)
 
     def task(self, task_id: str) -> Task:
         return self.tasks[NS, task_id]
@@ -197,12 +205,13 @@ class World:
         lost = {
             key
             for key, agent in self.agents.items()
-            if agent.lease_expire_time is not None and agent.lease_expire_time <= self.now
+            if agent.lease_expire_time is not None
+            and agent.lease_expire_time <= self.instant.steady
         }
         late = [
             key
             for key, task in self.tasks.items()
-            if task.state is TaskState.CANCELLING and (task.deadline_time or 0) <= self.now
+            if task.state is TaskState.CANCELLING and (task.due_time or 0) <= self.instant.steady
         ][:limit]
         orphans = [
             key
@@ -312,7 +321,7 @@ class World:
     def _renew_leases(self) -> None:
         for key, agent in self.agents.items():
             if agent.lease_expire_time is not None:
-                end = self.now + agent.lease_duration
+                end = self.instant.steady + agent.lease_duration
                 self.agents[key] = agent.evolve(lease_expire_time=end)
 
 

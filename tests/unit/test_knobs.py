@@ -12,7 +12,7 @@ from countermand.client.knobs import ClientKnobs
 from countermand.core.knobs import Knobs
 
 SOURCE = Path(__file__).parents[2] / "service" / "countermand"
-KNOBS = {"core/knobs.py", "client/knobs.py"}
+KNOBS = {"core/knobs.py", "core/clock_knobs.py", "client/knobs.py"}
 
 # The numbers that are no knobs, by why they are none. A name that is used no more must go.
 ALLOWED: dict[str, set[str]] = {
@@ -20,6 +20,9 @@ ALLOWED: dict[str, set[str]] = {
         "cli/options.py _UNITS",
         "core/records.py SECOND",
         "core/retention.py DAY",
+        "engine/clock.py NANOSECONDS",
+        "engine/purger.py HOUR",
+        "store/sqlite/reading_cancellations.py MILLISECOND",
         "rpc/limits.py SECOND",
         "rpc/limits.py MILLISECOND",
         "rpc/wire/form.py DAY",

@@ -167,7 +167,7 @@ async def test_it_does_not_spin_when_many_agents_are_lost_without_a_task(engine:
     lost = _end_of(engine, uid(9))
     await engine.do(start(uid(9), "last", lease=SECOND // 5))
     await asyncio.wait_for(lost, 10)
-    while await engine.store.next_due() is not None:
+    while any(await engine.store.next_due()):
         await engine.do(renew("nobody"))
     reaps = sum(isinstance(batch[0], Reap) for batch in engine.store.batches)
     assert reaps < 30
@@ -281,7 +281,8 @@ async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_
             await engine.do(renew("nobody"))  # meanwhile the reaper says what it did
         assert reaped == [3, 3, 2]
         assert caplog.messages == ["cancels waited in vain"] * 3
-        assert await engine.store.next_due() == clock.time + HOUR
+        due = await engine.store.next_due()
+        assert due.waiting_since == clock.time + HOUR - EARLY_CANCEL_LIFETIME
         page = await engine.store.cancellations(NS, CancellationQuery(), None, 10)
         states = [record.state for record in page.cancellations]
         assert states == [CancellationState.IN_PROGRESS] + [CancellationState.TOO_LATE] * 8
@@ -313,7 +314,7 @@ async def test_after_an_outage_longer_than_every_lease_deadlines_count_and_lease
         tasks = [await engine.store.task(NS, id) for id in (T1, T2, T3)]
         assert [task.state for task in tasks] == [S.CANCELLED, S.CANCELLING, S.RUNNING]
         assert (tasks[0].cancel_proof, tasks[0].deadline_time) == (P.FORCED, deadline)
-        assert await engine.store.next_due() == clock.time + 60 * SECOND
+        assert (await engine.store.next_due()).steady == clock.time + 60 * SECOND
 
 
 async def test_fences_outlive_the_server(tmp_path: Path) -> None:

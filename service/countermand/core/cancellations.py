@@ -1,6 +1,7 @@
 """The record of an accepted cancel, and of the request ids that it answered."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from countermand.core.caller import Caller
 from countermand.core.records import SECOND, Record, Target, Task
@@ -61,6 +62,14 @@ class Cancellation(Record):
         of_task = self.target.kind is TargetKind.TASK
         too_late = self.state is CancellationState.TOO_LATE
         return of_task and too_late and self.deadline_time is None
+
+    def in_order(self) -> Self:
+        """Returns it with times that do not run backwards, though the wall clock may have."""
+        end, join = self.end_time, self.join_time
+        if end is None or (end >= self.create_time and (join is None or join >= end)):
+            return self
+        end = max(end, self.create_time)
+        return self.evolve(end_time=end, join_time=None if join is None else max(join, end))
 
     @property
     def stopped_count(self) -> int:

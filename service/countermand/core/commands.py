@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from countermand.core.caller import Caller
+from countermand.core.chronicle import Stretch
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.core.retention import Search
 from countermand.core.states import ChargeState, TaskState
@@ -227,6 +228,14 @@ class Purge(Command):
     """
 
     search: Search
+
+
+@dataclass(frozen=True, slots=True)
+class NoteClock(Command):
+    """Writes down how long servers ran, and how the wall clock went meanwhile. No answer."""
+
+    stretches: tuple[Stretch, ...]
+    """All that is still to be known of it."""
 
 
 @dataclass(frozen=True, slots=True)

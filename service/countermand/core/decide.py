@@ -11,6 +11,7 @@ from countermand.core import commands as c
 from countermand.core.draft import Draft
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
+from countermand.core.instant import Instant
 from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
     cancelling_holders,
@@ -57,6 +58,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.UpdateOrder: Rule(orders.wants_to_update_order, orders.update_order),
     c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
     c.Purge: Rule(purging.wants_to_purge, purging.purge),
+    c.NoteClock: Rule(purging.wants_to_note_clock, purging.note_clock),
     c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
     c.RevokeKey: Rule(keys.wants_key, keys.revoke_key),
     c.RotateKey: Rule(keys.wants_key, keys.rotate_key),
@@ -70,12 +72,12 @@ Plan = Generator[Wanted, Loaded, Saves]
 class Batch:
     """Commands that are decided one after the other at one instant, and commit together."""
 
-    def __init__(self, commands: Sequence[c.Command], now: int, ids: UuidMaker) -> None:
+    def __init__(self, commands: Sequence[c.Command], instant: Instant, ids: UuidMaker) -> None:
         self.commands = commands
         self.answers: list[object | Refused] = []
         """One per command once the plan has run: what it answers, or why it is refused."""
         self.saves = Saves()
-        self.rows = Rows(now, ids)
+        self.rows = Rows(instant, ids)
 
     def plan(self) -> Plan:
         """Decides the commands. It may be run once."""

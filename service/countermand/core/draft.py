@@ -1,6 +1,6 @@
 """The rows as one command sees them while it changes them."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event
@@ -18,6 +18,8 @@ from countermand.core.retention import Gone
 from countermand.core.rows import Changes, Rows
 from countermand.core.states import TargetKind
 
+AnyHolder = TypeVar("AnyHolder", bound=Holder)
+
 NO_ORDERS: frozenset[str] = frozenset()
 NOTHING: frozenset[Target] = frozenset()
 
@@ -27,12 +29,17 @@ class Draft(Changes):
 
     The rows themselves stay as they are until the whole command is accepted, so that a refusal at
     any point leaves nothing behind.
+
+    The times of a row never run backwards, though the wall clock may have been set back since its
+    last change: then what happens to it now is kept with the time of that.
     """
 
     def __init__(self, rows: Rows) -> None:
         super().__init__()
         self.rows = rows
-        self.now = rows.now
+        self.instant = rows.instant
+        self.now = rows.instant.now
+        """The time that is shown, and compared with the times of callers."""
 
     def new_uuid(self) -> str:
         """Returns a UUIDv7 of this instant."""
@@ -97,22 +104,35 @@ class Draft(Changes):
         """Keeps a change that is no version of the task, such as a new fence."""
         self.tasks[task.namespace, task.task_id] = task
 
-    def save_holder(self, holder: Holder) -> None:
-        """Keeps a holder's new state."""
+    def save_holder(self, holder: AnyHolder) -> AnyHolder:
+        """Keeps a holder's new state. Returns it as it is kept."""
+        before = self.holders.get(holder.target) or self.rows.holders.get(holder.target)
+        if before is not None and holder.update_time < before.update_time:
+            ends = isinstance(holder, Checkout | Order) and holder.cancel_time == holder.update_time
+            time = before.update_time
+            holder = holder.evolve(update_time=time, **({"cancel_time": time} if ends else {}))
         self.holders[holder.target] = holder
+        return holder
 
     def next_version(self, target: Target) -> int:
         """Returns the version of a holder that this command changes: one more than before it."""
         before = self.rows.holders.get(target)
         return 1 if before is None else before.version + 1
 
-    def save_cart(self, cart: Cart) -> None:
-        """Keeps a cart's new state."""
-        self.carts[cart.namespace, cart.cart_id] = cart
+    def save_cart(self, cart: Cart) -> Cart:
+        """Keeps a cart's new state. Returns it as it is kept."""
+        key = (cart.namespace, cart.cart_id)
+        before = self.carts.get(key) or self.rows.carts.get(key)
+        if before is not None and cart.update_time < before.update_time:
+            cart = cart.evolve(update_time=before.update_time)
+        self.carts[key] = cart
+        return cart
 
     def save_cancellation(self, cancellation: Cancellation) -> None:
         """Keeps a cancellation's new state."""
-        self.cancellations[cancellation.namespace, cancellation.cancellation_id] = cancellation
+        self.cancellations[cancellation.namespace, cancellation.cancellation_id] = (
+            cancellation.in_order()
+        )
 
     def remove(self, gone: Gone) -> None:
         """Keeps that something is removed; this command must not look at it again."""
@@ -132,10 +152,14 @@ class Draft(Changes):
 
     def log_change(self, task: Task, *, over: frozenset[Target] = NOTHING, **changes: Any) -> Task:
         """Keeps the next version of a task, with these changes, and logs it. Returns it."""
+        time = self.now
+        if time < task.update_time:
+            time = task.update_time
+            changes |= {name: time for name in ("start_time", "end_time") if name in changes}
         changed = task.evolve(
             **changes,
             version=task.version + 1,
-            update_time=self.now,
+            update_time=time,
             seq=self._next_seq(task.namespace),
         )
         return self._log(changed, task.seq, over)
@@ -153,7 +177,7 @@ class Draft(Changes):
                 orders,
                 over,
                 previous_seq=previous_seq,
-                time=self.now,
+                time=task.update_time,
             )
         )
         return task

@@ -66,6 +66,11 @@ class UuidMaker:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def time_of(uuid: str) -> int:
+    """Returns the time in a UUIDv7, in microseconds."""
+    return int(uuid[:8] + uuid[9:13], 16) * 1000
+
+
 def uuid_at(microseconds: int) -> str:
     """Returns the smallest UUIDv7 of that time, for ranges over ids that we made."""
     milliseconds = min(max(microseconds // 1000, 0), (1 << 48) - 1)

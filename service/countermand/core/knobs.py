@@ -7,6 +7,8 @@ operator may set is in the settings.
 
 from dataclasses import dataclass, field
 
+from countermand.core.clock_knobs import ClockKnobs
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -29,8 +31,7 @@ class WriterKnobs:
     crowd: int = 8
     """How many commands, just committed or waiting, make the next batch gather. They share what a
     transaction costs beside its rows: with 256 calls in flight a batch took 13 without gathering,
-    not 40, and the server 1.3 times the CPU (measured). Fewer would wait for longer than they
-    gain."""
+    not 40, and the server 1.3 times the CPU (measured). Fewer would wait longer than they gain."""
     gathering_step: float = 0.001
     """Seconds without a command that end the gathering."""
     max_gathering: float = 0.02
@@ -280,6 +281,7 @@ class StoreKnobs:
 class Knobs:
     """All knobs of a server, by its parts."""
 
+    clock: ClockKnobs = field(default_factory=ClockKnobs)
     pulse: PulseKnobs = field(default_factory=PulseKnobs)
     writer: WriterKnobs = field(default_factory=WriterKnobs)
     reaper: ReaperKnobs = field(default_factory=ReaperKnobs)

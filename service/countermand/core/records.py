@@ -1,7 +1,7 @@
 """The records that the store keeps and the rules change."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from countermand.core.states import (
@@ -68,6 +68,9 @@ class Task(Record):
     cancel_message: str = ""
     cancel_proof: CancelProof | None = None
     deadline_time: int | None = None
+    due_time: int | None = field(default=None, compare=False)
+    """When that deadline is over, by the steady clock, by which it is judged. It is of the row, and
+    of none of its versions."""
     failure_message: str = ""
     charge_state: ChargeState = ChargeState.NONE
     refund_required: bool = False
@@ -215,5 +218,6 @@ class Agent(Record):
     agent_id: str
     lease_duration: int
     lease_expire_time: int | None
+    """By the steady clock."""
     lost_time: int | None = None
     """When the agent was found lost; it has no lease since."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.chronicle import Stretch
 from countermand.core.ids import UuidMaker
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import Event
 from countermand.core.records import (
@@ -108,8 +110,8 @@ class Rows:
     commands tried alone.
     """
 
-    def __init__(self, now: int, ids: UuidMaker) -> None:
-        self.now = now
+    def __init__(self, instant: Instant, ids: UuidMaker) -> None:
+        self.instant = instant
         self.ids = ids
         self.tasks: dict[Id, Task | None] = {}
         self.holders: dict[Target, Holder | None] = {}
@@ -213,6 +215,7 @@ class Rows:
         self.saves.events.extend(changes.events)
         self.saves.gone.extend(changes.gone)
         self.saves.renews_leases |= changes.renews_leases
+        self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches
 
     def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:
         """Lets those be found that wait for their task, for the commands that come after."""
@@ -263,6 +266,8 @@ class Changes:
         """What is removed, after all else is saved."""
         self.renews_leases = False
         """Whether every live lease is renewed to its full duration."""
+        self.clock_stretches: tuple[Stretch, ...] = ()
+        """How the wall clock went, in place of what was kept of that; empty if that stays."""
 
 
 class Saves(Changes):

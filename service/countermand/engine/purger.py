@@ -7,12 +7,14 @@ from countermand.core.answers import Purged
 from countermand.core.commands import Purge
 from countermand.core.errors import Refused
 from countermand.core.knobs import PurgerKnobs
-from countermand.core.retention import Leftover, Search, Spot
+from countermand.core.retention import DAY, Leftover, Search, Spot
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
+
+HOUR = DAY // 24
 
 
 class Purger:
@@ -23,6 +25,7 @@ class Purger:
         self._writer = writer
         self._clock = clock
         self._retention = retention
+        self._told_hours = 0
         self._knobs = knobs
 
     async def run(self) -> None:
@@ -33,10 +36,22 @@ class Purger:
 
     async def purge(self) -> None:
         """Does one round: removes all that is old by now, what holds others after them."""
-        before = self._clock.now() - self._retention
+        before = self._clock.older_than(self._retention)
+        self._clock.forget(self._retention)
+        self._tell_delay(before)
         removed = {f"{kind.lower()}s": await self._remove(kind, before) for kind in Leftover}
         if any(removed.values()):
             log.info("what was old is removed", extra=fields(**removed))
+
+    def _tell_delay(self, before: int) -> None:
+        """Says how much longer than the retention what is old is kept, when that has changed."""
+        hours = max(0, self._clock.now() - self._retention - before) // HOUR
+        if hours != self._told_hours:
+            self._told_hours = hours
+            log.warning(
+                "what is old is kept for longer, since the clock leapt or no server ran",
+                extra=fields(hours=hours),
+            )
 
     async def _remove(self, kind: Leftover, before: int) -> int:
         """Removes what is old of one kind. Returns how many there were."""

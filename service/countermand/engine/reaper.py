@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import TypeGuard
 
 from countermand.core.answers import Reaped
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.commands import Reap
 from countermand.core.errors import Refused
 from countermand.core.knobs import ReaperKnobs
-from countermand.core.records import Checkout
+from countermand.core.records import SECOND, Checkout, Holder
+from countermand.core.states import TaskState
 from countermand.engine.clock import Clock
 from countermand.engine.listeners import Committed
 from countermand.engine.writer import Writer
@@ -27,7 +31,7 @@ class Reaper:
         self._clock = clock
         self._knobs = knobs
         self._due = 0
-        """When it will wake, in microseconds; what is due earlier must wake it."""
+        """When it will wake, by the steady clock; what is due earlier must wake it."""
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
         writer.listen(self._hear)
@@ -73,11 +77,17 @@ class Reaper:
     async def _sleep(self) -> None:
         """Waits until something is due, or may be."""
         self._wake.clear()
-        self._due = self._clock.now() + int(self._knobs.max_sleep * 1_000_000)
+        self._due = self._clock.steady() + int(self._knobs.max_sleep * SECOND)
         due = await self._store.next_due()
-        if due is not None:
-            self._due = min(self._due, due)
-        seconds = (self._due - self._clock.now()) / 1_000_000
+        now = self._clock.steady()
+        if due.steady is not None:
+            self._due = min(self._due, due.steady)
+        if due.wall is not None:
+            self._due = min(self._due, now + due.wall - self._clock.now())
+        if due.waiting_since is not None:
+            waits = due.waiting_since - self._clock.older_than(EARLY_CANCEL_LIFETIME)
+            self._due = min(self._due, now + waits)
+        seconds = (self._due - now) / SECOND
         if seconds <= 0:
             return
         try:
@@ -85,23 +95,37 @@ class Reaper:
         except TimeoutError:
             return
 
+    def wake(self) -> None:
+        """Looks at once for what is due, as after the clock leapt."""
+        self._wake.set()
+
     def _hear(self, committed: Committed) -> None:
         """Wakes up for a deadline, expiry or lease that ends before the present sleep does."""
         wakes = True  # also if it cannot be found out
         try:
-            wakes = any(time is not None and time < self._due for time in _times(committed))
+            wakes = any(time < self._due for time in _times(committed))
         finally:
             if wakes:
                 self._wake.set()
 
 
-def _times(committed: Committed) -> list[int | None]:
-    """Returns when something that a commit changed is due."""
-    saves = committed.batch.saves
-    live = [task for task in saves.tasks.values() if not task.ended]
-    # What is CANCELLING ends at its deadline, and does not expire.
-    times = [task.deadline_time or task.expire_time for task in live]
-    holders = saves.holders.values()
-    times += [one.expire_time for one in holders if isinstance(one, Checkout) and one.open]
-    times += [agent.lease_expire_time for agent in saves.agents.values()]
-    return times
+def _times(committed: Committed) -> Iterator[int]:
+    """Yields when, by the steady clock, something is due that a commit changed."""
+    saves, instant = committed.batch.saves, committed.batch.rows.instant
+    for agent in saves.agents.values():
+        if agent.lease_expire_time is not None:
+            yield agent.lease_expire_time
+    expiries = [one.expire_time for one in saves.holders.values() if _expires(one)]
+    for task in saves.tasks.values():
+        # What is CANCELLING ends at its deadline, and does not expire.
+        if task.state is TaskState.CANCELLING and task.due_time is not None:
+            yield task.due_time
+        elif not task.ended:
+            expiries.append(task.expire_time)
+    for time in expiries:
+        if time is not None:
+            yield instant.steady + time - instant.now
+
+
+def _expires(holder: Holder) -> TypeGuard[Checkout]:
+    return isinstance(holder, Checkout) and holder.open

@@ -217,7 +217,7 @@ class Writer:
         return Committed(batch, traces, start_ns, time.time_ns()), failed_after
 
     def _batch(self, commands: Sequence[c.Command]) -> Batch:
-        return Batch(commands, self._clock.now(), self._ids)
+        return Batch(commands, self._clock.instant(), self._ids)
 
     async def _run(self, batch: Batch) -> None:
         self._since = self._pulse.awake()

@@ -13,6 +13,7 @@ from countermand.engine.listeners import Committed, Listener
 from countermand.engine.page_cache import PageCache
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
+from countermand.engine.timekeeper import Timekeeper
 from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
 from countermand.engine.writer import Writer
@@ -50,6 +51,7 @@ class App:
         self.watch = Watch(store, self.hub, cache)
         self.watchers = Watchers(knobs.watching.watchers, max_watches)
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
+        self.timekeeper = Timekeeper(store, self.writer, clock, knobs.clock, self.reaper.wake)
         self.writer.listen(self._end_watches)  # after the keyring has heard
 
     def _end_watches(self, committed: Committed) -> None:
@@ -66,16 +68,18 @@ async def running(
     retention: int | None = None,
     max_watches: int | None = None,
     listeners: Iterable[Listener] = (),
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
     may be open at once; None: any number. The listeners hear of every commit from the first on,
-    which may be before this gives anything. Raises StoreRefused. At the end, what was submitted is
+    which may be before this gives anything. Without another clock it is this machine's. Raises
+    StoreRefused. At the end, what was submitted is
     committed before the store is closed; raises StoreFailed if it cannot be. Then the store stays
     open, since a thread may hang in it, and the process should leave.
     """
-    clock = Clock()
+    clock = clock or Clock(knobs.clock)
     app = App(store, clock, knobs, max_watches)
     for listener in listeners:
         app.writer.listen(listener)
@@ -97,8 +101,10 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
     writing = asyncio.create_task(app.writer.run(), name="writer")
     helpers: list[asyncio.Task[None]] = []
     try:
+        await app.timekeeper.load()
         await app.keyring.load()
         helpers += [
+            asyncio.create_task(app.timekeeper.run(), name="timekeeper"),
             asyncio.create_task(app.reaper.run(), name="reaper"),
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
             asyncio.create_task(app.keyring.run(), name="keyring"),
@@ -115,6 +121,7 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
             task.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
         await app.keyring.note_uses()
+        await app.timekeeper.note()
         app.writer.close()
         await writing
 

@@ -68,6 +68,6 @@ def _ends(committed: Committed) -> list[tuple[Cancellation, list[Task]]]:
         cancellation = rows.cancellations.get(key)
         if cancellation is None or not cancellation.caller.trace.sampled:
             continue
-        if cancellation.create_time != rows.now:
+        if cancellation.create_time != rows.instant.now:
             found.append((cancellation, tasks))
     return found

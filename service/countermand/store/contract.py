@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
+from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
 from countermand.core.log import Event, Floor, TaskFilter
@@ -102,6 +103,17 @@ class Trail(NamedTuple):
         return self.begin <= after < self.end
 
 
+class Due(NamedTuple):
+    """When the next thing is due."""
+
+    steady: int | None
+    """The first deadline or end of a lease, by the steady clock."""
+    wall: int | None
+    """The first expiry, by the wall clock."""
+    waiting_since: int | None
+    """When the first of the cancels was accepted that wait for their task."""
+
+
 class History(NamedTuple):
     """A task as it is now, and the events of some of its versions in order."""
 
@@ -164,6 +176,9 @@ class Store(Protocol):
     async def open(self, now: int) -> None:
         """Opens the store, brings its schema up to date and renews every live lease from `now`.
 
+        The steady clock begins at `now`: from here on it judges deadlines that were judged by that
+        of an earlier server.
+
         All that it shows from then on is on disk. On a full disk, which can still be read, the
         leases are renewed with the first commit. Raises StoreRefused, and leaves the store as it
         was, if another server has it open, a newer or another program wrote it, or it is damaged.
@@ -225,11 +240,13 @@ class Store(Protocol):
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """Returns the agent's CANCELLING tasks, nearest deadline first."""
 
-    async def next_due(self) -> int | None:
-        """Returns when the next thing is due in any namespace.
+    async def next_due(self) -> Due:
+        """Returns when the next thing is due in any namespace."""
+        ...
 
-        That is a deadline, the end of a lease, an expiry, or the end of an early cancel.
-        """
+    async def clock_stretches(self) -> list[Stretch]:
+        """Returns what was last noted of the running time of servers, the oldest first."""
+        ...
 
     async def keys(self) -> list[Key]:
         """Returns all keys, newest first, revoked ones too."""

@@ -132,6 +132,7 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
         **_naming(cancellation),
         state=TaskState.CANCELLING,
         deadline_time=draft.now + command.grace_period,
+        due_time=draft.instant.steady + command.grace_period,
     )
 
 
@@ -160,11 +161,20 @@ def join_running_cancel(task: Task, command: Cancel, draft: Draft) -> Task:
 
 
 def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
-    """Gives a CANCELLING task a nearer deadline, if the command's is nearer."""
+    """Gives a CANCELLING task a nearer deadline, if the command's is nearer.
+
+    Which is nearer is judged as deadlines are. What is shown never moves farther: if the wall clock
+    leapt ahead since, the nearer deadline may have the later time.
+    """
+    due = draft.instant.steady + command.grace_period
+    if task.due_time is not None and task.due_time <= due:
+        return task
     deadline = draft.now + command.grace_period
     if task.deadline_time is not None and task.deadline_time <= deadline:
-        return task
-    return draft.log_change(task, deadline_time=deadline)
+        nearer = task.evolve(due_time=due)
+        draft.save_task(nearer)
+        return nearer
+    return draft.log_change(task, deadline_time=deadline, due_time=due)
 
 
 def accept(

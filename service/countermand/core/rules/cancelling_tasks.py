@@ -1,7 +1,7 @@
 """The cancel of one task, also of one that is yet to be created."""
 
 from countermand.core.answers import Cancelled
-from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
+from countermand.core.cancellations import Cancellation
 from countermand.core.commands import CancelTask
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found, rfc3339
@@ -85,7 +85,7 @@ def _waiting_cancel(namespace: int, task_id: str, draft: Draft) -> Cancellation 
 
 def end_waiting(cancellation: Cancellation, draft: Draft) -> bool:
     """Ends a cancel that has waited long enough for its task. Returns whether it did."""
-    if not cancellation.waiting or draft.now < cancellation.create_time + EARLY_CANCEL_LIFETIME:
+    if not cancellation.waiting or cancellation.create_time > draft.instant.early_before:
         return False
     draft.save_cancellation(settle(cancellation, draft.now))
     return True

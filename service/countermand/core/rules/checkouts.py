@@ -166,8 +166,9 @@ def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
     if checkout.state is not CheckoutState.OPEN:
         raise checkout_ended(checkout)
     version = draft.next_version(checkout.target)
-    done = checkout.evolve(state=CheckoutState.COMPLETED, version=version, update_time=draft.now)
-    draft.save_holder(done)
+    done = draft.save_holder(
+        checkout.evolve(state=CheckoutState.COMPLETED, version=version, update_time=draft.now)
+    )
     closed = [done.target]
     group = None if done.group_id is None else draft.group(done.namespace, done.group_id)
     if group is not None:
@@ -210,6 +211,7 @@ def change_cart(command: ChangeCart, draft: Draft) -> CartChanged:
         cancelled = _cancel_its_checkout(cart, CART_CHANGED, command.caller, draft)
     now = draft.cart(command.namespace, command.cart_id) or cart
     version = cart.version + 1
-    changed = now.evolve(line_items=command.line_items, version=version, update_time=draft.now)
-    draft.save_cart(changed)
+    changed = draft.save_cart(
+        now.evolve(line_items=command.line_items, version=version, update_time=draft.now)
+    )
     return CartChanged(changed, cancelled)

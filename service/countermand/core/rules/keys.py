@@ -32,7 +32,7 @@ def revoke_key(command: RevokeKey, draft: Draft) -> Key:
     if key is None:
         raise not_found("key", command.key_id)
     if key.revoke_time is None:
-        key = key.evolve(revoke_time=draft.now)
+        key = key.evolve(revoke_time=max(draft.now, key.create_time))
     draft.keys[key.key_id] = key
     return key
 
@@ -84,8 +84,14 @@ def wants_to_note_key_uses(command: NoteKeyUses, rows: Rows, wanted: Wanted) -> 
 
 
 def note_key_uses(command: NoteKeyUses, draft: Draft) -> None:
-    """Keeps the last use of each key, unless a later one is kept already."""
+    """Keeps the last use of each key, unless a later one is kept already.
+
+    One in the future is none: the clock was wrong when it was kept.
+    """
     for key_id, time in command.times.items():
         key = draft.rows.keys[key_id]
-        if key is not None and (key.last_use_time is None or key.last_use_time < time):
+        if key is None:
+            continue
+        last = key.last_use_time
+        if last is None or last < time or last > draft.now:
             draft.keys[key_id] = key.evolve(last_use_time=time)

@@ -85,8 +85,9 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
         changed = _list_checkouts(changed, command.checkout_ids, draft)
     if changed == order:
         return order
-    changed = changed.evolve(version=draft.next_version(order.target), update_time=draft.now)
-    draft.save_holder(changed)
+    changed = draft.save_holder(
+        changed.evolve(version=draft.next_version(order.target), update_time=draft.now)
+    )
     if closes:
         announce_over([changed.target], draft)
     return changed

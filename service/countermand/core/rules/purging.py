@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from countermand.core.answers import Purged
-from countermand.core.commands import Purge
+from countermand.core.commands import NoteClock, Purge
 from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Holder, Target, Task
 from countermand.core.retention import Leftover
@@ -45,6 +45,15 @@ def purge(command: Purge, draft: Draft) -> Purged:
     for event in found.events:
         draft.remove(event)
     return Purged(removed + len(found.events), found.after)
+
+
+def wants_to_note_clock(command: NoteClock, rows: Rows, wanted: Wanted) -> None:
+    """A note of the clock needs nothing."""
+
+
+def note_clock(command: NoteClock, draft: Draft) -> None:
+    """Keeps how long servers ran."""
+    draft.clock_stretches = command.stretches
 
 
 def _wants_task(key: Id, rows: Rows, wanted: Wanted) -> None:

@@ -54,7 +54,7 @@ def reap(command: Reap, draft: Draft) -> Reaped:
         ended += _reap_task(task, draft.agent(namespace, task.agent_id), draft)
     for namespace, agent_id in overdue.agents:
         agent = draft.agent(namespace, agent_id)
-        if agent is not None and _lost(agent, draft.now):
+        if agent is not None and _lost(agent, draft):
             draft.agents[namespace, agent_id] = agent.evolve(
                 lease_expire_time=None, lost_time=draft.now
             )
@@ -67,18 +67,18 @@ def reap(command: Reap, draft: Draft) -> Reaped:
 
 def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:
     """Ends the task if it is still overdue, whatever came before in the batch."""
-    lost = agent is not None and _lost(agent, draft.now)
+    lost = agent is not None and _lost(agent, draft)
     if task.state is TaskState.RUNNING:
         if lost:
             end_task(task, TaskState.FAILED, draft, failure_message=LOST_MESSAGE)
         return lost
-    deadline = task.deadline_time
-    late = deadline is not None and deadline <= draft.now
+    due = task.due_time
+    late = due is not None and due <= draft.instant.steady
     if not (lost or late):
         return False
     proof = CancelProof.FORCED
     if agent is not None and lost and agent.lease_expire_time is not None:
-        lease_first = deadline is None or agent.lease_expire_time < deadline
+        lease_first = due is None or agent.lease_expire_time < due
         proof = CancelProof.AGENT_LOST if lease_first else CancelProof.FORCED
     end_task(task, TaskState.CANCELLED, draft, proof=proof)
     return True
@@ -109,5 +109,6 @@ def _expiry(kind: type[Expiry], target: Target, draft: Draft) -> Expiry:
     return own_cancel(kind, target, EXPIRY_REASON, Caller(EXPIRY, trace))
 
 
-def _lost(agent: Agent, now: int) -> bool:
-    return agent.lease_expire_time is not None and agent.lease_expire_time <= now
+def _lost(agent: Agent, draft: Draft) -> bool:
+    lease_end = agent.lease_expire_time
+    return lease_end is not None and lease_end <= draft.instant.steady

@@ -49,7 +49,7 @@ def start_task(command: StartTask, draft: Draft) -> Task:
             metadata=state_of(task),
         )
     known = draft.agent(command.namespace, command.agent_id)
-    lease_end = draft.now + command.lease_duration
+    lease_end = draft.instant.steady + command.lease_duration
     if known is None or known.lease_expire_time is None or known.lease_expire_time < lease_end:
         _save_lease(command, lease_end, draft)
     return task
@@ -64,7 +64,7 @@ def renew_lease(command: RenewLease, draft: Draft) -> bool:
     """Renews the lease of an agent that once started a task; another one is let be."""
     if draft.agent(command.namespace, command.agent_id) is None:
         return False
-    _save_lease(command, draft.now + command.lease_duration, draft)
+    _save_lease(command, draft.instant.steady + command.lease_duration, draft)
     return True
 
 

@@ -100,7 +100,7 @@ CROSS JOIN request_ids AS r ON r.namespace_no = w.namespace_no AND r.request_id 
 SELECT json_group_array(json_array({task}))
 FROM (
     SELECT * FROM tasks
-    WHERE state = 'CANCELLING' AND deadline_time <= ? ORDER BY deadline_time LIMIT ?
+    WHERE state = 'CANCELLING' AND due_time <= ? ORDER BY due_time LIMIT ?
 ) AS t
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
@@ -233,12 +233,12 @@ INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
 
 -- name: update_tasks
 WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
-        deadline_time, failure_message, charge_state, refund_required, start_time, update_time,
-        end_time) AS (VALUES {rows})
+        deadline_time, due_time, failure_message, charge_state, refund_required, start_time,
+        update_time, end_time) AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     agent_id = r.agent_id, cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
-    deadline_time = r.deadline_time, failure_message = r.failure_message,
+    deadline_time = r.deadline_time, due_time = r.due_time, failure_message = r.failure_message,
     charge_state = r.charge_state, refund_required = r.refund_required,
     start_time = r.start_time, update_time = r.update_time, end_time = r.end_time
 FROM r WHERE tasks.task_no = r.task_no
@@ -246,11 +246,11 @@ FROM r WHERE tasks.task_no = r.task_no
 -- name: update_live_tasks
 -- Tasks that neither start nor end. SQLite writes each index anew that knows a column which is set,
 -- be it to what it was; so this one leaves out all that the indexes of live tasks know.
-WITH r (task_no, state, version, last_seq, fence, cancellation_id, deadline_time, charge_state,
-        update_time) AS (VALUES {rows})
+WITH r (task_no, state, version, last_seq, fence, cancellation_id, deadline_time, due_time,
+        charge_state, update_time) AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
-    cancellation_id = r.cancellation_id, deadline_time = r.deadline_time,
+    cancellation_id = r.cancellation_id, deadline_time = r.deadline_time, due_time = r.due_time,
     charge_state = r.charge_state, update_time = r.update_time
 FROM r WHERE tasks.task_no = r.task_no
 
@@ -293,6 +293,23 @@ WHERE tenant IS NOT NULL
 ON CONFLICT (key_id) DO UPDATE SET
     expire_time = excluded.expire_time, revoke_time = excluded.revoke_time,
     last_use_time = excluded.last_use_time, successor_key_id = excluded.successor_key_id
+
+-- name: reset_due_times
+-- The steady clock begins at the time of the wall clock when a server starts.
+UPDATE tasks INDEXED BY tasks_by_due SET due_time = deadline_time
+WHERE state = 'CANCELLING' AND due_time IS NOT deadline_time
+
+-- name: save_ids_ahead
+WITH r (id_time, since) AS (VALUES {rows})
+INSERT INTO ids_ahead (id_time, since) SELECT * FROM r WHERE id_time IS NOT NULL
+ON CONFLICT (id_time) DO UPDATE SET since = min(since, excluded.since)
+
+-- name: delete_clock_stretches
+DELETE FROM clock_stretches
+
+-- name: insert_clock_stretches
+WITH r (since, until, wall) AS (VALUES {rows})
+INSERT INTO clock_stretches (since, until, wall) SELECT * FROM r WHERE since IS NOT NULL
 
 -- name: renew_leases
 -- No agent could renew its lease while no server ran.

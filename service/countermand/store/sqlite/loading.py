@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
+from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
 from countermand.core.records import Group, Holder, Order, Target, Task
@@ -27,9 +27,9 @@ class Loader:
         self.listed: dict[Target, tuple[str, ...]] = {}
         """The checkouts of each order as this transaction found them."""
 
-    def load(self, wanted: Wanted, now: int) -> Loaded:
+    def load(self, wanted: Wanted, instant: Instant) -> Loaded:
         """Returns what is wanted, as far as it exists."""
-        overdue, due = self._load_overdue(now, wanted.overdue) if wanted.overdue else (None, [])
+        overdue, due = self._load_overdue(instant, wanted.overdue) if wanted.overdue else (None, [])
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
@@ -86,20 +86,20 @@ class Loader:
             subgroups.sort(key=lambda group: (group.create_time, group.group_id))
         return groups.items()
 
-    def _load_overdue(self, now: int, limit: int) -> tuple[Overdue, list[Task]]:
+    def _load_overdue(self, instant: Instant, limit: int) -> tuple[Overdue, list[Task]]:
         """Returns what has run out, and the rows of its tasks, which will be wanted next."""
 
-        def found(name: str, time: int = now) -> list[list[Any]]:
+        def found(name: str, time: int) -> list[list[Any]]:
             (value,) = self._connection.execute(statements()[name], (time, limit)).fetchone()
             rows_found: list[list[Any]] = json.loads(value)
             return rows_found
 
-        late = [rows.read_task(row) for row in found("load_late_tasks")]
-        orphans = [rows.read_task(row) for row in found("load_orphans")]
-        expired = [rows.read_task(row) for row in found("load_expired_tasks")]
-        agents = _ids(found("load_lost_agents")) if len(orphans) < limit else []
-        checkouts = _ids(found("load_expired_checkouts"))
-        early = _with_text(found("load_late_early_cancels", now - EARLY_CANCEL_LIFETIME))
+        late = [rows.read_task(row) for row in found("load_late_tasks", instant.steady)]
+        orphans = [rows.read_task(row) for row in found("load_orphans", instant.steady)]
+        expired = [rows.read_task(row) for row in found("load_expired_tasks", instant.now)]
+        agents = _ids(found("load_lost_agents", instant.steady)) if len(orphans) < limit else []
+        checkouts = _ids(found("load_expired_checkouts", instant.now))
+        early = _with_text(found("load_late_early_cancels", instant.early_before))
         parts = (late, orphans, agents, expired, checkouts, early)
         more = limit in [len(part) for part in parts]
         tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))

@@ -103,20 +103,28 @@ SELECT json_group_array(json_array({task}))
 FROM (
     SELECT * FROM tasks INDEXED BY tasks_live_by_agent
     WHERE namespace_no = ? AND agent_id = ? AND end_time IS NULL AND state = 'CANCELLING'
-    ORDER BY deadline_time LIMIT ?
+    ORDER BY due_time LIMIT ?
 ) AS t
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: next_due
 SELECT json_array(
-    (SELECT min(deadline_time) FROM tasks WHERE state = 'CANCELLING'),
+    (SELECT min(due_time) FROM tasks WHERE state = 'CANCELLING'),
+    (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL),
     (SELECT min(expire_time) FROM tasks
      WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')),
     (SELECT min(expire_time) FROM checkouts WHERE expire_time IS NOT NULL AND state = 'OPEN'),
-    (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL),
-    (SELECT min(create_time) + :early_lifetime FROM cancellations
+    (SELECT min(create_time) FROM cancellations
      WHERE state = 'IN_PROGRESS' AND live_count = 0))
+
+-- name: last_id_ahead
+-- The time in the ids of what was created before a time, if that is later.
+SELECT json_array((SELECT max(id_time) FROM ids_ahead WHERE since < ?))
+
+-- name: clock_stretches
+SELECT json_group_array(json_array(since, until, wall))
+FROM (SELECT * FROM clock_stretches ORDER BY stretch_no)
 
 -- name: keys
 SELECT json_group_array(json_array({key}))

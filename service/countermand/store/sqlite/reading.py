@@ -3,13 +3,15 @@
 import json
 from collections.abc import Sequence
 
-from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
+from countermand.core.cancellations import Cancellation
+from countermand.core.chronicle import Stretch
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import TargetKind, TaskState
 from countermand.store.contract import (
     CancellationReading,
+    Due,
     HolderReading,
     TaskPage,
 )
@@ -77,14 +79,21 @@ class Reader(CancellationReader, WatchReader):
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         tasks = self._tasks("stops", (namespace, agent_id, limit))
-        return sorted(tasks, key=lambda task: task.deadline_time or 0)
+        return sorted(tasks, key=lambda task: task.due_time or 0)
 
-    def next_due(self) -> int | None:
-        times = self._all("next_due", {"early_lifetime": EARLY_CANCEL_LIFETIME})
-        return min((time for time in times if time is not None), default=None)
+    def next_due(self) -> Due:
+        due, lease, *expiries, waiting = self._all("next_due", ())
+        return Due(_first(due, lease), _first(*expiries), waiting)
+
+    def clock_stretches(self) -> list[Stretch]:
+        return [Stretch(*row) for row in self._all("clock_stretches", ())]
 
     def keys(self) -> list[Key]:
         return [rows.read_key(row) for row in self._all("keys", ())]
+
+
+def _first(*times: int | None) -> int | None:
+    return min((time for time in times if time is not None), default=None)
 
 
 def _under(target: Target) -> TaskFilter:

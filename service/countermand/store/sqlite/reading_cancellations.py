@@ -8,6 +8,7 @@ from countermand.store.contract import CancellationPage, CancellationQuery
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import NO_NUMBER, Queries
 
+MILLISECOND = SECOND // 1000
 AHEAD = 60 * SECOND
 """How far the time in a cancellation's id may be ahead of its own: others make ids meanwhile."""
 LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -26,7 +27,7 @@ class CancellationReader(Queries):
     ) -> CancellationPage:
         if query.ids is not None:
             return self._chosen_cancellations(namespace, query, before, limit)
-        span = _id_range(query.start_time, query.end_time)
+        span = self._id_range(query.start_time, query.end_time)
         if before is not None:
             span["before"] = min(span["before"], rows.uuid_bytes(before) or b"")
         looked_at, last, found = self._all(
@@ -55,7 +56,7 @@ class CancellationReader(Queries):
     ) -> dict[str, int]:
         found = self._all(
             f"summarize_{group_by.lower()}",
-            _id_range(start_time, end_time)
+            self._id_range(start_time, end_time)
             | {
                 "namespace_no": namespace,
                 "start_time": start_time or 0,
@@ -77,9 +78,16 @@ class CancellationReader(Queries):
         more = len(found) > limit
         return CancellationPage(found[:limit], found[limit - 1].cancellation_id if more else None)
 
+    def _id_range(self, start_time: int | None, end_time: int | None) -> dict[str, bytes]:
+        """Returns the bounds of the ids that we made in a time; they hold milliseconds.
 
-def _id_range(start_time: int | None, end_time: int | None) -> dict[str, bytes]:
-    """Returns the bounds of the ids that we made in a time; they hold milliseconds."""
-    lowest = FIRST_UUID if start_time is None else uuid_at(start_time)
-    highest = LAST_UUID if end_time is None else uuid_at(end_time + AHEAD)
-    return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}
+        None is behind its time, but after the clock was set back they are ahead for a while.
+        """
+        lowest, highest = FIRST_UUID, LAST_UUID
+        if start_time is not None:
+            lowest = uuid_at(start_time)
+        if end_time is not None:
+            (ahead,) = self._all("last_id_ahead", (end_time,))
+            # Above the last of that millisecond.
+            highest = uuid_at(max(end_time, ahead or 0) + AHEAD + MILLISECOND)
+        return {"from": rows.uuid_bytes(lowest) or b"", "before": rows.uuid_bytes(highest) or b""}

@@ -8,7 +8,7 @@ TASK_COLUMNS = (
     "task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels, "
     "create_time, update_time, state, version, agent_id, fence, cancellation_id, cancel_proof, "
     "deadline_time, failure_message, charge_state, refund_required, expire_time, start_time, "
-    "end_time, last_seq"
+    "end_time, last_seq, due_time"
 )
 HOLDER_COLUMNS = (
     "namespace_no, create_time, update_time, version, task_count, live_count, completed_count, "

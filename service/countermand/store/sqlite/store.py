@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from countermand.core.cancellations import Cancellation
+from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
@@ -19,6 +20,7 @@ from countermand.store.contract import (
     CancellationPage,
     CancellationQuery,
     CancellationReading,
+    Due,
     History,
     HolderReading,
     LogPage,
@@ -74,7 +76,7 @@ class SqliteStore:
         self._connection = self._file.open()
         try:
             self._writer = Writer(self._connection, self._knobs)
-            self._writer.renew_leases(now)
+            self._writer.begin(now)
         except sqlite3.Error as error:
             self._file.distrust()
             raise open_failed(self._path, error) from error
@@ -191,9 +193,13 @@ class SqliteStore:
         """See the contract."""
         return await self._long.read(lambda reader: reader.stops(namespace, agent_id, limit))
 
-    async def next_due(self) -> int | None:
+    async def next_due(self) -> Due:
         """See the contract."""
         return await self._quick.read(lambda reader: reader.next_due())
+
+    async def clock_stretches(self) -> list[Stretch]:
+        """See the contract."""
+        return await self._quick.read(lambda reader: reader.clock_stretches())
 
     async def keys(self) -> list[Key]:
         """See the contract."""

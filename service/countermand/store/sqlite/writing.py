@@ -3,7 +3,10 @@
 import sqlite3
 from collections.abc import Iterable
 
+from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
+from countermand.core.ids import time_of
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
@@ -13,6 +16,7 @@ from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.failures import is_full
 from countermand.store.sqlite.loading import Loader
+from countermand.store.sqlite.reading_cancellations import AHEAD
 from countermand.store.sqlite.statements import statements
 
 
@@ -25,8 +29,8 @@ class Writer:
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
         self._loader = Loader(connection, knobs)
-        self._owes_renewal = False
-        """Whether the leases could not be renewed when the store was opened."""
+        self._owes_beginning = False
+        """Whether there was no room for that when the store was opened."""
 
     def commit(self, batch: Batch) -> None:
         """Runs the batch's plan in one transaction, and returns when it is synced."""
@@ -34,25 +38,30 @@ class Writer:
         self._loader.listed.clear()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._owes_renewal:
-                self._renew_leases(batch.rows.now)
-            self._save(self._decide(batch), batch.rows.now)
+            if self._owes_beginning:
+                self._begin(batch.rows.instant.steady)
+            self._save(self._decide(batch), batch.rows.instant)
             self._connection.execute("COMMIT")
-            self._owes_renewal = False
+            self._owes_beginning = False
         except BaseException:
             self._last_number = last_number
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def renew_leases(self, now: int) -> None:
-        """Renews every live lease to its full duration; without room, with the next commit."""
+    def begin(self, now: int) -> None:
+        """Renews every live lease to its full duration, and lets the steady clock judge deadlines
+        from now on; without room, with the next commit."""
         try:
-            self._renew_leases(now)
+            self._begin(now)
         except sqlite3.Error as error:
             if not is_full(error):
                 raise
-            self._owes_renewal = True
+            self._owes_beginning = True
+
+    def _begin(self, now: int) -> None:
+        self._renew_leases(now)
+        self._connection.execute(statements()["reset_due_times"])
 
     def _renew_leases(self, now: int) -> None:
         self._connection.execute(statements()["renew_leases"], (now,))
@@ -62,16 +71,18 @@ class Writer:
         try:
             wanted = next(plan)
             while True:
-                wanted = plan.send(self._loader.load(wanted, batch.rows.now))
+                wanted = plan.send(self._loader.load(wanted, batch.rows.instant))
         except StopIteration as end:
             saves: Saves = end.value
             return saves
 
-    def _save(self, saves: Saves, now: int) -> None:
+    def _save(self, saves: Saves, instant: Instant) -> None:
         if saves.keys:
             self._save_keys(saves.keys)
         if saves.renews_leases:
-            self._renew_leases(now)
+            self._renew_leases(instant.steady)
+        if saves.clock_stretches:
+            self._save_clock(saves.clock_stretches)
         if saves.holders:
             self._save_holders(saves.holders)
         self._write("save_carts", map(rows.write_cart, saves.carts.values()))
@@ -84,6 +95,10 @@ class Writer:
         if saves.gone:
             for name, gone in rows.write_gone(saves.gone):
                 self._write(name, gone)
+
+    def _save_clock(self, stretches: Iterable[Stretch]) -> None:
+        self._connection.execute(statements()["delete_clock_stretches"])
+        self._write("insert_clock_stretches", stretches)
 
     def _save_keys(self, saved: dict[str, Key]) -> None:
         """Saves keys. A new one is in the batch's saves with its namespace then."""
@@ -122,15 +137,19 @@ class Writer:
         )
 
     def _save_cancellations(self, saves: Saves) -> None:
-        created, changed = [], []
+        created, changed, ahead = [], [], []
         for key, cancellation in saves.cancellations.items():
             if key in saves.accepted:
                 created.append(rows.write_new_cancellation(cancellation))
+                id_time = time_of(cancellation.cancellation_id)
+                if id_time > cancellation.create_time + AHEAD:
+                    ahead.append((id_time, cancellation.create_time))
             else:
                 changed.append(rows.write_changed_cancellation(cancellation))
         # In this order: one may end its wait for the task for which another begins to wait.
         self._write("update_cancellations", changed)
         self._write("insert_cancellations", created)
+        self._write("save_ids_ahead", ahead)
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed, going_on = [], [], []

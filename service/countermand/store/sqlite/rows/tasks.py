@@ -36,6 +36,7 @@ _TASK_FIELDS = (
     "start_time",
     "end_time",
     "seq",
+    "due_time",
     "cancel_reason",
     "cancel_message",
 )
@@ -52,8 +53,8 @@ def read_task(row: list[Any]) -> Task:
     fields["cancel_proof"] = _PROOFS[row[15]]
     fields["charge_state"] = _CHARGES[row[18]]
     fields["refund_required"] = bool(row[19])
-    fields["cancel_reason"] = row[24] or ""
-    fields["cancel_message"] = row[25] or ""
+    fields["cancel_reason"] = row[25] or ""
+    fields["cancel_message"] = row[26] or ""
     task: Task = object.__new__(Task)
     object.__setattr__(task, "__dict__", fields)
     return task
@@ -86,6 +87,7 @@ def write_new_task(task: Task) -> tuple[Any, ...]:
         task.start_time,
         task.end_time,
         task.seq,
+        task.due_time,
     )
 
 
@@ -101,6 +103,7 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
         uuid_bytes(task.cancellation_id),
         None if task.cancel_proof is None else task.cancel_proof.value,
         task.deadline_time,
+        task.due_time,
         task.failure_message,
         task.charge_state.value,
         int(task.refund_required),
@@ -120,6 +123,7 @@ def write_live_task(task: Task) -> tuple[Any, ...]:
         task.fence,
         uuid_bytes(task.cancellation_id),
         task.deadline_time,
+        task.due_time,
         task.charge_state.value,
         task.update_time,
     )
