@@ -1,11 +1,12 @@
 """What many tests use: a real server, and stubs with its first key."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
 from tests.support.chaos_table import rows_of, table
+from tests.support.knobs import DRAWN_VALUES, SEED
 from tests.support.server import Server, Stubs
 
 
@@ -19,10 +20,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Says with each failure by which knobs it came, and how to draw them again."""
+    report = yield
+    if report.failed:
+        drawn = "".join(f"\n{path} = {value:g}" for path, value in DRAWN_VALUES.items())
+        report.sections.append(("knobs", f"COUNTERMAND_SEED={SEED}{drawn or ': production'}"))
+    return report
+
+
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server of the test's own, on an empty store."""
-    server = await Server(tmp_path).start()
+async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """A server of the test's own, on an empty store. A test chooses some of its knobs by
+    `with_knobs(…, of="server")`."""
+    knobs = {**DRAWN_VALUES, **getattr(request, "param", {})}
+    server = await Server(tmp_path, knobs=knobs).start()
     yield server
     await server.kill()
 

@@ -4,13 +4,15 @@ They run in the session's event loop, in which the server's log is read.
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
 import pytest_asyncio
 
 from tests.support.caller import Caller, first_caller, new_caller
-from tests.support.server import Server
+from tests.support.knobs import drawn_values_but
+from tests.support.server import Server, started
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -41,6 +43,14 @@ async def channel(shared: Server) -> AsyncIterator[grpc.aio.Channel]:
 async def caller(shared: Server, admin: Caller) -> AsyncIterator[Caller]:
     """Calls with all scopes in a tenant of the test's own."""
     async with new_caller(shared, admin) as caller:
+        yield caller
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pager(tmp_path: Path) -> AsyncIterator[Caller]:
+    """Calls a server of the test's own, whose pages are as large as in production."""
+    knobs = drawn_values_but("paging.", "store.max_scanned_rows")
+    async with started(tmp_path, knobs=knobs) as server, first_caller(server) as caller:
         yield caller
 
 

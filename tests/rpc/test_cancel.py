@@ -392,7 +392,8 @@ async def test_pages_of_one_tasks_cancellations_are_as_long_as_was_asked(caller)
     assert not second.next_page_token
 
 
-async def test_pages_of_cancellations_end_early_to_stay_small(caller):
+async def test_pages_of_cancellations_end_early_to_stay_small(pager):
+    caller = pager
     made = await caller.create_group(900)
     text = {"reason": "🛒" * 128, "message": "🛒" * 500, "on_behalf_of": "🛒" * 256}
     for task in made.tasks:

@@ -10,7 +10,6 @@ import grpc
 import pytest
 
 from countermand.v1 import cancellation_service_pb2 as c
-from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import (
     CANCELLED,
     CANCELLING,
@@ -151,10 +150,8 @@ async def test_1000_races_between_finishing_and_cancelling_have_one_end_each(
         if message.task.HasField("end_time"):
             lasts[message.task.task_id] = message.task
     assert lasts.keys() == set(ids)
-    listed = await caller.tasks.ListTasks(
-        t.ListTasksRequest(page_size=1000, filter={"group_id": group_id})
-    )
-    assert {task.task_id: task for task in listed.tasks} == lasts
+    listed = await caller.all_tasks(page_size=1000, filter={"group_id": group_id})
+    assert {task.task_id: task for task in listed} == lasts
     for messages, task_id in zip(told_of_one, ids, strict=False):
         assert messages[-1].task == lasts[task_id]
         assert [m.task.version for m in messages] == list(range(3, 3 + len(messages)))

@@ -44,6 +44,7 @@ from countermand.v1.task_pb2 import (
     TaskFilter,
 )
 from countermand.v1.task_service_pb2 import CreateTaskRequest
+from tests.support.choosing import with_knobs
 from tests.support.server import Server
 
 UNKNOWN = "0192f0c1-0000-7000-8000-000000000001"
@@ -219,6 +220,7 @@ async def test_a_checkout_and_its_cancel_outlive_a_killed_server(server: Server,
     assert (await cancelling).checkout.state == CHECKOUT_STATE_CANCELLED
 
 
+@with_knobs({"store.max_scanned_rows": 100, "paging.max_bytes": 10_000}, of="server")
 async def test_what_was_created_can_be_read(client: Client):
     created = await client.create_group([CreateTaskRequest(), CreateTaskRequest()])
     late = await client.create_task(group_id=created.group.group_id, labels={"colour": "red"})

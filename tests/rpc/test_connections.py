@@ -18,7 +18,7 @@ from tests.support.http2 import (
     connected,
 )
 from tests.support.inside import inside
-from tests.support.knobs import PRODUCTION, changed
+from tests.support.knobs import PRODUCTION, drawn_with
 
 WATCH_TASKS = "/countermand.v1.CancellationService/WatchTasks"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
@@ -47,7 +47,7 @@ async def test_metadata_is_bounded(tmp_path, kilobytes, code):
 
 
 async def test_a_connection_ends_at_its_age_and_a_watch_goes_on_with_another(tmp_path):
-    short = changed({"connections.max_age_ms": 300, "connections.max_age_grace_ms": 300})
+    short = drawn_with({"connections.max_age_ms": 300, "connections.max_age_grace_ms": 300})
     async with inside(tmp_path, knobs=short) as server:
         async with server.caller() as caller:
             task = await caller.create()
@@ -74,7 +74,7 @@ async def test_calls_are_shorter_than_the_age_of_a_connection_and_its_grace():
 
 
 async def test_an_idle_connection_is_closed(tmp_path):
-    short = changed({"connections.max_idle_ms": 200})
+    short = drawn_with({"connections.max_idle_ms": 200})
     async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
         raw.begin()
         said = await raw.closed()
@@ -83,14 +83,14 @@ async def test_an_idle_connection_is_closed(tmp_path):
 
 @pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0\r\n\r\n"])
 async def test_a_connection_that_never_begins_is_closed(tmp_path, said):
-    short = changed({"connections.handshake_timeout_ms": 300})
+    short = drawn_with({"connections.handshake_timeout_ms": 300})
     async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
         raw.write(said)
         await raw.closed()
 
 
 async def test_a_client_that_answers_no_ping_is_given_up_and_its_watch_ended(tmp_path):
-    short = changed(
+    short = drawn_with(
         {
             "connections.keepalive_time_ms": 300,
             "connections.keepalive_timeout_ms": 300,

@@ -163,8 +163,7 @@ async def test_lists_choose_by_checkout_and_order(caller):
     await caller.create()
 
     async def ids(**chosen):
-        answer = await caller.tasks.ListTasks(t.ListTasksRequest(filter=chosen))
-        return [task.task_id for task in answer.tasks]
+        return [task.task_id for task in await caller.all_tasks(filter=chosen)]
 
     of_checkout = [task.task_id for task in reversed(sale.tasks)]
     assert await ids(checkout_id=sale.made.checkout_id) == of_checkout

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,7 +17,7 @@ from countermand.v1 import task_service_pb2
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits, RotateKeyRequest
 from tests.support.caller import SCOPES, Caller, first_caller, new_caller, new_id
 from tests.support.inside import inside
-from tests.support.knobs import PRODUCTION, changed
+from tests.support.knobs import PRODUCTION, drawn_values_but, drawn_with
 from tests.support.raw import RPCS
 from tests.support.refusals import Refusal, refusal_of, refused
 from tests.support.server import Server, started
@@ -78,10 +79,14 @@ async def test_a_key_above_its_limit_is_told_when_to_come_again_and_others_are_n
 
 
 async def test_who_is_refused_far_too_often_waits_for_refusals_yet_hears_of_each_in_time(
-    shared: Server, admin: Caller
+    tmp_path: Path,
 ):
     create = task_service_pb2.CreateTaskRequest
-    async with limited(shared, admin, writes_per_second=1) as key:
+    async with (
+        started(tmp_path, knobs=drawn_values_but("calls.")) as server,
+        first_caller(server) as admin,
+        limited(server, admin, writes_per_second=1) as key,
+    ):
         begin = time.monotonic()
         found = await outcomes(*(key.tasks.CreateTask(create()) for _ in range(3 * FREE_REFUSALS)))
         assert time.monotonic() - begin >= MAX_HOLD / 2
@@ -312,7 +317,7 @@ def _never_ending() -> Unary:
 async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(tmp_path):
     async with (
         inside(
-            tmp_path, knobs=changed({"calls.timeout": 0.2}), replaced=[_never_ending()]
+            tmp_path, knobs=drawn_with({"calls.timeout": 0.2}), replaced=[_never_ending()]
         ) as server,
         server.caller() as caller,
     ):
@@ -328,7 +333,7 @@ async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(
 
 async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
     async with (
-        inside(tmp_path, knobs=changed({"calls.timeout": 1})) as server,
+        inside(tmp_path, knobs=drawn_with({"calls.timeout": 1})) as server,
         server.caller() as caller,
     ):
         held = await caller.running()
@@ -350,7 +355,7 @@ async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
 async def test_a_hang_up_before_that_time_is_no_more_than_a_hang_up(tmp_path):
     async with (
         inside(
-            tmp_path, knobs=changed({"calls.timeout": 0.3}), replaced=[_never_ending()]
+            tmp_path, knobs=drawn_with({"calls.timeout": 0.3}), replaced=[_never_ending()]
         ) as server,
         server.caller() as caller,
     ):

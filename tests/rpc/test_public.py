@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.support.caller import first_caller
+from tests.support.choosing import with_knobs
 from tests.support.http2 import ACK, SETTINGS, connected
 from tests.support.knobs import PRODUCTION
 from tests.support.refusals import refused
@@ -175,6 +176,7 @@ async def test_a_call_without_a_request_is_refused(channel: grpc.aio.Channel, pa
     assert refusal.fields == {"request": "is missing"}
 
 
+@with_knobs({"public.max_streams": PRODUCTION.public.max_streams}, of="server")
 async def test_open_streams_of_strangers_are_bounded_and_starve_nobody(
     server: Server, channel: grpc.aio.Channel
 ):

@@ -7,13 +7,13 @@ from countermand.engine.listeners import Committed
 from countermand.rpc.app import open_store, running
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start
-from tests.support.knobs import changed
+from tests.support.knobs import drawn_with
 
 
 async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
     tmp_path: Path,
 ) -> None:
-    knobs = changed({"reaper.max_catch_up": 60.0})
+    knobs = drawn_with({"reaper.max_catch_up": 60.0})
     file = tmp_path / "store.db"
     # The clock that is moved by hand stands in the past.
     async with engine.running(file, clock=engine.HandClock()) as earlier:

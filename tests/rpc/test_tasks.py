@@ -4,22 +4,10 @@ import pytest
 
 from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as t
-from tests.support.caller import CANCELLED, PENDING, RUNNING, Caller, new_id
+from tests.support.caller import CANCELLED, PENDING, RUNNING, new_id
 from tests.support.refusals import refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def all_tasks(caller: Caller, **fields) -> list[task_pb2.Task]:
-    """Lists tasks page by page."""
-    tasks, token, pages = [], "", 0
-    while not pages or token:
-        request = t.ListTasksRequest(page_token=token, **fields)
-        page = await caller.tasks.ListTasks(request)
-        tasks += page.tasks
-        token = page.next_page_token
-        pages += 1
-    return tasks
 
 
 def new_group(*ids: str, **fields) -> t.CreateGroupRequest:
@@ -128,7 +116,8 @@ async def test_counts_follow_the_states_and_the_version_does_not(caller):
     assert group.version == 1
 
 
-async def test_tasks_are_listed_newest_first_in_pages_that_stay_right_while_others_come(caller):
+async def test_tasks_are_listed_newest_first_in_pages_that_stay_right_while_others_come(pager):
+    caller = pager
     made = await caller.create_group(120)
     ids = [task.task_id for task in reversed(made.tasks)]
     first = await caller.tasks.ListTasks(t.ListTasksRequest())
@@ -140,11 +129,12 @@ async def test_tasks_are_listed_newest_first_in_pages_that_stay_right_while_othe
     assert [task.task_id for task in second.tasks] == ids[50:100]
 
     for size in (7, 119, 121, 1000, 2**31 - 1):
-        listed = await all_tasks(caller, page_size=size)
+        listed = await caller.all_tasks(page_size=size)
         assert [task.task_id for task in listed] == [late.task_id, *ids]
 
 
-async def test_over_1000_means_1000(caller):
+async def test_over_1000_means_1000(pager):
+    caller = pager
     await caller.create_group(1001)
     page = await caller.tasks.ListTasks(t.ListTasksRequest(page_size=5000))
     assert len(page.tasks) == 1000
@@ -161,7 +151,7 @@ async def test_lists_can_be_filtered(caller):
     group_id = made.group.group_id
 
     async def listed(*states, **chosen):
-        tasks = await all_tasks(caller, filter=task_pb2.TaskFilter(**chosen), states=states)
+        tasks = await caller.all_tasks(filter=task_pb2.TaskFilter(**chosen), states=states)
         return [task.task_id for task in tasks]
 
     ids = [task.task_id for task in made.tasks]
@@ -191,10 +181,8 @@ async def test_a_page_token_fits_its_own_filter_and_tenant_alone(caller, strange
     ):
         refusal = await refused(other.tasks.ListTasks(request), "PAGE_TOKEN_INVALID")
         assert list(refusal.fields) == ["page_token"]
-    again = await caller.tasks.ListTasks(
-        t.ListTasksRequest(page_token=token, states=[PENDING, PENDING], page_size=5)
-    )
-    assert len(again.tasks) == 2
+    again = await caller.all_tasks(page_token=token, states=[PENDING, PENDING], page_size=5)
+    assert len(again) == 2
 
 
 async def test_an_unknown_group_in_a_filter_is_not_found(caller, stranger):

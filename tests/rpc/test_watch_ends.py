@@ -19,7 +19,7 @@ from tests.support.caller import (
     take,
 )
 from tests.support.inside import inside
-from tests.support.knobs import changed
+from tests.support.knobs import drawn_with
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server
 
@@ -52,7 +52,7 @@ async def end_of(watch, seen: list | None = None) -> grpc.aio.AioRpcError:
 
 async def test_a_watcher_that_takes_nothing_is_ended_and_delays_nobody(tmp_path):
     async with (
-        inside(tmp_path, knobs=changed({"watching.watchers.write_timeout": 1})) as server,
+        inside(tmp_path, knobs=drawn_with({"watching.watchers.write_timeout": 1})) as server,
         server.caller() as caller,
     ):
         await much_to_tell(caller)
@@ -90,7 +90,7 @@ async def test_a_watcher_that_takes_nothing_is_ended_and_delays_nobody(tmp_path)
 
 async def test_a_reader_that_is_slow_but_reads_is_not_ended(tmp_path):
     async with (
-        inside(tmp_path, knobs=changed({"watching.watchers.write_timeout": 1.5})) as server,
+        inside(tmp_path, knobs=drawn_with({"watching.watchers.write_timeout": 1.5})) as server,
         server.caller() as caller,
     ):
         await much_to_tell(caller)

@@ -7,7 +7,7 @@ import pytest
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
-from tests.support.knobs import chosen
+from tests.support.choosing import chosen
 from tests.support.stores import Keeper, sqlite_store
 
 STORES: dict[str, Callable[[Path, StoreKnobs], Store]] = {

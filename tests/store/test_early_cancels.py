@@ -185,8 +185,8 @@ async def test_lists_and_summaries_have_them_in_the_state_that_they_are_in(keepe
     waiting, done = await _accept(keeper, uid(2)), await _accept(keeper, uid(3))
     await keeper.run(create(uid(3)))
     for state, ids in ((C.TOO_LATE, [vain]), (C.IN_PROGRESS, [waiting]), (C.SUCCEEDED, [done])):
-        page = await keeper.store.cancellations(NS, CancellationQuery(state=state), None, 10)
-        assert [found.cancellation_id for found in page.cancellations] == ids
+        found = await keeper.cancellations(CancellationQuery(state=state))
+        assert [one.cancellation_id for one in found] == ids
     assert await keeper.store.summary(NS, None, None, SummaryKey.STATE) == {
         "TOO_LATE": 1,
         "IN_PROGRESS": 1,

@@ -126,7 +126,7 @@ async def test_the_log_of_a_filter_is_what_it_chooses_from_every_place(
 async def test_a_snapshot_of_a_filter_is_exact_as_of_every_place(
     keeper: Keeper, logged: list[Event], chosen: TaskFilter
 ) -> None:
-    everything = (await keeper.store.tasks(NS, TaskFilter(), (), None, 100)).tasks
+    everything = await keeper.tasks()
     numbers = {task.task_id: task.number for task in everything}
     for seq, limit in product((0, 3, 9, 16, len(logged)), (1, 3, 100)):
         then = {e.task.task_id: e for e in logged[:seq] if e.task is not None}
@@ -149,7 +149,7 @@ async def test_a_list_of_a_filter_is_newest_first(
     keeper: Keeper, logged: list[Event], chosen: TaskFilter
 ) -> None:
     now = {e.task.task_id: e for e in logged if e.task is not None}
-    everything = (await keeper.store.tasks(NS, TaskFilter(), (), None, 100)).tasks
+    everything = await keeper.tasks()
     ids = [task.task_id for task in everything if now[task.task_id].chosen_by(chosen)]
     for states, limit in product(((), (S.CANCELLED, S.FAILED)), (1, 2, 50)):
         found: list[str] = []

@@ -201,7 +201,7 @@ async def _snapshot(keeper: Keeper, chosen: TaskFilter, mark: Bookmark, limit: i
 async def _mark(keeper: Keeper, events: list[Event], seq: int) -> Bookmark:
     """The bookmark that was taken when the log ended there."""
     created = {e.task.task_id for e in events if e.task is not None and e.seq <= seq}
-    tasks = (await keeper.store.tasks(NS, ALL, (), None, 100)).tasks
+    tasks = await keeper.tasks()
     numbers = [task.number for task in tasks if task.task_id in created]
     return Bookmark(seq, max(numbers, default=0), over=False)
 

@@ -217,8 +217,7 @@ async def test_places_in_the_log_are_not_given_out_again(keeper: Keeper, make_st
     await keeper.run(create(T3), create(T1))
     page = await keeper.store.log(NS, ALL, 0, 100)
     assert [event.seq for event in page.events] == [5, 6]
-    tasks = (await keeper.store.tasks(NS, ALL, (), None, 10)).tasks
-    assert [task.task_id for task in tasks] == [T1, T3]
+    assert [task.task_id for task in await keeper.tasks()] == [T1, T3]
 
 
 # Pieces.

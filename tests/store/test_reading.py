@@ -29,7 +29,7 @@ from tests.support.ask import (
     target,
     uid,
 )
-from tests.support.knobs import with_knobs
+from tests.support.choosing import looks_at_all, with_knobs
 from tests.support.stores import Keeper
 
 S, C = TaskState, CancellationState
@@ -133,6 +133,7 @@ async def _list(keeper: Keeper, chosen: TaskFilter, states: Any, limit: int) -> 
         before = page.next_number
 
 
+@looks_at_all
 async def test_a_list_is_newest_first_and_pages_of_it_make_up_the_whole(keeper: Keeper) -> None:
     await keeper.run(*[create(id) for id in IDS])
     whole = IDS[::-1]
@@ -142,6 +143,7 @@ async def test_a_list_is_newest_first_and_pages_of_it_make_up_the_whole(keeper: 
         assert all(len(page) == limit for page in pages[:-1])
 
 
+@looks_at_all
 async def test_pages_are_stable_while_tasks_are_added(keeper: Keeper) -> None:
     await keeper.run(*[create(id) for id in IDS[:20]])
     first = await keeper.store.tasks(NS, TaskFilter(), (), None, 8)
@@ -150,6 +152,7 @@ async def test_pages_are_stable_while_tasks_are_added(keeper: Keeper) -> None:
     assert [t.task_id for t in first.tasks + second.tasks] == IDS[:20][::-1]
 
 
+@looks_at_all
 async def test_a_list_is_of_the_states_group_and_agent_that_were_asked_for(
     keeper: Keeper,
 ) -> None:

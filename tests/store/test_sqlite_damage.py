@@ -10,8 +10,11 @@ import pytest
 
 from countermand.store.contract import StoreRefused
 from tests.support.ask import FIRST_TIME, NS, create, uid
+from tests.support.knobs import PRODUCTION
 from tests.support.stores import Keeper, sqlite_store
 
+LOGGED = PRODUCTION.store
+"""These leave in the log what was committed last, so that it can be damaged there."""
 FRAME = 24 + 4096
 HEADER = 32
 
@@ -28,7 +31,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 async def refusal(path: Path) -> str:
     """Opens a store that must be refused, and left as it is. Returns the reason that is given."""
     before = contents(path.parent)
-    store = sqlite_store(path)
+    store = sqlite_store(path, LOGGED)
     with pytest.raises(StoreRefused) as caught:
         await store.open(FIRST_TIME)
     await store.close()
@@ -48,7 +51,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def filled(path: Path, count: int) -> None:
-    keeper = Keeper(sqlite_store(path))
+    keeper = Keeper(sqlite_store(path, LOGGED))
     await keeper.store.open(FIRST_TIME)
     await keeper.settle_in()
     await keeper.run(*[create(uid(number), merchant="m" * 100) for number in range(1, count + 1)])
@@ -57,7 +60,7 @@ async def filled(path: Path, count: int) -> None:
 
 async def opens(path: Path) -> bool:
     """Opens a store that must be taken; returns whether the first task is there."""
-    keeper = Keeper(sqlite_store(path))
+    keeper = Keeper(sqlite_store(path, LOGGED))
     await keeper.store.open(FIRST_TIME)
     try:
         return await keeper.store.task(NS, uid(1)) is not None
@@ -150,7 +153,7 @@ async def test_after_distrust_what_stands_in_the_log_alone_is_written_anew(
 ) -> None:
     log = Path(f"{path}-wal")
     await distrust(path)
-    store = sqlite_store(path)
+    store = sqlite_store(path, LOGGED)
     await store.open(FIRST_TIME)
     assert log.stat().st_size == 0
     await store.close()
@@ -161,7 +164,7 @@ async def test_after_distrust_what_stands_in_the_log_alone_is_written_anew(
 
 async def distrust(path: Path) -> None:
     """Leaves a store as a server that met an error of its disk, with a commit in its log."""
-    store = sqlite_store(path)
+    store = sqlite_store(path, LOGGED)
     await store.open(FIRST_TIME)
     keeper = Keeper(store)
     await keeper.run(create(uid(0xFFFF)))
@@ -212,7 +215,7 @@ async def killed(tmp_path: Path) -> Killed:
     live = tmp_path / "live" / "store.db"
     live.parent.mkdir()
     await filled(live, 1)
-    keeper = Keeper(sqlite_store(live))
+    keeper = Keeper(sqlite_store(live, LOGGED))
     await keeper.store.open(FIRST_TIME)
     for number in range(2, 22):
         await keeper.run(create(uid(number)))
@@ -258,7 +261,7 @@ async def test_older_frames_behind_the_end_of_the_log_are_no_damage(tmp_path: Pa
     live = tmp_path / "live" / "store.db"
     live.parent.mkdir()
     await filled(live, 1)
-    keeper = Keeper(sqlite_store(live))
+    keeper = Keeper(sqlite_store(live, LOGGED))
     await keeper.store.open(FIRST_TIME)
     for number in range(2, 22):
         await keeper.run(create(uid(number)))

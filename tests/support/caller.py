@@ -95,6 +95,17 @@ class Caller:
         request = task_service_pb2.CreateTaskRequest(**fields)
         return (await self.tasks.CreateTask(request, timeout=SECONDS)).task
 
+    async def all_tasks(self, **fields: Any) -> list[task_pb2.Task]:
+        """Lists tasks, from as many pages as it takes."""
+        found: list[task_pb2.Task] = []
+        request = task_service_pb2.ListTasksRequest(**fields)
+        while True:
+            page = await self.tasks.ListTasks(request, timeout=SECONDS)
+            found += page.tasks
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
+
     async def create_group(self, count: int, **fields: Any) -> task_service_pb2.CreateGroupResponse:
         tasks = [task_service_pb2.CreateTaskRequest() for _ in range(count)]
         request = task_service_pb2.CreateGroupRequest(tasks=tasks, **fields)

@@ -10,7 +10,7 @@ from typing import Any
 from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
-from countermand.core.knobs import Knobs, WatchersKnobs
+from countermand.core.knobs import Knobs, StoreKnobs, WatchersKnobs
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.hub import Hub, Subscription
@@ -24,7 +24,7 @@ from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import DRAWN
 from tests.support.stores import Keeper, sqlite_store
 
 HOUR = 3_600_000_000
@@ -56,8 +56,8 @@ class LeapingClock(Clock):
 class TroubledStore:
     """A real store whose commits can be held up, or fail before or after they are done."""
 
-    def __init__(self, path: Path, knobs: Knobs = PRODUCTION) -> None:
-        self.real = sqlite_store(path, knobs.store)
+    def __init__(self, path: Path, knobs: StoreKnobs = DRAWN.store) -> None:
+        self.real = sqlite_store(path, knobs)
         self.batches: list[list[Command]] = []
         """What each commit was asked to do."""
         self.before: Callable[[Batch], None] = lambda batch: None
@@ -95,10 +95,10 @@ class Engine:
         path: Path,
         *,
         clock: Clock | None = None,
-        knobs: Knobs = PRODUCTION,
+        knobs: Knobs = DRAWN,
     ) -> None:
         self.knobs = knobs
-        self.store: Any = TroubledStore(path, knobs)
+        self.store: Any = TroubledStore(path, knobs.store)
         self.clock = clock or Clock(knobs.clock)
         self.ids = UuidMaker()
         self.writer = Writer(self.store, self.clock, self.ids, knobs.writer, knobs.pulse)

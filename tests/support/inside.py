@@ -22,7 +22,7 @@ from countermand.rpc.router import Router
 from countermand.rpc.server import services_of
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import DRAWN
 from tests.support.server import StreamWithKey, Stubs, UnaryWithKey
 
 
@@ -59,7 +59,7 @@ class Inside:
 async def inside(
     folder: Path,
     *,
-    knobs: Knobs = PRODUCTION,
+    knobs: Knobs = DRAWN,
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
     clock: Clock | None = None,

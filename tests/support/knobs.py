@@ -1,18 +1,53 @@
-"""Knobs for tests: the production values, with some of them changed."""
+"""Knobs for tests: the production values, some of them changed, or all drawn at random.
 
-from collections.abc import Mapping
-from dataclasses import replace
+What is drawn is drawn once in a process, by a seed that is shown with every test that fails there;
+COUNTERMAND_SEED gives it.
+"""
+
+import os
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
-
-import pytest
 
 from countermand.core.knobs import Knobs
 
 PRODUCTION = Knobs()
+SEED = int(os.environ.get("COUNTERMAND_SEED") or random.SystemRandom().randrange(10**8))
+
+# Those that tests never draw, by their beginnings, and why.
+KEPT = {
+    "calls.timeout": "promised",
+    "connections.": "gRPC's own; short ones break off what every test holds open",
+    "pulse.standstill": "just above it a busy machine stands still",
+    "telemetry.shutdown_timeout": "a busy machine needs it to send",
+    "watching.": "not yet",
+    "writer.commit_timeout": "a busy machine needs it to write 10,000 tasks",
+}
+# The smallest that are drawn, where that is not 1, or 1 ms.
+LEAST: dict[str, float] = {
+    "keyring.note_interval": 0.05,  # a busy machine is to do something else, too
+    "pulse.interval": 0.05,
+    "purger.interval": 0.05,
+    "reaper.max_sleep": 0.05,
+    "server.memory_interval": 0.05,
+    "server.max_young_objects": 700,  # Python's own
+    "telemetry.max_queue": 512,  # what the SDK sends together
+}
 
 
-def changed(values: Mapping[str, float], knobs: Any = PRODUCTION) -> Any:
-    """Returns knobs with other values, by their paths, such as `watching.hub.max_bytes`."""
+def each(knobs: Any, above: str = "") -> Iterator[tuple[str, float]]:
+    """Every knob with its path, such as `watching.hub.max_bytes`."""
+    for field in fields(knobs):
+        value = getattr(knobs, field.name)
+        if is_dataclass(value):
+            yield from each(value, f"{above}{field.name}.")
+        else:
+            yield above + field.name, value
+
+
+def changed(values: Mapping[str, Any], knobs: Any = PRODUCTION) -> Any:
+    """Returns knobs with other values, by their paths."""
     for path, value in values.items():
         name, _, rest = path.partition(".")
         inner = changed({rest: value}, getattr(knobs, name)) if rest else value
@@ -20,15 +55,48 @@ def changed(values: Mapping[str, float], knobs: Any = PRODUCTION) -> Any:
     return knobs
 
 
-def with_knobs(values: Mapping[str, float], of: str = "engine") -> pytest.MarkDecorator:
-    """Runs a test with other values of some knobs, if that fixture asks for what is `chosen`."""
-    names = ", ".join(f"{path} {value:g}" for path, value in values.items())
-    return pytest.mark.parametrize(of, [values], ids=[names], indirect=True)
+def draw(seed: int, knobs: Any = PRODUCTION, kept: Mapping[str, str] = KEPT) -> dict[str, float]:
+    """Returns values from the least up to those of production, and these alone for one in four.
+
+    The smallest of all are drawn most often, since they show most.
+    """
+    chance = random.Random(f"knobs {seed}")
+    if chance.random() < 0.25:
+        return {}
+    return {
+        path: _drawn(chance, LEAST.get(path, 1 if isinstance(most, int) else 0.001), most)
+        for path, most in each(knobs)
+        if not path.startswith(tuple(kept))
+    }
 
 
-def chosen(request: pytest.FixtureRequest) -> Any:
-    """Returns the knobs that a test chose by `with_knobs`."""
-    return changed(getattr(request, "param", {}))
+def _drawn(chance: random.Random, least: float, most: float) -> float:
+    if isinstance(most, int):
+        few = min(chance.randint(int(least), int(least) + 2), most)
+        any_size = round(least * (most / least) ** chance.random())
+        return chance.choice([few, few, any_size, most])
+    return chance.choice([least, least * (most / least) ** chance.random(), most])
+
+
+DRAWN_VALUES = draw(SEED)
+DRAWN: Knobs = changed(DRAWN_VALUES)
+
+
+def drawn_with(values: Mapping[str, Any]) -> Knobs:
+    """Returns drawn knobs with these values, by their paths."""
+    result: Knobs = changed(values, DRAWN)
+    return result
+
+
+def drawn_values_but(*parts: str) -> dict[str, float]:
+    """Returns the drawn values, but for these parts, or knobs, those of production."""
+    return {path: value for path, value in DRAWN_VALUES.items() if not path.startswith(parts)}
+
+
+def drawn_but(*parts: str) -> Knobs:
+    """Returns drawn knobs, but for these parts, or knobs, those of production."""
+    result: Knobs = changed(drawn_values_but(*parts))
+    return result
 
 
 def watching(
@@ -38,8 +106,8 @@ def watching(
     hub_bytes: int | None = None,
     page_bytes: int | None = None,
 ) -> Knobs:
-    """Returns knobs whose watches read pages of one size, take so many entries at once, and keep so
-    much of their pages and of the log in memory."""
+    """Returns drawn knobs whose watches read pages of one size, take so many entries at once, and
+    keep so much of their pages and of the log in memory."""
     values = {
         "watching.pages.max_batch": max_batch,
         "watching.hub.max_batch": max_batch,
@@ -47,4 +115,4 @@ def watching(
         "watching.hub.max_bytes": hub_bytes,
         "watching.pages.max_bytes": page_bytes,
     }
-    return changed({path: value for path, value in values.items() if value is not None})
+    return drawn_with({path: value for path, value in values.items() if value is not None})

@@ -1,11 +1,12 @@
 """A real server in a process of its own."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from countermand.v1 import (
     order_service_pb2_grpc,
     task_service_pb2_grpc,
 )
+from tests.support.knobs import DRAWN_VALUES
 
 READY_SECONDS = 45
 
@@ -64,12 +66,19 @@ class Server:
     """Starts, kills and restarts `countermand serve` on one store."""
 
     def __init__(
-        self, folder: Path, *, program: Sequence[str] = ("countermand",), **environment: str
+        self,
+        folder: Path,
+        *,
+        program: Sequence[str] = ("countermand",),
+        knobs: Mapping[str, float] = DRAWN_VALUES,
+        **environment: str,
     ) -> None:
         self.folder = folder
         self.store = folder / "countermand.db"
         self.program = program
         """The module to run, and its arguments before `serve`."""
+        self.knobs = knobs
+        """Those that differ from production, by their paths."""
         self.environment = environment
         self.launcher: list[str] = []
         """The words of a command that starts it, such as that of a tracer."""
@@ -88,6 +97,7 @@ class Server:
             *self.launcher,
             sys.executable,
             "-m",
+            *self._tuned(),
             *self.program,
             "serve",
             "--listen",
@@ -107,6 +117,9 @@ class Server:
             raise RuntimeError("the server did not start: " + "\n".join(self.log))
         self.address = line.decode().removeprefix("listening on ").strip()
         return self
+
+    def _tuned(self) -> list[str]:
+        return ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
 
     async def _read_errors(self, process: Process) -> None:
         assert process.stderr is not None
@@ -148,9 +161,11 @@ class Server:
 
 
 @asynccontextmanager
-async def started(folder: Path, *flags: str, **environment: str) -> AsyncIterator[Server]:
+async def started(
+    folder: Path, *flags: str, knobs: Mapping[str, float] = DRAWN_VALUES, **environment: str
+) -> AsyncIterator[Server]:
     """Starts a server, and leaves none behind, however the test ends."""
-    server = Server(folder, **environment)
+    server = Server(folder, knobs=knobs, **environment)
     try:
         yield await server.start(*flags)
     finally:

@@ -5,19 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from countermand.core import commands as c
-from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
+from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
-from countermand.store.contract import Store
+from countermand.core.log import TaskFilter
+from countermand.core.records import Task
+from countermand.store.contract import CancellationQuery, Store
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import DRAWN
 
 
-def sqlite_store(path: Path, knobs: StoreKnobs = PRODUCTION.store) -> SqliteStore:
+def sqlite_store(path: Path, knobs: StoreKnobs = DRAWN.store) -> SqliteStore:
     """Returns a store on a file, not yet opened."""
     return SqliteStore(path, knobs)
 
@@ -76,6 +78,26 @@ class Keeper:
                 command = asked.send(await self.do(command))
         except StopIteration as end:
             return int(end.value)
+
+    async def tasks(self, chosen: TaskFilter = TaskFilter()) -> list[Task]:  # noqa: B008
+        """Returns all tasks that a filter chooses, newest first, from as many pages as it takes."""
+        found, before = [], None
+        while True:
+            page = await self.store.tasks(NS, chosen, (), before, 100)
+            found += page.tasks
+            if page.next_number is None:
+                return found
+            before = page.next_number
+
+    async def cancellations(self, query: CancellationQuery) -> list[Cancellation]:
+        """Returns all cancellations of a query, newest first, from as many pages as it takes."""
+        found, before = [], None
+        while True:
+            page = await self.store.cancellations(NS, query, before, 100)
+            found += page.cancellations
+            if page.next_id is None:
+                return found
+            before = page.next_id
 
     async def do(self, command: c.Command) -> Any:
         """Commits one command alone. Returns its answer, or raises its refusal."""

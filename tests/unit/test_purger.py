@@ -28,8 +28,9 @@ from tests.support.ask import (
     target,
     uid,
 )
+from tests.support.choosing import chosen, with_knobs
 from tests.support.engine import Engine, HandClock, running
-from tests.support.knobs import changed, chosen, with_knobs
+from tests.support.knobs import changed
 
 KEPT = 30 * DAY
 

@@ -36,8 +36,10 @@ from tests.support.ask import (
     target,
     uid,
 )
+from tests.support.choosing import chosen, with_knobs
 from tests.support.engine import HOUR, Engine, HandClock, running
-from tests.support.knobs import changed, chosen, with_knobs
+from tests.support.knobs import drawn_with
+from tests.support.stores import Keeper
 
 S, P = TaskState, CancelProof
 
@@ -236,7 +238,7 @@ async def test_right_after_a_restart_it_ends_what_fell_due_meanwhile(tmp_path: P
 async def test_at_its_start_a_server_waits_for_what_fell_due_while_none_ran(
     tmp_path: Path,
 ) -> None:
-    knobs = changed({"reaper.max_catch_up": 60.0, "reaper.max_batch": 1})
+    knobs = drawn_with({"reaper.max_catch_up": 60.0, "reaper.max_batch": 1})
     clock = HandClock()
     async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
         await engine.do(*[create(id) for id in (T1, T2, T3)])
@@ -257,7 +259,7 @@ async def test_but_it_does_not_wait_for_long(engine: Engine) -> None:
 async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_small_batches(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    knobs = changed({"reaper.max_batch": 3})
+    knobs = drawn_with({"reaper.max_batch": 3})
     caplog.set_level("INFO")
     clock, ids = HandClock(), [uid(number) for number in range(1, 9)]
     async with running(tmp_path / "store.db", clock=clock, knobs=knobs) as engine:
@@ -283,8 +285,8 @@ async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_
         assert caplog.messages == ["cancels waited in vain"] * 3
         due = await engine.store.next_due()
         assert due.waiting_since == clock.time + HOUR - EARLY_CANCEL_LIFETIME
-        page = await engine.store.cancellations(NS, CancellationQuery(), None, 10)
-        states = [record.state for record in page.cancellations]
+        found = await Keeper(engine.store).cancellations(CancellationQuery())
+        states = [record.state for record in found]
         assert states == [CancellationState.IN_PROGRESS] + [CancellationState.TOO_LATE] * 8
 
 

@@ -31,9 +31,10 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, HandClock, running
-from tests.support.knobs import PRODUCTION, changed
+from tests.support.knobs import PRODUCTION, changed, drawn_but
 from tests.support.stores import Keeper
 
+KNOBS = drawn_but("pulse", "writer")
 MAX_BATCH, CROWD = PRODUCTION.writer.max_batch, PRODUCTION.writer.crowd
 MAX_GATHERING = PRODUCTION.writer.max_gathering
 STANDSTILL = PRODUCTION.pulse.standstill
@@ -42,7 +43,7 @@ STANDSTILL = PRODUCTION.pulse.standstill
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     """An engine that runs."""
-    async with running(tmp_path / "store.db") as engine:
+    async with running(tmp_path / "store.db", knobs=KNOBS) as engine:
         yield engine
 
 
@@ -291,7 +292,7 @@ async def test_a_commit_of_which_nobody_can_say_is_unavailable_and_a_repeat_find
     assert again.replayed
 
 
-async def _broken_engine(tmp_path: Path, knobs: Knobs = PRODUCTION) -> tuple[Engine, asyncio.Task]:
+async def _broken_engine(tmp_path: Path, knobs: Knobs = KNOBS) -> tuple[Engine, asyncio.Task]:
     engine = Engine(tmp_path / "store.db", knobs=knobs)
     keeper = Keeper(engine.store.real)
     await keeper.store.open(engine.clock.now())
@@ -336,7 +337,9 @@ async def test_a_fatal_failure_while_trying_one_by_one_answers_the_others_too(
 
 
 async def test_a_commit_that_hangs_ends_the_writer(tmp_path: Path) -> None:
-    engine, writing = await _broken_engine(tmp_path, knobs=changed({"writer.commit_timeout": 0.05}))
+    engine, writing = await _broken_engine(
+        tmp_path, knobs=changed({"writer.commit_timeout": 0.05}, KNOBS)
+    )
     first = await _held(engine)
     with pytest.raises(StoreFailed, match=r"longer than 0\.05 s") as caught:
         await writing
@@ -379,7 +382,7 @@ async def test_a_standstill_during_the_renewal_is_seen_too(engine: Engine) -> No
 async def test_of_a_standstill_one_second_counts_to_the_time_of_a_commit(tmp_path: Path) -> None:
     timeout = STANDSTILL + 0.5
     async with running(
-        tmp_path / "store.db", knobs=changed({"writer.commit_timeout": timeout})
+        tmp_path / "store.db", knobs=changed({"writer.commit_timeout": timeout}, KNOBS)
     ) as engine:
         first = await _held(engine)
         _stand_still(timeout + 0.1)
