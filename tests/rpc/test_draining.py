@@ -33,6 +33,7 @@ from tests.support.http2 import (
     Http2,
     connected,
 )
+from tests.support.knobs import drawn_values_but
 from tests.support.refusals import refused
 from tests.support.server import Server, started
 from tests.support.streams import streaming
@@ -47,6 +48,8 @@ REFLECT = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
 REFLECTIONS = [REFLECT.format(version) for version in ("v1", "v1alpha")]
 LIST_SERVICES = b"\x3a\x00"
 METHODS = [CANCEL_TASK, WATCH_TASK, LIST_TASKS, CHECK, HEALTH_WATCH, *REFLECTIONS]
+MANY_STREAMS = drawn_values_but("public.")
+LARGE_PAGES = drawn_values_but("paging.", "store.max_scanned_rows")
 PROMISE = 1.0
 """Seconds in which a server is gone that owes nobody an answer."""
 
@@ -191,7 +194,7 @@ async def is_gone_in_time(folder: Path, opened: Callable[[Server], Opened]) -> b
         flags = ("--drain-timeout", "30s")
         own = folder / str(attempt)
         own.mkdir()
-        async with started(own, *flags) as server, opened(server):
+        async with started(own, *flags, knobs=MANY_STREAMS) as server, opened(server):
             if await seconds_to_leave(server) < PROMISE:
                 return True
     return False
@@ -290,7 +293,7 @@ async def answer_under_way(server: Server) -> AsyncIterator[tuple[Http2, int, by
 
 
 async def test_an_answer_that_is_taken_slowly_is_waited_for(tmp_path: Path):
-    async with started(tmp_path, "--drain-timeout", "30s") as server:
+    async with started(tmp_path, "--drain-timeout", "30s", knobs=LARGE_PAGES) as server:
         async with answer_under_way(server) as (raw, stream, answer):
             server.process.terminate()
             with pytest.raises(TimeoutError):  # much longer than it waits for anything else
@@ -307,7 +310,10 @@ async def test_an_answer_that_is_taken_slowly_is_waited_for(tmp_path: Path):
 
 
 async def test_the_drain_time_bounds_the_drain(tmp_path: Path):
-    async with started(tmp_path, "--drain-timeout", "1s") as server, answer_under_way(server):
+    async with (
+        started(tmp_path, "--drain-timeout", "1s", knobs=LARGE_PAGES) as server,
+        answer_under_way(server),
+    ):
         assert 1 <= await seconds_to_leave(server) < 5
 
 
@@ -337,7 +343,10 @@ async def twice(server: Server) -> float:
 
 
 async def test_a_second_signal_ends_a_drain_at_once(tmp_path: Path):
-    async with started(tmp_path, "--drain-timeout", "60s") as server, answer_under_way(server):
+    async with (
+        started(tmp_path, "--drain-timeout", "60s", knobs=LARGE_PAGES) as server,
+        answer_under_way(server),
+    ):
         assert await twice(server) < PROMISE
 
 

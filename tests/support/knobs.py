@@ -28,6 +28,7 @@ KEPT = {
 LEAST: dict[str, float] = {
     "keyring.note_interval": 0.05,  # a busy machine is to do something else, too
     "pulse.interval": 0.05,
+    "public.max_streams": 8,  # tools open some at once, and close them when they are gone
     "purger.interval": 0.05,
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
