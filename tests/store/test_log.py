@@ -28,7 +28,7 @@ from tests.support.ask import (
     target,
     uid,
 )
-from tests.support.knobs import with_knobs
+from tests.support.choosing import looks_at_all, with_knobs
 from tests.support.stores import Keeper
 
 S = TaskState
@@ -82,6 +82,7 @@ def _matching(events: list[Event], chosen: TaskFilter) -> list[Any]:
     return [_gist(e) for e in events if e.chosen_by(chosen)]
 
 
+@looks_at_all
 async def test_the_log_has_every_event_as_it_was_decided_in_commit_order(
     keeper: Keeper, logged: list[Event]
 ) -> None:

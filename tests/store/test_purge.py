@@ -44,6 +44,7 @@ from tests.support.ask import (
     target,
     uid,
 )
+from tests.support.choosing import looks_at_all
 from tests.support.stores import Keeper
 
 ALL = TaskFilter()
@@ -155,6 +156,7 @@ async def _log_of_three(keeper: Keeper) -> None:
     await keeper.run(create(uid(9)))
 
 
+@looks_at_all
 async def test_the_floor_is_the_last_event_that_went_and_above_it_all_are_kept(
     keeper: Keeper,
 ) -> None:
@@ -207,6 +209,7 @@ async def test_the_end_of_a_log_of_which_all_is_gone_is_its_floor(keeper: Keeper
     assert (mark.seq, mark.time, mark.floor) == (2, FIRST_TIME, Floor(2, FIRST_TIME))
 
 
+@looks_at_all
 async def test_places_in_the_log_are_not_given_out_again(keeper: Keeper, make_store: Any) -> None:
     await keeper.run(create(T1), create(T2), cancel(T1), cancel(T2))
     keeper.now += KEPT

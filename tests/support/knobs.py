@@ -21,7 +21,8 @@ KEPT = {
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "pulse.standstill": "just above it a busy machine stands still",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
-    "watching.": "not yet",
+    "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
+    "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
     "writer.commit_timeout": "a busy machine needs it to write 10,000 tasks",
 }
 # The smallest that are drawn, where that is not 1, or 1 ms.
@@ -32,6 +33,7 @@ LEAST: dict[str, float] = {
     "purger.interval": 0.05,
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
+    "watching.watchers.sweep_interval": 0.05,
     "server.max_young_objects": 700,  # Python's own
     "telemetry.max_queue": 512,  # what the SDK sends together
 }
