@@ -24,7 +24,7 @@ from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watcher
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
-from tests.support.knobs import DRAWN
+from tests.support.knobs import DRAWN, PRODUCTION
 from tests.support.stores import Keeper, sqlite_store
 
 HOUR = 3_600_000_000

@@ -18,6 +18,7 @@ SEED = int(os.environ.get("COUNTERMAND_SEED") or random.SystemRandom().randrange
 # Those that tests never draw, by their beginnings, and why.
 KEPT = {
     "calls.timeout": "promised",
+    "clock.max_": "how far clocks go apart without a leap",
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "pulse.standstill": "just above it a busy machine stands still",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
@@ -27,7 +28,9 @@ KEPT = {
 }
 # The smallest that are drawn, where that is not 1, or 1 ms.
 LEAST: dict[str, float] = {
-    "keyring.note_interval": 0.05,  # a busy machine is to do something else, too
+    "clock.look_interval": 0.05,  # a busy machine is to do something else, too
+    "clock.note_interval": 0.05,
+    "keyring.note_interval": 0.05,
     "pulse.interval": 0.05,
     "public.max_streams": 8,  # tools open some at once, and close them when they are gone
     "purger.interval": 0.05,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermand.core.chronicle import Chronicle, Stretch
-from countermand.core.clock_knobs import ClockKnobs
+from countermand.core.knobs import ClockKnobs
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
 

@@ -13,7 +13,7 @@ It errs to one side: what is old may be kept for longer, by as long as no server
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from countermand.core.clock_knobs import ClockKnobs
+from countermand.core.knobs import ClockKnobs
 from countermand.core.records import SECOND
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.chronicle import Chronicle, Stretch
-from countermand.core.clock_knobs import ClockKnobs
 from countermand.core.instant import Instant
+from countermand.core.knobs import ClockKnobs
 
 NANOSECONDS = 1000
 """In one microsecond, which is the unit of all times and spans of ours."""

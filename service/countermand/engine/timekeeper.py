@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from countermand.core.clock_knobs import ClockKnobs
 from countermand.core.commands import NoteClock
 from countermand.core.errors import Refused
+from countermand.core.knobs import ClockKnobs
 from countermand.core.records import SECOND
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer

@@ -1,0 +1,73 @@
+"""The knobs: every bound of a page, batch, queue, cache, retry or wait that is ours to choose.
+
+The defaults are the production values. The composition hands each part its own; no part reads them
+from here. What the API promises (lengths of texts, the largest page) is no knob, and what an
+operator may set is in the settings.
+"""
+
+from dataclasses import dataclass, field
+
+from countermand.core.knobs.engine import (
+    ClockKnobs,
+    PulseKnobs,
+    PurgerKnobs,
+    ReaperKnobs,
+    WriterKnobs,
+)
+from countermand.core.knobs.serving import (
+    CallsKnobs,
+    ConnectionKnobs,
+    KeyringKnobs,
+    PagingKnobs,
+    PublicKnobs,
+    ServerKnobs,
+)
+from countermand.core.knobs.store import StoreKnobs
+from countermand.core.knobs.telemetry import TelemetryKnobs
+from countermand.core.knobs.watching import (
+    HubKnobs,
+    PagesKnobs,
+    WatchersKnobs,
+    WatchingKnobs,
+)
+
+__all__ = [
+    "CallsKnobs",
+    "ClockKnobs",
+    "ConnectionKnobs",
+    "HubKnobs",
+    "KeyringKnobs",
+    "Knobs",
+    "PagesKnobs",
+    "PagingKnobs",
+    "PublicKnobs",
+    "PulseKnobs",
+    "PurgerKnobs",
+    "ReaperKnobs",
+    "ServerKnobs",
+    "StoreKnobs",
+    "TelemetryKnobs",
+    "WatchersKnobs",
+    "WatchingKnobs",
+    "WriterKnobs",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knobs:
+    """All knobs of a server, by its parts."""
+
+    clock: ClockKnobs = field(default_factory=ClockKnobs)
+    pulse: PulseKnobs = field(default_factory=PulseKnobs)
+    writer: WriterKnobs = field(default_factory=WriterKnobs)
+    reaper: ReaperKnobs = field(default_factory=ReaperKnobs)
+    purger: PurgerKnobs = field(default_factory=PurgerKnobs)
+    keyring: KeyringKnobs = field(default_factory=KeyringKnobs)
+    watching: WatchingKnobs = field(default_factory=WatchingKnobs)
+    calls: CallsKnobs = field(default_factory=CallsKnobs)
+    connections: ConnectionKnobs = field(default_factory=ConnectionKnobs)
+    public: PublicKnobs = field(default_factory=PublicKnobs)
+    paging: PagingKnobs = field(default_factory=PagingKnobs)
+    server: ServerKnobs = field(default_factory=ServerKnobs)
+    store: StoreKnobs = field(default_factory=StoreKnobs)
+    telemetry: TelemetryKnobs = field(default_factory=TelemetryKnobs)

@@ -1,0 +1,43 @@
+"""The knobs of the store on SQLite."""
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKnobs:
+    """How the store on SQLite works. Sizes of caches are in KiB."""
+
+    max_statement_rows: int = 1024
+    """How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""
+    max_scanned_rows: int = 10_000
+    """How many rows one page looks at."""
+    max_walked_events: int = 65_536
+    """How many changes of one holder's tasks are looked for by walking back from the newest, which
+    takes about 0.15 s; above it the log is read through, some rows a page."""
+    max_cached_statements: int = 512
+    """Kept in memory by each connection: one statement for each name and each of eleven sizes."""
+    writer_cache_kib: int = 64 * 1024
+    reader_cache_kib: int = 16 * 1024
+    max_log_bytes: int = 64 * MEBIBYTE
+    """How much of the write-ahead log may stay on the disk; above it the log is emptied by force,
+    and after it truncated, so that one burst does not stay on disk."""
+    checkpoint_interval: int = 256
+    """How many commits may pass until it is noticed that the disk fails at emptying the log."""
+    checkpoint_patience_ms: int = 100
+    """How long an attempt at that waits for readings that began before it, and the next commit with
+    it."""
+    quick_threads: int = 1
+    """How many threads find a few rows by their key."""
+    max_quick_readings: int = 64
+    """How many such readings are taken together."""
+    long_threads: int = 2
+    """How many threads read what may be many rows."""
+    max_long_readings: int = 2
+    """How many such readings are taken together, so that a long one keeps few others waiting."""
+    watch_threads: int = 1
+    """How many threads read pages for watches that catch up. More would take the interpreter lock
+    from the event loop more often, and send no more."""
+    max_watch_readings: int = 8
+    """How many such readings are taken together."""
