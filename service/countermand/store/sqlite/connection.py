@@ -59,7 +59,10 @@ def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA secure_delete = OFF")
+            # What is removed or replaced is overwritten, lest buyers stand in free pages for ever.
+            # It writes as much for a cancel of a task as without it, a fifth more for a checkout
+            # with 20 kB, and half more again for a purge (measured).
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute(f"PRAGMA cache_size = -{knobs.writer_cache_kib}")
             # What a statement would undo if it failed half-way is kept beside it; above 64 KiB that
             # is a new file for each statement, which costs more than all else that it does.
