@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countermand.core.chronicle import Chronicle, Stretch
@@ -178,6 +178,7 @@ class History:
             self.ends.append((self.passed, self.wall))
 
 
+@settings(deadline=None)
 @given(Steps)
 def test_nothing_is_taken_for_older_than_servers_ran_since_it_ended(
     steps: list[tuple[str, int, bool]],
@@ -192,6 +193,7 @@ def test_nothing_is_taken_for_older_than_servers_ran_since_it_ended(
                 assert history.passed - ended >= DAY - KNOBS.max_behind * SECOND
 
 
+@settings(deadline=None)
 @given(Steps)
 def test_once_the_clock_went_evenly_for_long_enough_everything_counts_again(
     steps: list[tuple[str, int, bool]],

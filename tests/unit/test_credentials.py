@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countermand.core.errors import Reason, Refused
@@ -102,12 +102,14 @@ VALUES = st.sampled_from(
 ENTRIES = st.lists(st.tuples(NAMES, VALUES), max_size=4)
 
 
+@settings(deadline=None)
 @given(ENTRIES)
 def test_the_order_of_the_metadata_decides_nothing(metadata: Metadata) -> None:
     found = {(key_of(order), Credentials(order).traceparent()) for order in permutations(metadata)}
     assert len(found) == 1
 
 
+@settings(deadline=None)
 @given(ENTRIES)
 def test_what_is_sent_again_decides_nothing(metadata: Metadata) -> None:
     once, twice = Credentials(metadata), Credentials([*metadata, *metadata])

@@ -268,7 +268,7 @@ def _check_order(world: World) -> None:
         assert _is_in_order(*(time for time, _ in told))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(Turns)
 def test_whatever_leaps_the_same_is_decided_and_no_row_runs_backwards(
     turns: list[tuple[int, int, Any]],
