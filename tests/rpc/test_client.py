@@ -346,3 +346,49 @@ async def test_no_number_of_watches_holds_back_a_cancel(client: Client):
     await client.finish_task(task.task_id, fence, FINISH_OUTCOME_CANCELLED)
     changes = await asyncio.gather(*(anext(watch) for watch in watches))
     assert {message.task.state for message in changes} == {TASK_STATE_CANCELLED}
+
+
+async def test_a_client_may_be_opened_again_in_another_event_loop(server: Server):
+    client = Client(server.address, server.key)
+
+    async def use() -> None:
+        async with client:
+            # More than it has under way at a time, and more watches than one connection carries.
+            created = await asyncio.gather(*(client.create_task() for _ in range(200)))
+            ids = [answer.task.task_id for answer in created]
+            watches = [client.watch_task(task_id) for task_id in ids[:100]]
+            first = await asyncio.gather(*map(anext, watches))
+            assert [message.task.task_id for message in first] == ids[:100]
+            await asyncio.gather(*(client.cancel_task(task_id) for task_id in ids))
+            last = await asyncio.gather(*map(anext, watches))
+            assert {message.task.state for message in last} == {TASK_STATE_CANCELLED}
+            assert (await client.list_tasks()).tasks
+            for watch in watches:
+                await watch.aclose()
+
+    for _ in range(2):
+        await asyncio.to_thread(asyncio.run, use())
+    await use()
+    await use()  # and in the same one
+
+
+async def test_a_client_whose_event_loop_ended_without_closing_it_may_be_opened_again(
+    server: Server,
+):
+    client = Client(server.address, server.key)
+
+    async def leave_it_open() -> None:
+        await client.__aenter__()
+        await client.create_task()
+
+    await asyncio.to_thread(asyncio.run, leave_it_open())
+    async with client:
+        await asyncio.gather(*(client.create_task() for _ in range(200)))
+
+
+async def test_a_client_that_is_open_is_not_opened_again(server: Server):
+    client = Client(server.address, server.key)
+    async with client:
+        with pytest.raises(RuntimeError, match="open already"):
+            await client.__aenter__()
+        assert (await client.create_task()).task.version == 1

@@ -29,7 +29,8 @@ class _Lane:
 
 
 class Connection:
-    """What all services' methods stand on. It is opened by `async with`, in one event loop."""
+    """What all services' methods stand on. It is opened by `async with`, in one event loop at a
+    time; once it is closed it may be opened again, also in another."""
 
     def __init__(
         self,
@@ -62,9 +63,17 @@ class Connection:
         self._stubs: dict[Stub, Any] = {}
         self._lanes: list[_Lane] = []
         self._knobs = knobs or ClientKnobs()
-        self._turns = asyncio.Semaphore(self._knobs.max_calls)
+        # What belongs to an event loop is made when the client is opened in it.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns: asyncio.Semaphore
 
     async def __aenter__(self) -> Self:
+        """Opens it. Raises RuntimeError if it is open."""
+        if self._channel is not None and self._loop is not None and not self._loop.is_closed():
+            raise RuntimeError("the client is open already")
+        self._forget()  # an event loop that ended without closing it took its channels along
+        self._loop = asyncio.get_running_loop()
+        self._turns = asyncio.Semaphore(self._knobs.max_calls)
         self._channel = self._open_channel()
         return self
 
@@ -84,11 +93,14 @@ class Connection:
         channels = [lane.channel for lane in self._lanes]
         if self._channel is not None:
             channels.append(self._channel)
+        self._forget()
+        for channel in channels:
+            await channel.close()
+
+    def _forget(self) -> None:
         self._channel = None
         self._stubs.clear()
         self._lanes.clear()
-        for channel in channels:
-            await channel.close()
 
     def _open_channel(self) -> grpc.aio.Channel:
         options = _options(self._knobs)
