@@ -16,6 +16,7 @@ from countermand.client import Client
 from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED, FINISH_OUTCOME_COMPLETED
 from countermand.v1.checkout_pb2 import Checkout
 from countermand.v1.order_pb2 import Order
+from countermand.v1.task_pb2 import TaskFilter
 from countermand.v1.task_service_pb2 import CreateTaskRequest
 from tests.support.command import Command, finish, read_line
 from tests.support.server import Server
@@ -157,15 +158,68 @@ async def test_cancel_may_come_before_the_task(client: Client, command: Command)
         (("watch", UNKNOWN, "--order"), "ORDER_NOT_FOUND"),
         (("watch", UNKNOWN, "--group"), "GROUP_NOT_FOUND"),
         (("keys", "revoke", "unknown"), "KEY_NOT_FOUND"),
-        (("keys", "list", "--api-key", ""), "API_KEY_MISSING"),
-        (("demo", "--api-key", "cmd_wrong"), "API_KEY_INVALID"),
+        (("keys", "list", "--api-key", ""), "API_KEY_MISSING: set COUNTERMAND_API_KEY or "),
+        (("demo", "--api-key", ""), "API_KEY_MISSING: set COUNTERMAND_API_KEY or give --api-key"),
+        (("demo", "--api-key", "cmd_wrong"), "API_KEY_INVALID: the key in COUNTERMAND_API_KEY"),
     ],
 )
 async def test_a_refusal_is_1_and_its_reason_is_printed(command: Command, arguments, reason):
     result = await command(*arguments)
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith(f"countermand: {reason}: ")
+    assert result.err.startswith(f"countermand: {reason}")
     assert result.err.count("\n") == 1
+
+
+AWAY = "countermand: the server is away: nothing was heard of it for 2.5 s; trying on\n"
+BACK = "countermand: the server is back\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize("how", ["killed", "stopped", "drained"])
+@pytest.mark.parametrize("what", ["task", "group"])
+async def test_watch_says_when_the_server_is_away_and_when_it_is_back(
+    server: Server, client: Client, command: Command, what: str, how: str, as_json: bool
+):
+    group = (await client.create_group([CreateTaskRequest()])).group.group_id
+    task_id = (await client.list_tasks(TaskFilter(group_id=group))).tasks[0].task_id
+    target = (task_id,) if what == "task" else ("--group", group)
+    watch = await command.start("watch", *target, *(["--json"] if as_json else []))
+    lines = [await read_line(watch) for _ in range(2 if what == "group" and as_json else 1)]
+    left = time.monotonic()
+    match how:
+        case "killed":
+            await server.kill()
+        case "drained":
+            await server.stop()
+        case "stopped":
+            server.process.send_signal(signal.SIGSTOP)
+    assert (await watch.stderr.readline()).decode() == AWAY
+    assert time.monotonic() - left < (5 if how == "drained" else 4)
+    if how == "stopped":
+        server.process.send_signal(signal.SIGCONT)
+    else:
+        await server.start()
+    assert (await watch.stderr.readline()).decode() == BACK
+    await client.cancel_group(group)
+    result = await finish(watch)
+    lines += result.out.splitlines(keepends=True)
+    assert (result.status, result.err) == (0, "")
+    words = "TASK_STATE_PENDING", "TASK_STATE_CANCELLED"
+    if as_json:
+        states = [json.loads(line).get("task", {}).get("state") for line in lines]
+        assert [state for state in states if state] == list(words)
+    else:
+        assert [f"state={word[11:]}" in line for word, line in zip(words, lines, strict=True)]
+
+
+async def test_a_quiet_task_is_no_silent_server(client: Client, command: Command):
+    task_id, fence = await start_one(client)
+    watch = await command.start("watch", task_id)
+    await read_line(watch)
+    with pytest.raises(TimeoutError):  # longer than it waits for a word
+        await asyncio.wait_for(watch.stderr.readline(), 4)
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_COMPLETED)
+    assert (await finish(watch)).status == 0
 
 
 async def test_watch_follows_a_task_over_a_restart(
@@ -181,7 +235,7 @@ async def test_watch_follows_a_task_over_a_restart(
     await client.finish_task(task_id, fence, FINISH_OUTCOME_CANCELLED)
     result = await finish(watch)
     lines += result.out.splitlines(keepends=True)
-    assert (result.status, result.err) == (0, "")
+    assert (result.status, result.err) in ((0, ""), (0, AWAY + BACK))  # as the restart takes
     words = [line.split() for line in lines]
     assert [line[1] for line in words] == [task_id] * 3
     assert [line[2:5] for line in words] == [

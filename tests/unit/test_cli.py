@@ -1,5 +1,6 @@
 """The command line, as far as it goes without a server."""
 
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 
@@ -39,8 +40,9 @@ WHEN = datetime(2026, 3, 1, 12, 30, 0, 250_999, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    for name in ("LISTEN", "STORE", "SERVER", "API_KEY", "RETENTION", "DRAIN_TIMEOUT"):
-        monkeypatch.delenv(f"COUNTERMAND_{name}", raising=False)
+    for name in list(os.environ):
+        if name.startswith("COUNTERMAND_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -126,7 +128,12 @@ def test_each_command_has_a_help_in_the_form_of_manuals(command, capsys):
         (["cancel", "group", "x", "--allow-missing"], "only a task may be missing"),
         (["cancel", "task", "x", "--expected-version", "two"], "'two' is not a whole number"),
         (["watch", "x", "--group", "--order"], "give one of --group, --checkout and --order"),
-        (["watch", "x", "--server", ""], "the target is HOST:PORT"),
+        (["watch", "x", "--server", ""], "it has no port"),
+        (["watch", "x", "--server", "localhost"], "it has no port"),
+        (["watch", "x", "--server", "127.0.0.1:115587"], "its port is no number"),
+        (["watch", "x", "--server", "127.0.0.1:http"], "its port is no number"),
+        (["watch", "x", "--server", "127.0.0.1:0"], "its port is 0"),
+        (["watch", "x", "--server", "http://127.0.0.1:1"], "brackets"),
     ],
 )
 def test_wrong_usage_is_told_in_plain_words(arguments, text, capsys):
@@ -213,21 +220,79 @@ def test_the_environment_names_the_server(nobody, impatient, capsys, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "environment", "status"),
     [
-        (["--server", "NOBODY", "--store", "STORE"], {}, 2),
-        ([], {"SERVER": "NOBODY", "STORE": "STORE"}, 2),
+        ([], {"STORE": "STORE", "LISTEN": "127.0.0.1:1"}, 3),
+        ([], {"SERVER": "NOBODY", "STORE": "STORE"}, 3),
         (["--server", "NOBODY"], {"STORE": "STORE"}, 3),
         (["--server", "NOBODY"], {"SERVER": "other:1", "STORE": "STORE"}, 3),
+        (["--store", "STORE"], {"SERVER": "NOBODY"}, 0),
+        (["--store", "STORE"], {"STORE": "sqlite:////no/such/folder/x.db"}, 0),
+        (["--server", "NOBODY", "--store", "STORE"], {}, 2),
     ],
 )
-def test_the_command_line_counts_more_than_the_environment(
+def test_keys_take_a_file_by_store_alone_and_the_server_s_variables_are_not_theirs(
     arguments, environment, status, nobody, impatient, monkeypatch, tmp_path, capsys
 ):
     places = {"NOBODY": nobody, "STORE": f"sqlite:///{tmp_path / 'x.db'}"}
+    monkeypatch.setenv("COUNTERMAND_SERVER", nobody)
     for name, value in environment.items():
         monkeypatch.setenv(f"COUNTERMAND_{name}", places.get(value, value))
     assert run(["keys", "list", *(places.get(part, part) for part in arguments)]) == status
-    assert list(tmp_path.iterdir()) == []
+    assert (tmp_path / "x.db").exists() == (status == 0)
     assert (nobody in capsys.readouterr().err) == (status == 3)
+
+
+CLIENT_VARIABLES = {
+    "COUNTERMAND_CLIENT_TLS": "1",
+    "COUNTERMAND_CLIENT_TLS_CA": "FILE",
+    "COUNTERMAND_CLIENT_TLS_CERT": "FILE",
+    "COUNTERMAND_CLIENT_TLS_KEY": "FILE",
+    "COUNTERMAND_TLS": "1",
+    "COUNTERMAND_TLS_CA": "FILE",
+}
+MISSING = "/no/such/file.pem"
+OLD = {"COUNTERMAND_TLS", "COUNTERMAND_TLS_CA"}
+
+
+@pytest.mark.parametrize("name", CLIENT_VARIABLES)
+@pytest.mark.parametrize("command", [["keys", "list"], ["watch", TASK_ID], ["demo"]], ids=str)
+def test_each_variable_of_a_client_is_read_by_every_command(
+    name, command, nobody, impatient, monkeypatch, capsys
+):
+    monkeypatch.setenv(name, CLIENT_VARIABLES[name].replace("FILE", MISSING))
+    status = run([*command, "--server", nobody])
+    err = capsys.readouterr().err
+    if name.endswith(("CERT", "KEY")):
+        assert (status, "--tls-cert and --tls-key belong together" in err) == (2, True)
+    elif name.endswith("CA"):
+        assert (status, f"cannot read {MISSING}" in err) == (1, True)
+    else:
+        assert status == 3
+    new = name.replace("COUNTERMAND_TLS", "COUNTERMAND_CLIENT_TLS")
+    warning = f"countermand: {name} is called {new} now"
+    assert (warning in err) == (name in OLD)
+    assert err.count("countermand: ") == (2 if name in OLD else 1) - (status == 2)
+
+
+@pytest.mark.parametrize("old", sorted(OLD))
+def test_nobody_is_warned_of_an_old_name_that_is_not_used(
+    old, nobody, impatient, monkeypatch, capsys
+):
+    monkeypatch.setenv(old, CLIENT_VARIABLES[old].replace("FILE", MISSING))
+    new = old.replace("COUNTERMAND_TLS", "COUNTERMAND_CLIENT_TLS")
+    flag = {"COUNTERMAND_TLS": ["--tls"], "COUNTERMAND_TLS_CA": ["--tls-ca", MISSING]}[old]
+    run(["keys", "list", "--server", nobody, *flag])
+    monkeypatch.setenv(new, CLIENT_VARIABLES[new].replace("FILE", MISSING))
+    run(["keys", "list", "--server", nobody])
+    assert "is called" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "LISTEN", "STORE"])
+def test_the_variables_of_the_server_are_not_read_by_clients(
+    name, nobody, impatient, monkeypatch, capsys
+):
+    monkeypatch.setenv(f"COUNTERMAND_{name}", MISSING)
+    assert run(["keys", "list", "--server", nobody]) == 3
+    assert MISSING not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -237,6 +302,16 @@ def test_the_command_line_counts_more_than_the_environment(
         (Refused(Reason.KEY_NOT_FOUND, "there is no key k"), 1, "KEY_NOT_FOUND: there is no key k"),
         (CountermandError(grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND", "x"), 1, "TASK_NOT_FOUND"),
         (CountermandError(grpc.StatusCode.UNAVAILABLE, "DRAINING", "x"), 1, "DRAINING: x"),
+        (
+            CountermandError(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_MISSING", "x"),
+            1,
+            "API_KEY_MISSING: set COUNTERMAND_API_KEY or give --api-key",
+        ),
+        (
+            CountermandError(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", "x"),
+            1,
+            "API_KEY_INVALID: the key in COUNTERMAND_API_KEY or --api-key",
+        ),
         (CountermandError(grpc.StatusCode.UNAVAILABLE, "", "refused"), 3, "not reached: refused"),
         (
             CountermandError(

@@ -768,7 +768,17 @@ async def test_without_a_key_none_is_sent():
     assert script.seen[0].key is None
 
 
-@pytest.mark.parametrize(("target", "key"), [("", "k"), ("h:1", "k\n"), ("h:1", "ключ")])
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        ("", "k"),
+        ("h:1", "k\n"),
+        ("h:1", "ключ"),
+        ("h:65536", "k"),
+        ("127.0.0.1:115587", "k"),
+        ("h:0", "k"),
+    ],
+)
 def test_what_cannot_be_sent_is_refused_before_it_is_tried(target, key):
     with pytest.raises(ValueError, match="is"):
         Client(target, key)

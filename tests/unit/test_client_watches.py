@@ -145,6 +145,22 @@ async def test_a_watch_gives_every_message_but_idle_heartbeats_and_ends_with_the
     assert resumed_at(script) == [None]
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_watch_gives_its_heartbeats_to_whoever_asks_for_them(many: bool):
+    make = told_of if many else told
+    rest = ("token",) if many else ()
+    stream = [
+        make(SNAPSHOT, 1, *rest),
+        make(HEARTBEAT, 1, *rest),
+        make(CHANGE, 2, *rest, last=True),
+    ]
+    script = Scripted([*stream[:2], UNAVAILABLE], [stream[1], stream[2]])
+    async with connected(script) as client:
+        given = {"heartbeats": True, "heartbeat_interval": timedelta(seconds=1)}
+        watch = client.watch_tasks(**given) if many else client.watch_task(TASK_ID, **given)
+        assert await everything(watch) == [*stream[:2], stream[1], stream[2]]
+
+
 async def test_a_watch_ends_with_its_last_message_though_the_stream_stays_open():
     script = Scripted([told(SNAPSHOT, 1, last=True), OPEN])
     async with connected(script) as client:

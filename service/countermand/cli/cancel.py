@@ -9,7 +9,7 @@ import typer
 
 from countermand.cli.account import Answer, account
 from countermand.cli.options import Access, JsonOption, calls_server, parse_span
-from countermand.cli.output import show, show_facts, to_json
+from countermand.cli.output import after, show, show_facts, to_json
 from countermand.cli.usage import one_of, parse_number
 from countermand.client import Client
 from countermand.client.cancellations import CancelOptions
@@ -133,6 +133,11 @@ def cancel(
             return await call(client)
 
     answer = asyncio.run(run())
+    with after("the cancel was accepted"):
+        _show(answer, as_json)
+
+
+def _show(answer: Answer, as_json: bool) -> None:
     if as_json:
         show(to_json(answer, indent=2))
         return

@@ -2,7 +2,7 @@
 
 import grpc
 
-from countermand.cli.output import plain
+from countermand.cli.output import NotShown, plain
 from countermand.client import CountermandError
 from countermand.core.errors import Refused
 
@@ -24,17 +24,43 @@ def as_failure(error: BaseException) -> Failure | None:
             return error
         case Refused():
             return Failure(plain(f"{error.reason}: {error.message}"))
+        case CountermandError(reason="API_KEY_MISSING"):
+            return Failure(f"{error.reason}: set COUNTERMAND_API_KEY or give --api-key")
+        case CountermandError(reason="API_KEY_INVALID"):
+            return Failure(
+                f"{error.reason}: the key in COUNTERMAND_API_KEY or --api-key is none of this"
+                " server, or has ended"
+            )
         case CountermandError(reason="", code=grpc.StatusCode.UNAVAILABLE):
-            # gRPC says what it tried before it says what went wrong.
-            cause = error.message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
-            return Failure(f"the server was not reached: {plain(cause)}", NOT_REACHED)
+            return not_reached(plain(cause_of(error)))
         case CountermandError(reason="", code=grpc.StatusCode.DEADLINE_EXCEEDED):
             return Failure("the server did not answer in time", NOT_REACHED)
         case CountermandError():
             return Failure(plain(str(error)))
-        case OSError():
+        case NotShown() | OSError():
             return Failure(str(error))
         case BaseExceptionGroup():
             found = [as_failure(inner) for inner in error.exceptions]
             return None if None in found else found[0]
     return None
+
+
+def unreached(error: BaseException) -> CountermandError | None:
+    """Returns the error of a call that did not reach its server, else None."""
+    match error:
+        case CountermandError(reason="", code=grpc.StatusCode.UNAVAILABLE):
+            return error
+        case BaseExceptionGroup():
+            found = [unreached(inner) for inner in error.exceptions]
+            return None if None in found else found[0]
+    return None
+
+
+def cause_of(error: CountermandError) -> str:
+    """Returns what went wrong; gRPC says what it tried before it says that."""
+    return error.message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+
+
+def not_reached(why: str) -> Failure:
+    """Returns the failure of a command that did not reach its server."""
+    return Failure(f"the server was not reached: {why}", NOT_REACHED)

@@ -9,12 +9,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from countermand.cli.failures import Failure
 from countermand.cli.key_account import account, is_admin
 from countermand.cli.options import Access, JsonOption, calls_server, parse_span
-from countermand.cli.output import show, show_columns, show_facts, to_json
+from countermand.cli.output import after, show, show_columns, show_facts, to_json
 from countermand.cli.store_keys import open_store
 from countermand.cli.usage import PlainCommand, PlainGroup
 from countermand.client.keys import KeyMethods
+from countermand.rpc.streams import is_shown, note, write_line
 from countermand.v1.key_service_pb2 import (
     CreateKeyResponse,
     Key,
@@ -36,10 +38,9 @@ StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        envvar="COUNTERMAND_STORE",
         metavar="URL",
-        help="The store to work on, in the place of a server. On the command line it counts more"
-        " than a server that the environment names, and the other way round.",
+        help="The store to work on, in the place of a server; no variable of the environment names"
+        " it.",
     ),
 ]
 
@@ -107,7 +108,7 @@ def create(
             tenant, environment, scope, expire_time=expire_time, limits=limits
         )
 
-    _show_secret(_do(_source(context, access, store), make), as_json)
+    _make(_source(context, access, store), make, as_json)
 
 
 @app.command("list", cls=PlainCommand)
@@ -145,12 +146,13 @@ def revoke(
         return await keys.revoke_key(key_id), any(is_admin(key) for key in others)
 
     answer, administered = _do(_source(context, access, store), end)
-    if as_json:
-        show(to_json(answer, indent=2))
-    else:
-        show_facts(account(answer.key))
+    with after("the key was revoked"):
+        if as_json:
+            show(to_json(answer, indent=2))
+        else:
+            show_facts(account(answer.key))
     if not administered:
-        print(f"countermand: {LOCKED_OUT}", file=sys.stderr)
+        note(LOCKED_OUT)
 
 
 @app.command(cls=PlainCommand)
@@ -178,11 +180,29 @@ def rotate(
     once; after that, rotate its successor.
     """
     source = _source(context, access, store)
-    _show_secret(_do(source, lambda keys: keys.rotate_key(key_id, overlap=overlap)), as_json)
+    _make(source, lambda keys: keys.rotate_key(key_id, overlap=overlap), as_json)
 
 
-def _show_secret(answer: CreateKeyResponse | RotateKeyResponse, as_json: bool) -> None:
-    show(to_json(answer, indent=2) if as_json else answer.secret)
+Made = TypeVar("Made", CreateKeyResponse, RotateKeyResponse)
+
+
+def _make(
+    source: AbstractAsyncContextManager[KeyMethods],
+    action: Callable[[KeyMethods], Awaitable[Made]],
+    as_json: bool,
+) -> None:
+    """Makes a key and shows its secret, the only time that it can be shown."""
+    if not is_shown(sys.stdout):
+        raise Failure("no key was made: standard output goes nowhere, and none could be shown")
+    answer = _do(source, action)
+    try:
+        write_line(sys.stdout, to_json(answer, indent=2) if as_json else answer.secret)
+    except OSError as error:
+        key_id = answer.key.key_id
+        raise Failure(
+            f"key {key_id} was made, but cannot be shown ({error.strerror}): end it with"
+            f" `countermand keys revoke {key_id}`"
+        ) from None
 
 
 async def _all(keys: KeyMethods) -> list[Key]:
@@ -199,16 +219,12 @@ async def _all(keys: KeyMethods) -> list[Key]:
 def _source(
     context: typer.Context, access: Access, store: str | None
 ) -> AbstractAsyncContextManager[KeyMethods]:
-    """The keys of what the command line names, else of what the environment names, else of the
-    default server. A server and a store of the same rank are wrong usage."""
-    ranks = {"COMMANDLINE": 2, "ENVIRONMENT": 1}
-    server_rank, store_rank = (
-        ranks.get(source.name, 0) if source else 0
-        for source in map(context.get_parameter_source, ("server", "store"))
-    )
-    if store is None or server_rank > store_rank:
+    """The keys of a store if one is named, else of a server. To name both is wrong usage; the
+    environment's server is no name here."""
+    if store is None:
         return access.connect()
-    if server_rank == store_rank:
+    source = context.get_parameter_source("server")
+    if source is not None and source.name == "COMMANDLINE":
         raise typer.BadParameter("name a server or a store, not both")
     return open_store(store)
 

@@ -10,9 +10,10 @@ import typer
 from countermand import __version__
 from countermand.cli import cancel, keys, serve, watch
 from countermand.cli.demo import command as demo
-from countermand.cli.failures import DONE, REFUSED, as_failure
-from countermand.cli.output import plain_lines
+from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
+from countermand.cli.output import plain_lines, show
 from countermand.cli.usage import PlainCommand, PlainGroup
+from countermand.rpc.streams import complain, flush_streams
 
 app = typer.Typer(
     name="countermand",
@@ -34,7 +35,7 @@ app.command("demo", cls=PlainCommand)(demo.demo)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"countermand {__version__}")
+        show(f"countermand {__version__}")
         raise typer.Exit
 
 
@@ -55,18 +56,48 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments))
     except SystemExit as end:  # typer ends everything with this: done, wrong usage, Ctrl-C
+        if _complains_of_usage(end):
+            return WRONG_USAGE
+        if isinstance(end.__context__, BrokenPipeError):  # nobody reads the help any more
+            return DONE
         return end.code if isinstance(end.code, int) else REFUSED
     except asyncio.CancelledError:
         return 128 + 15  # only a SIGTERM cancels the main task without an exception of its own
     except Exception as error:
+        if _only_leaves(error):
+            return DONE
+        if _complains_of_usage(error):
+            return WRONG_USAGE
         failure = as_failure(error)
         if failure is None:
             raise
-        print(f"countermand: {plain_lines(str(failure))}", file=sys.stderr)
+        complain(plain_lines(str(failure)))
         return failure.status
     return DONE
 
 
+def _complains_of_usage(error: BaseException) -> bool:
+    """Whether what is wrong with the usage could not be written; then says it where it can be."""
+    unwritten = False
+    cause: BaseException | None = error
+    while cause is not None:
+        if unwritten and getattr(cause, "exit_code", None) == WRONG_USAGE:
+            complain(plain_lines(str(cause)))
+            return True
+        unwritten |= isinstance(cause, OSError)
+        cause = cause.__context__
+    return False
+
+
+def _only_leaves(error: BaseException) -> bool:
+    """Whether tasks of the command ended it because nobody reads any more."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_only_leaves, error.exceptions))
+    return isinstance(error, typer.Exit)
+
+
 def app_entry() -> None:
     """Runs the command with the process's arguments, and exits."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    flush_streams()
+    sys.exit(status)

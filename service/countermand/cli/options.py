@@ -1,19 +1,22 @@
 """Options that several commands share."""
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import grpc
 import typer
 
-from countermand.cli.failures import Failure
-from countermand.client import Client
+from countermand.cli.failures import Failure, not_reached, unreached
+from countermand.client import Client, CountermandError
+from countermand.rpc.address import Address, parse_address
 from countermand.rpc.certificates import CertificateRefused, read_authorities, read_pair
+from countermand.rpc.streams import note
 
 SERVER = "127.0.0.1:50051"
 
@@ -58,6 +61,23 @@ JsonOption = Annotated[
 ]
 
 
+_OLD_NAMES = {"tls": "COUNTERMAND_TLS", "tls_ca": "COUNTERMAND_TLS_CA"}
+"""Still read for one release, though they were the server's, too."""
+
+Value = TypeVar("Value")
+
+
+def _warn_of_old_name(
+    context: typer.Context, parameter: typer.CallbackParam, value: Value
+) -> Value:
+    old = _OLD_NAMES[parameter.name or ""]
+    new = old.replace("COUNTERMAND_", "COUNTERMAND_CLIENT_")
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not None and source.name == "ENVIRONMENT" and not os.environ.get(new):
+        note(f"{old} is called {new} now, and will not be read any more by the next release")
+    return value
+
+
 class Access(NamedTuple):
     """How to reach a server, and what to show it."""
 
@@ -77,20 +97,24 @@ class Access(NamedTuple):
         bool,
         typer.Option(
             "--tls",
-            envvar="COUNTERMAND_TLS",
+            envvar=["COUNTERMAND_CLIENT_TLS", "COUNTERMAND_TLS"],
+            callback=_warn_of_old_name,
             help="Encrypt, and trust well-known authorities. The next three imply it.",
         ),
     ] = False
     tls_ca: Annotated[
         Path | None,
         typer.Option(
-            envvar="COUNTERMAND_TLS_CA", metavar="FILE", help="Trust these authorities alone."
+            envvar=["COUNTERMAND_CLIENT_TLS_CA", "COUNTERMAND_TLS_CA"],
+            callback=_warn_of_old_name,
+            metavar="FILE",
+            help="Trust these authorities alone.",
         ),
     ] = None
     tls_cert: Annotated[
         Path | None,
         typer.Option(
-            envvar="COUNTERMAND_TLS_CERT",
+            envvar="COUNTERMAND_CLIENT_TLS_CERT",
             metavar="FILE",
             help="The certificate to show to a server that demands one.",
         ),
@@ -98,12 +122,15 @@ class Access(NamedTuple):
     tls_key: Annotated[
         Path | None,
         typer.Option(
-            envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="That certificate's private key."
+            envvar="COUNTERMAND_CLIENT_TLS_KEY",
+            metavar="FILE",
+            help="That certificate's private key.",
         ),
     ] = None
 
     def connect(self) -> Client:
         """Returns a client to be opened. What can be none is wrong usage."""
+        self._address()
         try:
             return Client(
                 self.server,
@@ -115,9 +142,32 @@ class Access(NamedTuple):
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 
+    def why_not_reached(self, error: CountermandError) -> str:
+        """Returns what to say of a call that did not reach the server."""
+        # Few commands fail, and these need no TLS of Python's.
+        from countermand.cli.reaching import why_not_reached
+
+        shown = None
+        if self.tls_cert is not None and self.tls_key is not None:
+            shown = str(self.tls_cert), str(self.tls_key)
+        return why_not_reached(error, self._address(), self._encrypts, shown)
+
+    def _address(self) -> Address:
+        try:
+            address = parse_address(self.server)
+            if address.port == 0:
+                raise ValueError("its port is 0")
+        except ValueError as error:
+            raise typer.BadParameter(f"--server {self.server!r}: {error}") from None
+        return address
+
+    @property
+    def _encrypts(self) -> bool:
+        return bool(self.tls or self.tls_ca or self.tls_cert or self.tls_key)
+
     def _credentials(self) -> grpc.ChannelCredentials | None:
         """Returns what encrypts the connection; None if nothing is to."""
-        if not (self.tls or self.tls_ca or self.tls_cert or self.tls_key):
+        if not self._encrypts:
             return None
         if (self.tls_cert is None) != (self.tls_key is None):
             raise typer.BadParameter("--tls-cert and --tls-key belong together")
@@ -144,7 +194,13 @@ def calls_server(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         access = Access(**{name: given.pop(name) for name in Access._fields})
-        command(**given, access=access)
+        try:
+            command(**given, access=access)
+        except Exception as error:
+            failed = unreached(error)
+            if failed is None:
+                raise
+            raise not_reached(access.why_not_reached(failed)) from None
 
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(run)["__signature__"] = signature.replace(parameters=parameters)

@@ -1,8 +1,8 @@
 """What is printed: words for people, with colours on a terminal only, and JSON for programs."""
 
-import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import typer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
+
+from countermand.rpc.streams import discard, note
 
 NONE = "-"
 
@@ -64,8 +66,15 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+class NotShown(Exception):
+    """What was to be printed could not be; the text says why."""
+
+
 def show(line: str | Text) -> None:
-    """Prints one line, or JSON, at once. If nobody reads any more, the command is done."""
+    """Prints one line, or JSON, at once. If nobody reads any more, the command is done.
+
+    Raises NotShown if it cannot be written.
+    """
     try:
         if isinstance(line, str):
             print(plain_lines(line), flush=True)
@@ -73,10 +82,20 @@ def show(line: str | Text) -> None:
             console = _console()
             parts = ((plain(part.text), part.style or "") for part in line.render(console))
             console.print(Text.assemble(*parts), soft_wrap=True)
-    except BrokenPipeError:
-        # Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit from None
+    except OSError as error:
+        discard(sys.stdout)  # Python would complain again when it flushes at exit
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit from None
+        raise NotShown(f"the answer cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def after(deed: str) -> Iterator[None]:
+    """Shows what came of a deed. It is done, also if that cannot be written."""
+    try:
+        yield
+    except NotShown as failure:
+        note(f"{deed}, but {failure}")
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -3,18 +3,29 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, TypedDict
 
 import typer
 from rich.text import Text
 
+from countermand.cli.contact import heard
 from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import STYLES, moment, show, to_json, word
 from countermand.client import Client
-from countermand.v1.cancellation_service_pb2 import WatchTaskResponse, WatchTasksResponse
-from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskState
+from countermand.rpc.streams import note
+from countermand.v1.cancellation_service_pb2 import (
+    WatchTaskResponse,
+    WatchTasksResponse,
+    WatchType,
+)
+from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskFilter, TaskState
 
-Messages = AsyncGenerator[WatchTaskResponse] | AsyncGenerator[WatchTasksResponse]
+Messages = AsyncGenerator[WatchTaskResponse | WatchTasksResponse]
+
+_HEARTBEAT_INTERVAL = timedelta(seconds=1)
+_SILENCE = 2.5
+"""Seconds without a heartbeat after which the server is said to be away."""
 
 
 @calls_server
@@ -51,29 +62,45 @@ def watch(
     Prints one line for each version, beginning with the present one: the time it was committed,
     the task, and its version, state, proof and deadline; also its charge and whether a refund is
     required, if so. With --json it prints one message a line. It outlives a restart of the
-    server, and then neither repeats nor skips a version.
+    server, and then neither repeats nor skips a version; when nothing is heard of the server for
+    some seconds it says so on stderr, and goes on for five minutes.
     """
     if group + checkout + order > 1:
         raise typer.BadParameter("give one of --group, --checkout and --order")
 
     def follow(client: Client) -> Messages:
+        alive: _Alive = {"heartbeat_interval": _HEARTBEAT_INTERVAL, "heartbeats": True}
         if group:
-            return client.watch_group(target_id)
+            return client.watch_tasks(TaskFilter(group_id=target_id), **alive)
         if checkout:
-            return client.watch_checkout(target_id)
+            return client.watch_tasks(TaskFilter(checkout_id=target_id), **alive)
         if order:
-            return client.watch_order(target_id)
-        return client.watch_task(target_id)
+            return client.watch_tasks(TaskFilter(order_id=target_id), **alive)
+        return client.watch_task(target_id, **alive)
 
     async def run() -> None:
-        async with access.connect() as client, aclosing(follow(client)) as messages:
+        async with (
+            access.connect() as client,
+            aclosing(heard(follow(client), _SILENCE, note)) as messages,
+        ):
             async for message in messages:
-                if as_json:
-                    show(to_json(message))
-                elif message.HasField("task"):
-                    show(line(message.task))
+                _show(message, as_json)
 
     asyncio.run(run())
+
+
+def _show(message: WatchTaskResponse | WatchTasksResponse, as_json: bool) -> None:
+    if message.type == WatchType.WATCH_TYPE_HEARTBEAT and not message.last:
+        return
+    if as_json:
+        show(to_json(message))
+    elif message.HasField("task"):
+        show(line(message.task))
+
+
+class _Alive(TypedDict):
+    heartbeat_interval: timedelta
+    heartbeats: bool
 
 
 def line(task: Task) -> Text:

@@ -20,6 +20,9 @@ PUT_OFF = {"RATE_LIMITED", "TOO_MANY_WATCHERS"}
 """Why a server refuses what it does not look at, and may take a moment later."""
 
 
+_MAX_PORT = 65_535
+
+
 class _Lane:
     """One channel for watches, and how many it carries."""
 
@@ -48,12 +51,16 @@ class Connection:
         them the key and all else can be read on the way.
         `timeout` bounds a call with all its tries, and the opening of a watch; once a watch was
         open, `reconnect_timeout` bounds how long it tries to come back. Both are in seconds.
-        Raises ValueError for a key that no header can carry.
+        Raises ValueError for a key that no header can carry, and for a port that is none.
         """
         if api_key and not (api_key.isascii() and api_key.isprintable()):
             raise ValueError("an API key is printable ASCII")
         if not target:
             raise ValueError("the target is HOST:PORT, and not empty")
+        port = target.rpartition(":")[2]
+        if port.isdecimal() and not 0 < int(port) <= _MAX_PORT:
+            # gRPC would take it modulo 65536.
+            raise ValueError(f"the target's port is no number from 1 to {_MAX_PORT}")
         self._target = target
         self._credentials = credentials
         self._metadata = (("x-api-key", api_key),) if api_key else ()

@@ -41,8 +41,8 @@ class WatchMethods(Connection):
 
     A watch goes on by itself after a break, at the message after the last one that it gave: no
     version comes twice, none is left out. Messages that only say that the stream is alive are
-    kept back. Leave a watch early with `contextlib.aclosing`, or it stays open until it is
-    collected.
+    kept back, unless `heartbeats` asks for them, too. Leave a watch early with
+    `contextlib.aclosing`, or it stays open until it is collected.
     """
 
     def watch_task(
@@ -51,6 +51,7 @@ class WatchMethods(Connection):
         after_version: int | None = None,
         *,
         heartbeat_interval: timedelta | None = None,
+        heartbeats: bool = False,
     ) -> AsyncGenerator[WatchTaskResponse]:
         """Gives the task as it is now, or the version after `after_version`, then every version.
 
@@ -67,7 +68,9 @@ class WatchMethods(Connection):
             if message.type != WatchType.WATCH_TYPE_HEARTBEAT:
                 request.after_version = message.task.version
 
-        return self._follow(lambda stub: stub.WatchTask(request, metadata=self._metadata), move_on)
+        return self._follow(
+            lambda stub: stub.WatchTask(request, metadata=self._metadata), move_on, heartbeats
+        )
 
     def watch_tasks(
         self,
@@ -75,6 +78,7 @@ class WatchMethods(Connection):
         *,
         resume_token: str = "",
         heartbeat_interval: timedelta | None = None,
+        heartbeats: bool = False,
     ) -> AsyncGenerator[WatchTasksResponse]:
         """Gives a SNAPSHOT of each matching task, one SYNCED, then every version of each.
 
@@ -89,7 +93,9 @@ class WatchMethods(Connection):
         def move_on(message: WatchTasksResponse) -> None:
             request.resume_token = message.resume_token
 
-        return self._follow(lambda stub: stub.WatchTasks(request, metadata=self._metadata), move_on)
+        return self._follow(
+            lambda stub: stub.WatchTasks(request, metadata=self._metadata), move_on, heartbeats
+        )
 
     def watch_group(self, group_id: str) -> AsyncGenerator[WatchTasksResponse]:
         """Follows all tasks of a group until they have ended and the group is closed."""
@@ -108,6 +114,7 @@ class WatchMethods(Connection):
         self,
         open_stream: Callable[..., grpc.aio.UnaryStreamCall[object, Told]],
         move_on: Callable[[Told], None],
+        heartbeats: bool,
     ) -> AsyncGenerator[Told]:
         """Opens the stream, and opens it again after each break, from where `move_on` has come."""
         loop = asyncio.get_running_loop()
@@ -123,7 +130,8 @@ class WatchMethods(Connection):
                 async for message in stream:
                     patience, away_since = self._reconnect_timeout, None
                     move_on(message)
-                    if message.last or message.type != WatchType.WATCH_TYPE_HEARTBEAT:
+                    is_heartbeat = message.type == WatchType.WATCH_TYPE_HEARTBEAT
+                    if heartbeats or message.last or not is_heartbeat:
                         yield message
                     if message.last:
                         return

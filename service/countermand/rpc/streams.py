@@ -4,8 +4,10 @@ Nothing of that may stop a server that serves, or undo what a command has done.
 """
 
 import os
+import select
 import stat
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -27,13 +29,18 @@ def open_closed_streams() -> None:
 
 
 def is_shown(stream: TextIO) -> bool:
-    """Whether somebody may see what is written there: it does not go to the null device."""
+    """Whether somebody may see what is written there: it is not the null device, and no pipe whose
+    reader is gone."""
     try:
-        found = os.fstat(stream.fileno())
-        null = os.stat(os.devnull)
+        number = stream.fileno()
+        found, null = os.fstat(number), os.stat(os.devnull)
     except (OSError, ValueError):  # such as a stream in memory, which is somebody's
         return True
-    return not (stat.S_ISCHR(found.st_mode) and found.st_rdev == null.st_rdev)
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == null.st_rdev:
+        return False
+    waiting = select.poll()
+    waiting.register(number, 0)
+    return not waiting.poll(0)  # it has nothing to tell but that it is broken
 
 
 def write_line(stream: TextIO, text: str) -> None:
@@ -43,6 +50,14 @@ def write_line(stream: TextIO, text: str) -> None:
     except OSError:
         discard(stream)
         raise
+    except ValueError as error:  # it was closed by Python
+        raise OSError(str(error)) from None
+
+
+def note(text: str) -> None:
+    """Says something on stderr in one line, if anybody sees that."""
+    with suppress(OSError):
+        write_line(sys.stderr, f"countermand: {text}")
 
 
 def complain(text: str) -> None:

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TextIO
 
 from countermand.core.trace import TraceContext
 
@@ -49,6 +49,14 @@ class JsonFormatter(logging.Formatter):
         return _to_json(line)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines as long as somebody takes them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Does nothing: the formatter never fails, and what stderr does not take can be told
+        nowhere."""
+
+
 def configure(level: str) -> None:
     """Sends all logs from `level` up, such as `INFO`, and Python's warnings, to stderr as JSON.
 
@@ -56,7 +64,7 @@ def configure(level: str) -> None:
     """
     root = logging.getLogger()
     root.setLevel(level.upper())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root.handlers[:] = [handler]
     logging.captureWarnings(True)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from countermand.cli.output import NONE, STYLES, plain, word
+from countermand.cli.output import NONE, STYLES, plain, show, word
 from countermand.v1.task_pb2 import CancelProof, Task, TaskState
 
 
@@ -55,7 +55,10 @@ class Board:
 
     def say(self, text: str, style: str = "") -> None:
         """Prints one line, above the table."""
-        self._console.print(Text(plain(text), style), soft_wrap=True)
+        if self._console.is_terminal:
+            self._console.print(Text(plain(text), style), soft_wrap=True)
+        else:
+            show(Text(text, style))
 
     def cancel_is_sent(self) -> None:
         """Times are counted from now on."""
@@ -75,10 +78,9 @@ class Board:
             row.after_cancel[word(TaskState, task.state)] = self.since_cancel()
         if not self._console.is_terminal:
             merchant, agent, state, version, proof, _ = map(str, row.cells())
-            print(
+            show(
                 f"{self.since_cancel():6.0f} ms  {merchant:<20}  {state:<10}  version {version}"
-                f"  proof {proof}  {agent}",
-                flush=True,
+                f"  proof {proof}  {agent}"
             )
 
     def _table(self) -> Table:
