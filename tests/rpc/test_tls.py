@@ -65,9 +65,9 @@ def served_by(server: Server, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
-    host, port = server.address.split(":")
+    host, _, port = server.address.rpartition(":")
     with (
-        socket.create_connection((host, int(port)), 10) as plain,
+        socket.create_connection((host.strip("[]"), int(port)), 10) as plain,
         context.wrap_socket(plain) as secure,
     ):
         return secure.getpeercert(binary_form=True)
@@ -269,9 +269,9 @@ async def test_every_command_works_over_mutual_tls(
     command = Command(
         COUNTERMAND_SERVER=mutual.address,
         COUNTERMAND_API_KEY=mutual.key,
-        COUNTERMAND_TLS_CA=str(authority.file),
-        COUNTERMAND_TLS_CERT=str(mine.cert),
-        COUNTERMAND_TLS_KEY=str(mine.key),
+        COUNTERMAND_CLIENT_TLS_CA=str(authority.file),
+        COUNTERMAND_CLIENT_TLS_CERT=str(mine.cert),
+        COUNTERMAND_CLIENT_TLS_KEY=str(mine.key),
     )
     mutual.credentials = authority.credentials(mine)
     async with first_caller(mutual) as caller:
@@ -287,18 +287,104 @@ async def test_every_command_works_over_mutual_tls(
     await finish(demo)
 
 
-async def test_a_command_says_what_is_wrong_with_its_connection(server: Server, tmp_path: Path):
-    command = Command(COUNTERMAND_SERVER=server.address, COUNTERMAND_API_KEY=server.key)
-    junk = tmp_path / "junk.pem"
+@pytest.fixture
+def closed_port():
+    """A port that nobody listens on, held so that nothing else can take it."""
+    with socket.socket() as taken:
+        taken.bind((LOCAL, 0))
+        yield "{}:{}".format(*taken.getsockname())
+
+
+WANTS_TLS = "wants TLS: name its authority by --tls-ca or COUNTERMAND_CLIENT_TLS_CA"
+NO_TLS = "speaks no TLS: call it without --tls and --tls-ca"
+NOT_TRUSTED = (
+    "of no authority that is trusted (CERTIFICATE_VERIFY_FAILED): name its own by --tls-ca"
+)
+OTHER_NAME = "is of another name: --server and COUNTERMAND_SERVER must name it"
+WANTS_ONE = "wants a certificate of its client: name one by --tls-cert and --tls-key"
+WANTS_ANOTHER = "wants another certificate of its client"
+
+
+async def said_of(address: str, *flags: str, command: tuple[str, ...] = ("keys", "list")) -> str:
+    """What a command says that does not reach a server there."""
+    result = await Command(COUNTERMAND_API_KEY="k")(*command, "--server", address, *flags)
+    assert (result.status, result.out) == (3, "")
+    *before, said = result.err.splitlines(keepends=True)
+    assert said.startswith("countermand: the server was not reached: ")
+    # Whoever watches has heard already that nothing is heard.
+    assert ["the server is away" in line for line in before] == [True] * (command[0] == "watch")
+    return said
+
+
+@pytest.mark.parametrize("command", [("keys", "list"), ("watch", "x"), ("demo",)], ids=str)
+async def test_a_command_says_that_a_server_wants_tls_or_speaks_none(
+    server: Server, shared: Server, command: tuple[str, ...]
+):
+    assert f"{server.address} {WANTS_TLS}" in await said_of(server.address, command=command)
+    assert f"{shared.address} {NO_TLS}" in await said_of(shared.address, "--tls", command=command)
+
+
+async def test_a_command_says_what_is_wrong_with_a_certificate(
+    server: Server, authority: Authority
+):
+    trusting = ("--tls-ca", str(authority.file))
+    assert NOT_TRUSTED in await said_of(server.address, "--tls")
+    junk = authority.file.parent / "junk.pem"
     junk.write_text("junk")
+    command = Command(COUNTERMAND_SERVER=server.address, COUNTERMAND_API_KEY=server.key)
     for flags, status, said in (
-        (("--tls",), 3, "CERTIFICATE_VERIFY_FAILED"),
         (("--tls-ca", str(junk)), 1, "has no certificates in PEM"),
         (("--tls-cert", str(junk)), 2, "--tls-cert and --tls-key belong together"),
+        (trusting, 0, ""),
     ):
         result = await command("keys", "list", *flags)
-        assert (result.status, result.out) == (status, "")
+        assert (result.status, result.out != "") == (status, status == 0)
         assert said in result.err
+
+
+async def test_a_command_says_that_a_certificate_is_of_another_name(
+    tmp_path: Path, authority: Authority
+):
+    pair = authority.issue("server", "shop.example")
+    trusting = ("--tls-ca", str(authority.file))
+    async with serving(tmp_path, authority, pair) as server:
+        assert OTHER_NAME in await said_of(server.address, *trusting)
+
+
+async def test_a_command_says_that_a_server_wants_a_certificate(
+    mutual: Server, authority: Authority, tmp_path: Path
+):
+    trusting = ("--tls-ca", str(authority.file))
+    assert WANTS_TLS in await said_of(mutual.address)
+    assert WANTS_ONE in await said_of(mutual.address, *trusting)
+    (tmp_path / "other").mkdir()
+    wrong = Authority(tmp_path / "other").issue("stranger", "agent.example")
+    showing = ("--tls-cert", str(wrong.cert), "--tls-key", str(wrong.key))
+    assert WANTS_ANOTHER in await said_of(mutual.address, *trusting, *showing)
+
+
+@pytest.mark.parametrize("flags", [(), ("--tls",)], ids=str)
+async def test_a_command_names_what_says_where_the_server_is(closed_port: str, flags):
+    said = await said_of(closed_port, *flags)
+    assert f"{closed_port}: Failed to connect to remote host: Connection refused" in said
+    assert said.endswith("; --server or COUNTERMAND_SERVER says where it is\n")
+
+
+@pytest.mark.parametrize("listen", ["localhost:0", "127.0.0.1:0", "[::1]:0"])
+async def test_every_address_of_a_name_has_the_certificate_and_the_next_one(
+    tmp_path: Path, authority: Authority, listen: str
+):
+    pair = authority.issue("server", "localhost", LOCAL, "::1")
+    flags = ("--tls-cert", str(pair.cert), "--tls-key", str(pair.key), "--listen", listen)
+    async with started(tmp_path, *flags) as server:
+        host, _, port = server.address.rpartition(":")
+        hosts = [LOCAL, "[::1]"] if host == "localhost" else [host]
+        for _ in range(2):
+            for each in [*hosts, *hosts]:
+                server.address = f"{each}:{port}"
+                assert await shown(server) == first_of(pair.cert)
+            pair = authority.issue("server", "localhost", LOCAL, "::1")
+    assert sum("read a new certificate" in line for line in server.log) == 1
 
 
 async def grpcurl(*arguments: str) -> Result:

@@ -76,38 +76,49 @@ class CertificateReader:
         self._files = files
         self._lock = Lock()
         self._seen = files.state()
-        self._first = files.read()
+        self._newest = files.read()
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Returns what the server listens with; clients must show a certificate if their
-        authorities are known."""
+        """Returns what the server listens with on one address, each its own; clients must show a
+        certificate if their authorities are known."""
+        served = self._newest
+
+        def read_again() -> grpc.ServerCertificateConfiguration | None:
+            """Returns the certificate if it is another than before. gRPC calls it in threads of its
+            own, before each handshake."""
+            nonlocal served
+            with self._lock:
+                self._look()
+                if self._newest is served:
+                    return None
+                served = self._newest
+                return served
+
         return grpc.dynamic_ssl_server_credentials(
-            self._first,
-            self._read_again,  # type: ignore[arg-type]  # None means no change
+            served,
+            read_again,  # type: ignore[arg-type]  # None means no change
             require_client_authentication=self._files.client_ca is not None,
         )
 
-    def _read_again(self) -> grpc.ServerCertificateConfiguration | None:
-        """Returns the new certificate, or None to go on with the last. gRPC calls it in threads of
-        its own, before each handshake."""
-        with self._lock:
-            state = self._files.state()
-            if state == self._seen:
-                return None
-            try:
-                found = self._files.read()
-            except CertificateRefused as refusal:
-                self._seen = state
-                log.error(
-                    "the new certificate cannot be used, and the last one is kept",
-                    extra=fields(cause=str(refusal)),
-                )
-                return None
-            if self._files.state() != state:
-                return None  # they are being written; the next connection looks again
+    def _look(self) -> None:
+        """Reads the files if they have changed."""
+        state = self._files.state()
+        if state == self._seen:
+            return
+        try:
+            found = self._files.read()
+        except CertificateRefused as refusal:
             self._seen = state
-            log.info("read a new certificate", extra=fields(file=str(self._files.cert)))
-            return found
+            log.error(
+                "the new certificate cannot be used, and the last one is kept",
+                extra=fields(cause=str(refusal)),
+            )
+            return
+        if self._files.state() != state:
+            return  # they are being written; the next connection looks again
+        self._seen = state
+        self._newest = found
+        log.info("read a new certificate", extra=fields(file=str(self._files.cert)))
 
 
 def client_name(auth_context: Mapping[str, Iterable[bytes]]) -> str:

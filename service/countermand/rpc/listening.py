@@ -44,7 +44,7 @@ async def listen(server: grpc.aio.Server, settings: Settings, free_port_tries: i
     A name stands for each of its addresses: all of them are bound, with one port. Raises
     ListenRefused.
     """
-    credentials = _credentials(settings)
+    certificates = _certificates(settings)
     wanted = settings.address
     try:
         ips = await resolve(wanted)
@@ -52,33 +52,33 @@ async def listen(server: grpc.aio.Server, settings: Settings, free_port_tries: i
             raise BindRefused("the name is not a loopback address here")
         with held(wanted, ips, free_port_tries) as (bound, port):
             for ip in bound:
-                _add_port(server, Address(str(ip), port), credentials)
+                _add_port(server, Address(str(ip), port), certificates)
     except BindRefused as refusal:
         raise ListenRefused(f"cannot listen on {wanted}: {refusal}") from None
     return Address(wanted.host, port)
 
 
 def _add_port(
-    server: grpc.aio.Server, address: Address, credentials: grpc.ServerCredentials | None
+    server: grpc.aio.Server, address: Address, certificates: CertificateReader | None
 ) -> None:
     """Has gRPC listen on one address. Raises BindRefused."""
     try:
-        if credentials is None:
+        if certificates is None:
             port = server.add_insecure_port(str(address))
         else:
-            port = server.add_secure_port(str(address), credentials)
+            port = server.add_secure_port(str(address), certificates.credentials())
     except RuntimeError:
         port = 0
     if port != address.port:
         raise BindRefused(f"gRPC cannot have {address}")
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _certificates(settings: Settings) -> CertificateReader | None:
     """Returns what encrypts the connections; None if nothing does."""
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     try:
-        return CertificateReader(files).credentials()
+        return CertificateReader(files)
     except CertificateRefused as refusal:
         raise ListenRefused(str(refusal)) from None
