@@ -1,4 +1,4 @@
-"""A server that stood still, longer than leases and deadlines: it costs no agent its tasks."""
+"""A server that was suspended, longer than leases and deadlines: it costs no agent its tasks."""
 
 import asyncio
 import functools
@@ -52,7 +52,7 @@ async def test_after_a_freeze_leases_begin_anew_and_deadlines_are_kept(tmp_path,
         # Who does not come back is lost, a lease later.
         assert (await caller.ended(gone.task_id)).state == FAILED
         assert (await caller.get(faithful.task_id)).state == RUNNING
-        assert any("the process stood still" in line for line in server.log)
+        assert any("the process was suspended" in line for line in server.log)
         assert await server.stop() == 0
     chaos_report("frozen process", 1, 5, 0)
 

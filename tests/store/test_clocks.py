@@ -31,9 +31,13 @@ async def test_deadlines_and_leases_are_due_by_the_steady_clock(keeper: Keeper, 
     )
     await keeper.run(cancel(T1, grace=60 * SECOND))
     steady = keeper.now - ahead
-    assert await keeper.store.next_due() == Due(steady + 30 * SECOND, None, None)
+    assert await keeper.store.next_due() == Due(
+        steady + 60 * SECOND, steady + 30 * SECOND, None, None
+    )
     await keeper.run(renew("b", lease=HOUR))
-    assert (await keeper.store.next_due()).steady == steady + 60 * SECOND
+    assert await keeper.store.next_due() == Due(
+        steady + 60 * SECOND, steady + 90 * SECOND, None, None
+    )
     task = await keeper.store.task(NS, T1)
     assert task is not None
     assert (task.deadline_time, task.due_time) == (keeper.now + 60 * SECOND, steady + 60 * SECOND)
@@ -46,7 +50,7 @@ async def test_deadlines_and_leases_are_due_by_the_steady_clock(keeper: Keeper, 
 async def test_expiries_are_due_by_the_wall_clock(keeper: Keeper) -> None:
     keeper.ahead = HOUR
     await keeper.run(create(T1, expire_time=keeper.now + SECOND))
-    assert await keeper.store.next_due() == Due(None, keeper.now + SECOND, None)
+    assert await keeper.store.next_due() == Due(None, None, keeper.now + SECOND, None)
     keeper.now += SECOND
     assert (await keeper.do(reap())).expired == 1
 
@@ -60,7 +64,7 @@ async def test_across_a_restart_deadlines_are_due_when_they_say(
     await keeper.run(cancel(T1, grace=60 * SECOND))
     deadline = keeper.now + 60 * SECOND
     await _restart(keeper, make_store)
-    assert (await keeper.store.next_due()).steady == deadline
+    assert (await keeper.store.next_due()).deadline == deadline
     task = await keeper.store.task(NS, T1)
     assert task is not None
     assert (task.version, task.deadline_time) == (3, deadline)
@@ -134,4 +138,4 @@ async def test_a_task_that_has_ended_is_due_no_more(keeper: Keeper) -> None:
     assert task is not None
     assert task.state is TaskState.CANCELLED
     due = await keeper.store.next_due()
-    assert due.steady is None or due.steady > keeper.now
+    assert due.deadline is None

@@ -94,7 +94,7 @@ async def test_deadlines_of_before_are_kept(tmp_path: Path) -> None:
     with OldStore(path, schema=2) as old:
         _running_since(old, FIRST_TIME)
     async with opened(path) as keeper:
-        assert (await keeper.store.next_due()).steady == FIRST_TIME + 30 * SECOND
+        assert (await keeper.store.next_due()).deadline == FIRST_TIME + 30 * SECOND
         task = await keeper.store.task(NS, T1)
         assert task is not None
         assert task.due_time == task.deadline_time == FIRST_TIME + 30 * SECOND

@@ -41,6 +41,7 @@ WIDTHS = {
     "insert_events": 9,
     "save_keys": 14,
     "raise_floors": 3,
+    "renew_some_leases": 3,
     "insert_clock_stretches": 3,
 }
 """How many parameters a row has, where it is not two."""

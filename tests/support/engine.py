@@ -11,6 +11,7 @@ from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs, WatchersKnobs
+from countermand.core.leases import Renewal
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.hub import Hub, Subscription
@@ -60,6 +61,10 @@ class TroubledStore:
         self.real = sqlite_store(path, knobs)
         self.batches: list[list[Command]] = []
         """What each commit was asked to do."""
+        self.renewals: list[Renewal] = []
+        """Which leases each was asked to renew."""
+        self.slowness = 0.0
+        """For how many seconds more each says that it waited for the disk."""
         self.before: Callable[[Batch], None] = lambda batch: None
         self.after: Callable[[Batch], None] = lambda batch: None
         self.open_gate = asyncio.Event()
@@ -67,13 +72,15 @@ class TroubledStore:
         self.entered = asyncio.Event()
         """Set when a commit stands before the gate."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch) -> float:
         self.batches.append(list(batch.commands))
+        self.renewals.append(batch.renewal)
         self.entered.set()
         await self.open_gate.wait()
         self.before(batch)
-        await self.real.commit(batch)
+        waited: float = await self.real.commit(batch)
         self.after(batch)
+        return waited + self.slowness
 
     def hold(self) -> None:
         """Lets no commit begin until `release`."""

@@ -65,9 +65,8 @@ class Keeper:
         due = await self.store.next_due()
         waits = due.waiting_since
         ends = None if waits is None else waits + EARLY_CANCEL_LIFETIME
-        return min(
-            (time for time in (due.steady, due.wall, ends) if time is not None), default=None
-        )
+        times = (due.deadline, due.lease, due.wall, ends)
+        return min((time for time in times if time is not None), default=None)
 
     async def purge(self, retention: int, limit: int = 1000) -> int:
         """Removes all that is older than a retention. Returns how many rows went."""

@@ -14,6 +14,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.instant import Instant
 from countermand.core.keys import Key
+from countermand.core.leases import Renewal
 from countermand.core.log import Event, Floor
 from countermand.core.records import (
     Agent,
@@ -77,7 +78,11 @@ class World:
 
     def run(self, *commands: c.Command) -> list[Any]:
         """Decides commands in one batch, saves what they change, and returns their answers."""
-        batch = Batch(commands, self.instant, self.ids)
+        return self.run_batch(Batch(commands, self.instant, self.ids))
+
+    def run_batch(self, batch: Batch) -> list[Any]:
+        """Runs one batch, and returns its answers."""
+        self._renew_leases(batch.renewal)
         plan = batch.plan()
         try:
             wanted = next(plan)
@@ -196,17 +201,17 @@ class World:
             request_ids=pick(self.request_ids, wanted.request_ids),
             keys=pick(self.keys, wanted.keys),
             positions=[(number, self.positions.get(number, 0)) for number in wanted.namespaces],
-            overdue=self.overdue(wanted.overdue) if wanted.overdue else None,
+            overdue=self.overdue(wanted) if wanted.overdue else None,
             found=self.search(wanted.search) if wanted.search else None,
         )
 
-    def overdue(self, limit: int) -> Overdue:
+    def overdue(self, wanted: Wanted) -> Overdue:
         """Returns what has run out by now."""
+        limit = wanted.overdue
         lost = {
             key
             for key, agent in self.agents.items()
-            if agent.lease_expire_time is not None
-            and agent.lease_expire_time <= self.instant.steady
+            if agent.lease_expire_time is not None and agent.lease_expire_time <= wanted.lease_time
         }
         late = [
             key
@@ -285,8 +290,6 @@ class World:
         self.holders |= saves.holders
         self.carts |= saves.carts
         self.agents |= saves.agents
-        if saves.renews_leases:
-            self._renew_leases()
         self.cancellations |= saves.cancellations
         self.request_ids |= saves.request_ids
         self.keys |= saves.keys
@@ -318,9 +321,10 @@ class World:
         else:
             del self.holders[gone.target]
 
-    def _renew_leases(self) -> None:
+    def _renew_leases(self, renewal: Renewal) -> None:
         for key, agent in self.agents.items():
-            if agent.lease_expire_time is not None:
+            chosen = renewal.all or key in renewal.agents
+            if chosen and agent.lease_expire_time is not None:
                 end = self.instant.steady + agent.lease_duration
                 self.agents[key] = agent.evolve(lease_expire_time=end)
 

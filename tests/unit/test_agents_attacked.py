@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from countermand.core import commands as c
+from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.leases import Renewal
 from countermand.core.records import SECOND, Task
 from countermand.core.rows import Id
 from countermand.core.rules.reaping import LOST_MESSAGE
@@ -137,21 +139,22 @@ class Attack(Invariants):
         """Nobody can renew a lease while the store is away, so all are renewed after it."""
         self.world.now += jump
         deadlines = {key: task.deadline_time for key, task in self.world.tasks.items()}
-        self.world.do(c.RenewAllLeases(0))
+        self.world.run_batch(Batch([], self.world.instant, self.world.ids, Renewal(all=True)))
         for agent in self.world.agents.values():
             end = agent.lease_expire_time
             assert end in (None, self.world.now + agent.lease_duration)
         assert deadlines == {key: task.deadline_time for key, task in self.world.tasks.items()}
 
-    @rule(jump=jumps, limit=limits)
-    def reap_all(self, jump: int, limit: int) -> None:
-        """Ends all that is overdue, however little a batch may end, and nothing else."""
+    @rule(jump=jumps, limit=limits, delay=jumps)
+    def reap_all(self, jump: int, limit: int, delay: int) -> None:
+        """Ends all that is overdue, however little a batch may end, and nothing else. Leases are
+        judged as of earlier, as by a server that is late."""
         self.world.now += jump
-        before = dict(self.world.tasks)
-        expected = {key: self._end_of(task) for key, task in before.items()}
+        before, lease_time = dict(self.world.tasks), self.world.now - delay
+        expected = {key: self._end_of(task, lease_time) for key, task in before.items()}
         rounds = []
         while not rounds or rounds[-1].more:
-            rounds.append(self.world.do(ask.reap(limit)))
+            rounds.append(self.world.do(c.Reap(0, limit, lease_time)))
             assert len(rounds) <= 2 * len(before) + 3
         for key, task in self.world.tasks.items():
             end = expected[key]
@@ -162,30 +165,32 @@ class Attack(Invariants):
                 assert task.end_time == self.world.now
         ends = [end for end in expected.values() if end is not None]
         assert sum(reaped.ended for reaped in rounds) == len(ends)
-        assert not self._lost_agents()
+        assert not self._lost_agents(lease_time)
 
-    def _end_of(self, task: Task) -> End | None:
+    def _end_of(self, task: Task, lease_time: int) -> End | None:
         """Says how a task must end now; None if it must not."""
         if task.ended or task.agent_id is None:
             return None
-        now, lease = self.world.now, self._lease_of(task)
+        lease = self._lease_of(task)
+        lost = lease <= lease_time
         if task.state is S.RUNNING:
-            return End(S.FAILED, None) if lease <= now else None
+            return End(S.FAILED, None) if lost else None
         assert task.deadline_time is not None
-        if min(lease, task.deadline_time) > now:
+        if not lost and task.deadline_time > self.world.now:
             return None
-        return End(S.CANCELLED, P.AGENT_LOST if lease < task.deadline_time else P.FORCED)
+        first = lost and lease < task.deadline_time
+        return End(S.CANCELLED, P.AGENT_LOST if first else P.FORCED)
 
     def _lease_of(self, task: Task) -> int:
         lease = self.world.agents[task.namespace, task.agent_id or ""].lease_expire_time
         assert lease is not None
         return lease
 
-    def _lost_agents(self) -> list[Id]:
+    def _lost_agents(self, lease_time: int) -> list[Id]:
         return [
             key
             for key, agent in self.world.agents.items()
-            if agent.lease_expire_time is not None and agent.lease_expire_time <= self.world.now
+            if agent.lease_expire_time is not None and agent.lease_expire_time <= lease_time
         ]
 
     # What must always be true.

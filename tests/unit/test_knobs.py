@@ -17,6 +17,7 @@ KNOBS = ("core/knobs/", "client/knobs.py")
 # The numbers that are no knobs, by why they are none. A name that is used no more must go.
 ALLOWED: dict[str, set[str]] = {
     "unit": {
+        "core/idle.py NANOSECONDS",
         "cli/options.py _UNITS",
         "core/records.py SECOND",
         "core/retention.py DAY",
@@ -59,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "contract bound": {
         "cli/keys.py _all: keys.list_keys(page_size)",
         "core/cancellations.py EARLY_CANCEL_LIFETIME",
+        "core/leases.py MAX_DELAY",
         "core/records.py DEFAULT_GRACE",
         "core/records.py MAX_TASKS_PER_TARGET",
         "core/shipping.py MAX_WORD_LENGTH",

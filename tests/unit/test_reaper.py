@@ -316,7 +316,7 @@ async def test_after_an_outage_longer_than_every_lease_deadlines_count_and_lease
         tasks = [await engine.store.task(NS, id) for id in (T1, T2, T3)]
         assert [task.state for task in tasks] == [S.CANCELLED, S.CANCELLING, S.RUNNING]
         assert (tasks[0].cancel_proof, tasks[0].deadline_time) == (P.FORCED, deadline)
-        assert (await engine.store.next_due()).steady == clock.time + 60 * SECOND
+        assert (await engine.store.next_due()).lease == clock.time + 60 * SECOND
 
 
 async def test_fences_outlive_the_server(tmp_path: Path) -> None:

@@ -348,7 +348,8 @@ async def test_a_watch_of_a_group_and_an_agent_ends_with_the_group(engine: Engin
     rest = asyncio.create_task(following.rest())
     await following.watcher.idle.wait()
     await engine.do(completed(T1), completed(T2))
-    assert _told(await rest) == ["CHANGE 1 v3."]
+    # Where the hub gives one at a time, the other's change is not known yet.
+    assert _told(await rest) in (["CHANGE 1 v3."], ["CHANGE 1 v3", "HEARTBEAT."])
 
 
 async def test_a_watch_of_a_group_and_an_agent_that_lags_ends_with_the_groups_last_change(

@@ -11,6 +11,7 @@ from countermand.core.commands import CreateGroup
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import Knobs
+from countermand.core.leases import MAX_DELAY, Renewal
 from countermand.core.records import SECOND
 from countermand.engine.listeners import Committed
 from countermand.store.contract import StoreFailed
@@ -37,7 +38,6 @@ from tests.support.stores import Keeper
 KNOBS = drawn_but("pulse", "writer")
 MAX_BATCH, CROWD = PRODUCTION.writer.max_batch, PRODUCTION.writer.crowd
 MAX_GATHERING = PRODUCTION.writer.max_gathering
-STANDSTILL = PRODUCTION.pulse.standstill
 
 
 @pytest.fixture
@@ -348,44 +348,127 @@ async def test_a_commit_that_hangs_ends_the_writer(tmp_path: Path) -> None:
     await engine.store.close()
 
 
-def _stand_still(seconds: float = STANDSTILL + 0.1) -> None:
-    """Stops the whole loop for longer than may pass unnoticed, as SIGSTOP would."""
+# Leases.
+
+OUTAGE = MAX_DELAY / SECOND + 0.1
+
+
+def _renewed_all(engine: Engine) -> list[bool]:
+    """Returns of each batch whether it renewed every lease."""
+    return [renewal.all for renewal in engine.store.renewals]
+
+
+def _suspend(seconds: float = OUTAGE) -> None:
+    """Stops the whole loop without a thing to do, as SIGSTOP would."""
     time.sleep(seconds)
 
 
-async def test_after_a_standstill_every_live_lease_is_renewed_before_anything_else(
+def _work(seconds: float = OUTAGE) -> None:
+    """Keeps the loop busy, as a large request does."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+async def test_after_the_process_was_suspended_every_live_lease_is_renewed_before_anything_else(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await engine.do(create(T1), start(T1, lease=SECOND))
+    _suspend(1.1)
+    (reaped,) = await engine.do(reap())
+    assert reaped.ended == 0
+    await engine.do(renew())
+    assert _renewed_all(engine) == [False, True, False]
+    assert caplog.messages == [
+        "the process was suspended",
+        "renewed every lease, since no agent could",
+    ]
+
+
+async def test_that_it_was_suspended_during_the_renewal_is_seen_too(engine: Engine) -> None:
+    def suspend_once(batch: Batch) -> None:
+        engine.store.before = lambda batch: None
+        _suspend()
+
+    engine.store.before = suspend_once
+    _suspend()
+    for _ in range(3):
+        await engine.do(reap())
+    assert _renewed_all(engine) == [True, True, False]
+
+
+async def test_a_request_that_keeps_the_loop_busy_renews_no_lease_and_delays_their_ends(
     engine: Engine,
 ) -> None:
     await engine.do(create(T1), start(T1, lease=SECOND))
-    _stand_still()
-    (reaped,) = await engine.do(reap())
-    assert reaped.ended == 0
-    kinds = [type(batch[0]).__name__ for batch in engine.store.batches]
-    assert kinds == ["CreateTask", "RenewAllLeases", "Reap"]
+    before = engine.writer.lease_delay
+    _work()
+    assert engine.writer.lease_delay - before > 0.8 * OUTAGE * SECOND - SECOND // 20
+    await engine.do(reap())
+    assert _renewed_all(engine) == [False, False]
 
 
-async def test_a_standstill_during_the_renewal_is_seen_too(engine: Engine) -> None:
-    await engine.do(create(T1), start(T1, lease=SECOND))
+async def test_after_a_commit_that_waited_long_for_its_disk_every_live_lease_is_renewed(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    engine.store.slowness = OUTAGE
+    for number in range(1, 4):
+        await engine.do(create(uid(number)))
+    engine.store.slowness = 0.0
+    for number in range(4, 6):
+        await engine.do(create(uid(number)))
+    assert _renewed_all(engine) == [False, True, True, True, False]
+    assert caplog.messages == ["the store is slow", "renewed every lease, since no agent could"]
 
-    def stand_still_once(batch: Batch) -> None:
-        engine.store.before = lambda batch: None
-        _stand_still()
 
-    engine.store.before = stand_still_once
-    _stand_still()
-    (reaped,) = await engine.do(reap())
-    assert reaped.ended == 0
-    kinds = [type(batch[0]).__name__ for batch in engine.store.batches]
-    assert kinds == ["CreateTask", "RenewAllLeases", "RenewAllLeases", "Reap"]
+async def test_what_was_renewed_by_a_batch_whose_answer_was_late_counts_from_that_answer(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+        await engine.do(create(T1), start(T1, "a", lease=10 * SECOND))
+        await engine.do(create(T2), start(T2, "b", lease=10 * SECOND))
+
+        def take_time(batch: Batch) -> None:
+            clock.time += MAX_DELAY
+            engine.store.after = lambda batch: None
+
+        engine.store.after = take_time
+        await engine.do(renew("a", lease=5 * SECOND))
+        answered = clock.time
+        await engine.do(create(T3))
+        await engine.do(create(uid(9)))
+        assert engine.store.renewals[-3:] == [
+            Renewal(),
+            Renewal(agents=frozenset({(NS, "a")})),
+            Renewal(),
+        ]
+        assert (await engine.store.next_due()).lease == answered + 5 * SECOND
+        clock.time = answered + 5 * SECOND - 1
+        assert (await engine.do(reap()))[0].ended == 0
+        clock.time += 1
+        assert (await engine.do(reap()))[0].ended == 1
 
 
-async def test_of_a_standstill_one_second_counts_to_the_time_of_a_commit(tmp_path: Path) -> None:
-    timeout = STANDSTILL + 0.5
+async def test_a_batch_that_is_tried_one_by_one_renews_the_leases_all_the_same(
+    engine: Engine,
+) -> None:
+    engine.store.before = _broken_for(T2)
+    _suspend()
+    answers = [engine.submit(create(task_id)) for task_id in (T1, T2, T3)]
+    assert await _reasons(*answers) == ["Task", "INTERNAL", "Task"]
+    assert _renewed_all(engine) == [True, True, False, False]
+
+
+async def test_a_suspension_does_not_count_to_the_time_of_a_commit(tmp_path: Path) -> None:
+    timeout = 1.0
     async with running(
         tmp_path / "store.db", knobs=changed({"writer.commit_timeout": timeout}, KNOBS)
     ) as engine:
         first = await _held(engine)
-        _stand_still(timeout + 0.1)
+        _suspend(timeout + 0.1)
         await asyncio.sleep(0)  # the timer of the commit has run out
         engine.store.release()
         await first

@@ -218,6 +218,9 @@ class Reap(Command):
     namespace. Answers a Reaped."""
 
     limit: int
+    lease_time: int | None = None
+    """By when, by the steady clock, a lease must have ended for its agent to be lost; None: by the
+    batch's instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +239,6 @@ class NoteClock(Command):
 
     stretches: tuple[Stretch, ...]
     """All that is still to be known of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RenewAllLeases(Command):
-    """Renews every live lease to its full duration, after a time when no agent could. No answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from countermand.core.draft import Draft
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
+from countermand.core.leases import NO_RENEWAL, Renewal
 from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
     cancelling_holders,
@@ -41,7 +42,6 @@ RULES: dict[type[c.Command], Rule] = {
     c.CreateGroup: Rule(creating.wants_to_create_group, creating.create_group),
     c.StartTask: Rule(running.wants_to_start, running.start_task),
     c.RenewLease: Rule(running.wants_to_renew, running.renew_lease),
-    c.RenewAllLeases: Rule(running.wants_to_renew_all, running.renew_all_leases),
     c.BeginCharge: Rule(charging.wants_to_charge, charging.begin_charge),
     c.ReportCharge: Rule(charging.wants_to_charge, charging.report_charge),
     c.FinishTask: Rule(running.wants_to_finish, running.finish_task),
@@ -72,8 +72,16 @@ Plan = Generator[Wanted, Loaded, Saves]
 class Batch:
     """Commands that are decided one after the other at one instant, and commit together."""
 
-    def __init__(self, commands: Sequence[c.Command], instant: Instant, ids: UuidMaker) -> None:
+    def __init__(
+        self,
+        commands: Sequence[c.Command],
+        instant: Instant,
+        ids: UuidMaker,
+        renewal: Renewal = NO_RENEWAL,
+    ) -> None:
         self.commands = commands
+        self.renewal = renewal
+        """The leases that are renewed from this instant on before the commands are decided."""
         self.answers: list[object | Refused] = []
         """One per command once the plan has run: what it answers, or why it is refused."""
         self.saves = Saves()

@@ -46,6 +46,8 @@ class Wanted:
     """Namespaces of which the last position in the log is wanted."""
     overdue: int = 0
     """How many overdue tasks are wanted at most."""
+    lease_time: int = 0
+    """Of which agents: of those whose lease ended by then."""
     search: Search | None = None
 
     def __bool__(self) -> bool:
@@ -144,6 +146,7 @@ class Rows:
             keys=wanted.keys - self.keys.keys(),
             namespaces=wanted.namespaces - self.positions.keys(),
             overdue=wanted.overdue if self.overdue is None else 0,
+            lease_time=wanted.lease_time,
             search=wanted.search if self.found is None else None,
         )
 
@@ -214,7 +217,6 @@ class Rows:
                 getattr(self.saves, kind).update(changed)
         self.saves.events.extend(changes.events)
         self.saves.gone.extend(changes.gone)
-        self.saves.renews_leases |= changes.renews_leases
         self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches
 
     def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:
@@ -264,8 +266,6 @@ class Changes:
         self.events: list[Event] = []
         self.gone: list[Gone] = []
         """What is removed, after all else is saved."""
-        self.renews_leases = False
-        """Whether every live lease is renewed to its full duration."""
         self.clock_stretches: tuple[Stretch, ...] = ()
         """How the wall clock went, in place of what was kept of that; empty if that stays."""
 

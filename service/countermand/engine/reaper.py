@@ -11,6 +11,7 @@ from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.commands import Reap
 from countermand.core.errors import Refused
 from countermand.core.knobs import ReaperKnobs
+from countermand.core.leases import MAX_DELAY
 from countermand.core.records import SECOND, Checkout, Holder
 from countermand.core.states import TaskState
 from countermand.engine.clock import Clock
@@ -60,7 +61,9 @@ class Reaper:
         """Ends all that is due."""
         more = True
         while more:
-            reaped: Reaped = await self._writer.submit(Reap(0, self._knobs.max_batch))
+            # By now, for a renewal that came before now is committed before this.
+            lease_time = self._clock.steady() - self._writer.lease_delay
+            reaped: Reaped = await self._writer.submit(Reap(0, self._knobs.max_batch, lease_time))
             more = reaped.more
             if reaped.ended or reaped.expired:
                 log.info(
@@ -80,8 +83,10 @@ class Reaper:
         self._due = self._clock.steady() + int(self._knobs.max_sleep * SECOND)
         due = await self._store.next_due()
         now = self._clock.steady()
-        if due.steady is not None:
-            self._due = min(self._due, due.steady)
+        if due.deadline is not None:
+            self._due = min(self._due, due.deadline)
+        if due.lease is not None:
+            self._due = min(self._due, due.lease + self._writer.lease_delay)
         if due.wall is not None:
             self._due = min(self._due, now + due.wall - self._clock.now())
         if due.waiting_since is not None:
@@ -114,7 +119,7 @@ def _times(committed: Committed) -> Iterator[int]:
     saves, instant = committed.batch.saves, committed.batch.rows.instant
     for agent in saves.agents.values():
         if agent.lease_expire_time is not None:
-            yield agent.lease_expire_time
+            yield agent.lease_expire_time + MAX_DELAY
     expiries = [one.expire_time for one in saves.holders.values() if _expires(one)]
     for task in saves.tasks.values():
         # What is CANCELLING ends at its deadline, and does not expire.

@@ -20,6 +20,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
+from countermand.engine.leases import Leases
 from countermand.engine.listeners import Committed, Listener, Listeners
 from countermand.engine.pulse import Pulse
 from countermand.store.contract import Store, StoreFailed
@@ -108,17 +109,24 @@ class Writer:
         self._listeners = Listeners()
         self._closed = False
         self._pulse = Pulse(self._look, pulse)
+        self._leases = Leases(self._pulse)
         self._running: asyncio.Task[None] | None = None
         self._since: float | None = None
         """When the present commit began, by the pulse."""
         self._hangs = False
-        self._interrupted = False
-        """Whether agents could not renew their leases: a commit failed and none has succeeded
-        since, or the process stood still."""
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
         self._listeners.add(listener)
+
+    @property
+    def lease_delay(self) -> int:
+        """How long after its end a lease counts as run out, in microseconds."""
+        return self._leases.delay
+
+    def hinder_agents(self) -> None:
+        """Notes that no agent could renew its lease: the next batch renews every live one."""
+        self._leases.hinder()
 
     def submit(self, command: c.Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
         """Queues a command. The future has its answer once that is on disk, or raises Refused.
@@ -175,12 +183,7 @@ class Writer:
 
     async def _commit(self, requests: Sequence[_Request]) -> None:
         try:
-            while self._was_interrupted():
-                # No agent could renew its lease meanwhile, so none may be found lost for that.
-                await self._run(self._batch([c.RenewAllLeases(0)]))
-                self._interrupted = False
-                log.info("renewed every lease, since no agent could")
-            committed, failure = await self._commit_together(requests)
+            committed, waited, failure = await self._commit_together(requests)
         except StoreFailed as refusal:
             self._refuse(requests, refusal)
         except Exception:
@@ -195,6 +198,7 @@ class Writer:
                 await self._commit([request])
         else:
             # Out of reach of the second try: whatever fails from here on, the batch is on disk.
+            self._leases.committed(committed.batch, waited, self._clock.steady())
             self._listeners.announce(committed)
             for request, answer in zip(requests, committed.batch.answers, strict=True):
                 _settle(request, answer)
@@ -203,26 +207,26 @@ class Writer:
 
     async def _commit_together(
         self, requests: Sequence[_Request]
-    ) -> tuple[Committed, StoreFailed | None]:
-        """Commits them in one batch. Returns it, and what failed after it was on disk."""
+    ) -> tuple[Committed, float, StoreFailed | None]:
+        """Commits them in one batch. Returns it, the seconds that it waited for the disk, and what
+        failed after it was on disk."""
         start_ns, failed_after = time.time_ns(), None
-        batch = self._batch([request.command for request in requests])
+        commands = [request.command for request in requests]
+        batch = Batch(commands, self._clock.instant(), self._ids, self._leases.renewal())
         traces = [request.trace for request in requests if request.trace and request.trace.sampled]
+        waited = 0.0
         try:
-            await self._run(batch)
+            waited = await self._run(batch)
         except StoreFailed as failure:
             if not failure.committed:
                 raise
             failed_after = failure
-        return Committed(batch, traces, start_ns, time.time_ns()), failed_after
+        return Committed(batch, traces, start_ns, time.time_ns()), waited, failed_after
 
-    def _batch(self, commands: Sequence[c.Command]) -> Batch:
-        return Batch(commands, self._clock.instant(), self._ids)
-
-    async def _run(self, batch: Batch) -> None:
+    async def _run(self, batch: Batch) -> float:
         self._since = self._pulse.awake()
         try:
-            await self._store.commit(batch)
+            return await self._store.commit(batch)
         except asyncio.CancelledError:
             if not self._hangs:
                 raise
@@ -233,23 +237,17 @@ class Writer:
 
     def _look(self) -> None:
         """Breaks off a commit that hangs: with each beat, since a timer for each costs too much."""
-        # While the process stands still no commit can end, so that time does not count.
+        # While the process is suspended no commit can end, so that time does not count.
         if self._since is None or self._pulse.awake() - self._since < self._knobs.commit_timeout:
             return
         assert self._running is not None
         self._hangs = True
         self._running.cancel()
 
-    def _was_interrupted(self) -> bool:
-        if self._pulse.stood_still():
-            log.warning("the process stood still")
-            self._interrupted = True
-        return self._interrupted
-
     def _refuse(self, requests: Sequence[_Request], failure: StoreFailed) -> None:
-        if failure.fatal or not self._interrupted:  # One line, however long the disk is full.
+        if failure.fatal or not self._leases.hindered:  # One line, however long the disk is full.
             log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
-        self._interrupted = True
+        self._leases.hinder()
         for request in requests:
             _settle(request, _refusal(failure))
         if failure.fatal:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs
+from countermand.core.leases import MAX_DELAY
 from countermand.engine.clock import Clock
 from countermand.engine.hub import Hub
 from countermand.engine.listeners import Committed, Listener
@@ -84,7 +85,10 @@ async def running(
     for listener in listeners:
         app.writer.listen(listener)
     try:
+        begin = clock.steady()
         await store.open(clock.now())
+        if clock.steady() - begin >= MAX_DELAY:
+            app.writer.hinder_agents()  # They were renewed as of the beginning.
         async with _running_parts(app, retention) as failing:
             yield app, failing
     except StoreFailed:

@@ -106,8 +106,10 @@ class Trail(NamedTuple):
 class Due(NamedTuple):
     """When the next thing is due."""
 
-    steady: int | None
-    """The first deadline or end of a lease, by the steady clock."""
+    deadline: int | None
+    """The first deadline, by the steady clock."""
+    lease: int | None
+    """The first end of a lease, by the steady clock."""
     wall: int | None
     """The first expiry, by the wall clock."""
     waiting_since: int | None
@@ -187,12 +189,13 @@ class Store(Protocol):
     async def close(self) -> None:
         """Closes the store. It may be called twice."""
 
-    async def commit(self, batch: Batch) -> None:
-        """Runs the batch's plan in one transaction, and returns once it is on disk.
+    async def commit(self, batch: Batch) -> float:
+        """Renews the batch's leases and runs its plan in one transaction.
 
-        Raises StoreFailed if that did not happen, or if nobody can say; or, with `committed` set,
-        if it did happen and the store failed after it. Any other exception rolled everything back.
-        The caller never runs two commits at once.
+        Returns once it is on disk, with the seconds that it waited for that: what it took, less the
+        time in which this process worked. Raises StoreFailed if that did not happen, or if nobody
+        can say; or, with `committed` set, if it did happen and the store failed after it. Any other
+        exception rolled everything back. The caller never runs two commits at once.
         """
 
     async def task(self, namespace: int, task_id: str) -> Task | None:

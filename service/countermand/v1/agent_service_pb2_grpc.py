@@ -37,11 +37,16 @@ class AgentServiceStub:
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
     did not make raises the fence, so that the agent's late word is refused.
 
+    A lease counts from the OK that renewed it. An agent that sends a Heartbeat
+    each third of its lease is never lost to a delay of the server's.
+
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, when its store
-    was unavailable, and when it stood still for a second or more, it first renews
-    every live lease to its full duration, since no agent could; deadlines are not
-    moved.
+    at the latest from its next Heartbeat. When a server starts, and after a time
+    when no agent could renew its lease, it first renews every live lease to its
+    full duration: after its store was unavailable or slower than a third of a
+    second, and after its process was suspended for longer than that. A request
+    that keeps the server busy, however large, never counts as such a time.
+    Deadlines are not moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -94,11 +99,16 @@ class AgentServiceServicer:
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
     did not make raises the fence, so that the agent's late word is refused.
 
+    A lease counts from the OK that renewed it. An agent that sends a Heartbeat
+    each third of its lease is never lost to a delay of the server's.
+
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, when its store
-    was unavailable, and when it stood still for a second or more, it first renews
-    every live lease to its full duration, since no agent could; deadlines are not
-    moved.
+    at the latest from its next Heartbeat. When a server starts, and after a time
+    when no agent could renew its lease, it first renews every live lease to its
+    full duration: after its store was unavailable or slower than a third of a
+    second, and after its process was suspended for longer than that. A request
+    that keeps the server busy, however large, never counts as such a time.
+    Deadlines are not moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -221,11 +231,16 @@ class AgentService:
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
     did not make raises the fence, so that the agent's late word is refused.
 
+    A lease counts from the OK that renewed it. An agent that sends a Heartbeat
+    each third of its lease is never lost to a delay of the server's.
+
     An agent hears of a cancel at once through WatchTasks with its agent_id, and
-    at the latest from its next Heartbeat. When a server starts, when its store
-    was unavailable, and when it stood still for a second or more, it first renews
-    every live lease to its full duration, since no agent could; deadlines are not
-    moved.
+    at the latest from its next Heartbeat. When a server starts, and after a time
+    when no agent could renew its lease, it first renews every live lease to its
+    full duration: after its store was unavailable or slower than a third of a
+    second, and after its process was suspended for longer than that. A request
+    that keeps the server busy, however large, never counts as such a time.
+    Deadlines are not moved.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT

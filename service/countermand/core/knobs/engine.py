@@ -19,12 +19,10 @@ class ClockKnobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulseKnobs:
-    """How it is noticed that the process stood still."""
+    """How it is noticed that the process was suspended, or is late."""
 
-    interval: float = 0.25
-    """Seconds between two beats."""
-    standstill: float = 1.0
-    """Seconds without a beat that count. No lease is shorter, so none can end unnoticed in one."""
+    interval: float = 0.05
+    """Seconds between two beats, and by how much it may be missed that the process was away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from countermand.core.answers import Reaped
 from countermand.core.caller import Caller
 from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
+from countermand.core.instant import Instant
 from countermand.core.records import Agent, Target, Task
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import own_cancel
@@ -25,6 +26,7 @@ LOST_MESSAGE = "the agent was lost: its lease ran out"
 def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
     """Reaping needs what is overdue, the agents it belongs to, and what ends with it."""
     wanted.overdue = command.limit
+    wanted.lease_time = _lease_time(command, rows.instant)
     if rows.overdue is None:
         return
     wanted.agents.update(rows.overdue.agents)
@@ -46,15 +48,15 @@ def reap(command: Reap, draft: Draft) -> Reaped:
     overdue = draft.rows.overdue
     if overdue is None:
         return Reaped(ended=0, expired=0, too_late=0, more=False)
-    ended = 0
+    ended, lease_time = 0, _lease_time(command, draft.instant)
     for namespace, task_id in overdue.tasks:
         task = draft.task(namespace, task_id)
         if task is None or task.ended or task.agent_id is None:
             continue
-        ended += _reap_task(task, draft.agent(namespace, task.agent_id), draft)
+        ended += _reap_task(task, draft.agent(namespace, task.agent_id), lease_time, draft)
     for namespace, agent_id in overdue.agents:
         agent = draft.agent(namespace, agent_id)
-        if agent is not None and _lost(agent, draft):
+        if agent is not None and _lost(agent, lease_time):
             draft.agents[namespace, agent_id] = agent.evolve(
                 lease_expire_time=None, lost_time=draft.now
             )
@@ -65,9 +67,13 @@ def reap(command: Reap, draft: Draft) -> Reaped:
     return Reaped(ended, expired, too_late, overdue.more)
 
 
-def _reap_task(task: Task, agent: Agent | None, draft: Draft) -> bool:
+def _lease_time(command: Reap, instant: Instant) -> int:
+    return instant.steady if command.lease_time is None else command.lease_time
+
+
+def _reap_task(task: Task, agent: Agent | None, lease_time: int, draft: Draft) -> bool:
     """Ends the task if it is still overdue, whatever came before in the batch."""
-    lost = agent is not None and _lost(agent, draft)
+    lost = agent is not None and _lost(agent, lease_time)
     if task.state is TaskState.RUNNING:
         if lost:
             end_task(task, TaskState.FAILED, draft, failure_message=LOST_MESSAGE)
@@ -109,6 +115,6 @@ def _expiry(kind: type[Expiry], target: Target, draft: Draft) -> Expiry:
     return own_cancel(kind, target, EXPIRY_REASON, Caller(EXPIRY, trace))
 
 
-def _lost(agent: Agent, draft: Draft) -> bool:
+def _lost(agent: Agent, lease_time: int) -> bool:
     lease_end = agent.lease_expire_time
-    return lease_end is not None and lease_end <= draft.instant.steady
+    return lease_end is not None and lease_end <= lease_time

@@ -3,7 +3,6 @@
 from countermand.core.commands import (
     BeginCharge,
     FinishTask,
-    RenewAllLeases,
     RenewLease,
     ReportCharge,
     StartTask,
@@ -66,15 +65,6 @@ def renew_lease(command: RenewLease, draft: Draft) -> bool:
         return False
     _save_lease(command, draft.instant.steady + command.lease_duration, draft)
     return True
-
-
-def wants_to_renew_all(command: RenewAllLeases, rows: Rows, wanted: Wanted) -> None:
-    """The store renews them by itself."""
-
-
-def renew_all_leases(command: RenewAllLeases, draft: Draft) -> None:
-    """Renews every live lease."""
-    draft.renews_leases = True
 
 
 def _save_lease(command: StartTask | RenewLease, lease_end: int, draft: Draft) -> None:

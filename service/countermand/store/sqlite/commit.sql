@@ -312,5 +312,11 @@ WITH r (since, until, wall) AS (VALUES {rows})
 INSERT INTO clock_stretches (since, until, wall) SELECT * FROM r WHERE since IS NOT NULL
 
 -- name: renew_leases
--- No agent could renew its lease while no server ran.
+-- No agent could renew its lease while no server ran, or while it could not write.
 UPDATE agents SET lease_expire_time = ? + lease_duration WHERE lease_expire_time IS NOT NULL
+
+-- name: renew_some_leases
+WITH r (namespace_no, agent_id, now) AS (VALUES {rows})
+UPDATE agents SET lease_expire_time = r.now + lease_duration FROM r
+WHERE agents.namespace_no = r.namespace_no AND agents.agent_id = r.agent_id
+    AND lease_expire_time IS NOT NULL

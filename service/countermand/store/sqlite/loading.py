@@ -29,7 +29,7 @@ class Loader:
 
     def load(self, wanted: Wanted, instant: Instant) -> Loaded:
         """Returns what is wanted, as far as it exists."""
-        overdue, due = self._load_overdue(instant, wanted.overdue) if wanted.overdue else (None, [])
+        overdue, due = self._load_overdue(instant, wanted) if wanted.overdue else (None, [])
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
@@ -86,8 +86,9 @@ class Loader:
             subgroups.sort(key=lambda group: (group.create_time, group.group_id))
         return groups.items()
 
-    def _load_overdue(self, instant: Instant, limit: int) -> tuple[Overdue, list[Task]]:
+    def _load_overdue(self, instant: Instant, wanted: Wanted) -> tuple[Overdue, list[Task]]:
         """Returns what has run out, and the rows of its tasks, which will be wanted next."""
+        limit, lease_time = wanted.overdue, wanted.lease_time
 
         def found(name: str, time: int) -> list[list[Any]]:
             (value,) = self._connection.execute(statements()[name], (time, limit)).fetchone()
@@ -95,9 +96,9 @@ class Loader:
             return rows_found
 
         late = [rows.read_task(row) for row in found("load_late_tasks", instant.steady)]
-        orphans = [rows.read_task(row) for row in found("load_orphans", instant.steady)]
+        orphans = [rows.read_task(row) for row in found("load_orphans", lease_time)]
         expired = [rows.read_task(row) for row in found("load_expired_tasks", instant.now)]
-        agents = _ids(found("load_lost_agents", instant.steady)) if len(orphans) < limit else []
+        agents = _ids(found("load_lost_agents", lease_time)) if len(orphans) < limit else []
         checkouts = _ids(found("load_expired_checkouts", instant.now))
         early = _with_text(found("load_late_early_cancels", instant.early_before))
         parts = (late, orphans, agents, expired, checkouts, early)

@@ -82,8 +82,8 @@ class Reader(CancellationReader, WatchReader):
         return sorted(tasks, key=lambda task: task.due_time or 0)
 
     def next_due(self) -> Due:
-        due, lease, *expiries, waiting = self._all("next_due", ())
-        return Due(_first(due, lease), _first(*expiries), waiting)
+        deadline, lease, *expiries, waiting = self._all("next_due", ())
+        return Due(deadline, lease, _first(*expiries), waiting)
 
     def clock_stretches(self) -> list[Stretch]:
         return [Stretch(*row) for row in self._all("clock_stretches", ())]

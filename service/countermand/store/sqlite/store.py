@@ -10,6 +10,7 @@ from pathlib import Path
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
+from countermand.core.idle import IdleClock
 from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import TaskFilter
@@ -55,6 +56,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._log = WriteAheadLog(path, knobs)
         self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._idle_clock: IdleClock | None = None
         self._quick = Readers(
             path, knobs, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
         )
@@ -87,26 +89,31 @@ class SqliteStore:
         self._long.close()
         self._watches.close()
         self._writing.shutdown(wait=True)
+        if self._idle_clock is not None:
+            self._idle_clock.close()
         self._file.close()
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Batch) -> float:
         """See the contract."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[float] = loop.create_future()
         self._writing.submit(self._commit_for, batch, done, loop)
-        await done
+        return await done
 
     def _commit_for(
-        self, batch: Batch, done: asyncio.Future[None], loop: asyncio.AbstractEventLoop
+        self, batch: Batch, done: asyncio.Future[float], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Commits on the writer's thread. It tells the loop itself: through a future of the thread
         it takes two rounds more."""
-        failure = None
+        if self._idle_clock is None:  # It is this thread's.
+            self._idle_clock = IdleClock()
+        failure, begin = None, self._idle_clock()
         try:
             self._commit(batch)
         except BaseException as error:
             failure = error
-        loop.call_soon_threadsafe(_settle, done, failure)
+        waited = self._idle_clock() - begin
+        loop.call_soon_threadsafe(_settle, done, waited, failure)
 
     def _commit(self, batch: Batch) -> None:
         if self._writer is None or self._connection is None:
@@ -248,11 +255,11 @@ class SqliteStore:
         return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
 
 
-def _settle(done: asyncio.Future[None], failure: BaseException | None) -> None:
+def _settle(done: asyncio.Future[float], waited: float, failure: BaseException | None) -> None:
     """Tells how a commit ended, if somebody still waits."""
     if done.done():
         return
     if failure is None:
-        done.set_result(None)
+        done.set_result(waited)
     else:
         done.set_exception(failure)

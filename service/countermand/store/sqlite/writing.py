@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.ids import time_of
-from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
+from countermand.core.leases import Renewal
 from countermand.core.log import Event
 from countermand.core.records import Holder, Order, Target
 from countermand.core.rows import Saves
@@ -40,7 +40,8 @@ class Writer:
         try:
             if self._owes_beginning:
                 self._begin(batch.rows.instant.steady)
-            self._save(self._decide(batch), batch.rows.instant)
+            self._renew(batch.renewal, batch.rows.instant.steady)
+            self._save(self._decide(batch))
             self._connection.execute("COMMIT")
             self._owes_beginning = False
         except BaseException:
@@ -66,6 +67,14 @@ class Writer:
     def _renew_leases(self, now: int) -> None:
         self._connection.execute(statements()["renew_leases"], (now,))
 
+    def _renew(self, renewal: Renewal, now: int) -> None:
+        if renewal.all:
+            self._renew_leases(now)
+        elif renewal.agents:
+            self._write(
+                "renew_some_leases", [(namespace, id, now) for namespace, id in renewal.agents]
+            )
+
     def _decide(self, batch: Batch) -> Saves:
         plan = batch.plan()
         try:
@@ -76,11 +85,9 @@ class Writer:
             saves: Saves = end.value
             return saves
 
-    def _save(self, saves: Saves, instant: Instant) -> None:
+    def _save(self, saves: Saves) -> None:
         if saves.keys:
             self._save_keys(saves.keys)
-        if saves.renews_leases:
-            self._renew_leases(instant.steady)
         if saves.clock_stretches:
             self._save_clock(saves.clock_stretches)
         if saves.holders:
