@@ -10,6 +10,7 @@ from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey, TaskState
 from countermand.store.contract import CancellationQuery, Due, Store
 from tests.support.ask import NS, T1, T2, cancel, create, reap, renew, start, uid
+from tests.support.choosing import looks_at_all
 from tests.support.stores import Keeper
 
 HOUR = 3600 * SECOND
@@ -101,6 +102,7 @@ async def test_what_was_noted_last_of_the_running_time_is_kept(
     assert len(await keeper.store.clock_stretches()) == 3000
 
 
+@looks_at_all
 @pytest.mark.parametrize("span", [2 * HOUR, 61 * SECOND, SECOND])
 async def test_cancellations_are_found_by_their_times_though_their_ids_are_ahead(
     keeper: Keeper, make_store: Callable[[], Store], span: int
