@@ -28,7 +28,9 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         drawn = "".join(f"\n{path} = {value:g}" for path, value in DRAWN_VALUES.items())
-        report.sections.append(("knobs", f"COUNTERMAND_SEED={SEED}{drawn or ': production'}"))
+        report.sections.append(
+            ("knobs of this process", f"COUNTERMAND_SEED={SEED}{drawn or ': production'}")
+        )
     return report
 
 

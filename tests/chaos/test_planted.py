@@ -58,7 +58,8 @@ BUGS = [
 
 async def broken_by(bugs: str, seed: int, folder: Path, **plan: Any) -> set[str]:
     """Plays a run with bugs planted. Returns the promises that it broke."""
-    fields = {"program": ("tests.chaos.planted", bugs), "faults": (), "ends": "kill -9"} | plan
+    program = ("tests.chaos.planted", bugs)
+    fields = {"program": program, "faults": (), "ends": "kill -9", "knobs": {}} | plan
     played = await Run(Plan(seed, least=200, **fields), folder).play()
     verdict = await judge(played)
     print(f"seed {seed}: {verdict}")

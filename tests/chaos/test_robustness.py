@@ -14,6 +14,7 @@ from tests.chaos.robustness import unsynced
 from tests.chaos.robustness.faults import FAULTS
 from tests.chaos.robustness.judge import judge
 from tests.chaos.robustness.run import Plan, Run
+from tests.support.knobs import draw
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -31,7 +32,7 @@ def seed_of(round: int) -> int:
 
 async def expect_all_promises(plan: Plan, folder: Path, chaos_report) -> None:
     what = f"COUNTERMAND_SEED={plan.seed}: {', '.join(plan.faults)}; see {folder}"
-    print(what)
+    print(f"{what}; knobs {draw(plan.seed) or 'of production'}")
     played = await Run(plan, folder).play()
     verdict = await judge(played)
     for fault, operations, messages in played.history.shares():

@@ -44,7 +44,7 @@ from countermand.v1.task_pb2 import (
     TaskFilter,
 )
 from countermand.v1.task_service_pb2 import CreateTaskRequest
-from tests.support.choosing import with_knobs
+from tests.support.choosing import DRAWN_CLIENT, with_knobs
 from tests.support.server import Server
 
 UNKNOWN = "0192f0c1-0000-7000-8000-000000000001"
@@ -52,7 +52,7 @@ UNKNOWN = "0192f0c1-0000-7000-8000-000000000001"
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
-    async with Client(server.address, server.key) as client:
+    async with Client(server.address, server.key, knobs=DRAWN_CLIENT) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from tests.chaos.robustness.faults import Ground
 from tests.chaos.robustness.history import PULSE, History
 from tests.chaos.robustness.unsynced import cut_power
 from tests.support.caller import SCOPES
+from tests.support.knobs import draw
 from tests.support.server import Server, Stubs
 
 PATIENCE = 40.0
@@ -44,6 +45,8 @@ class Plan:
     """Within how many seconds its operations must be answered."""
     ends: str = "SIGTERM"
     """SIGTERM when everything has ended; or in the middle of the traffic a kill -9 or power cut."""
+    knobs: Mapping[str, float] | None = None
+    """Those of the server that differ from production, by their paths; None: drawn by the seed."""
     likes: Mapping[str, int] = field(default_factory=dict)
     """What the workers do more often, or less, than by the mix."""
 
@@ -69,7 +72,8 @@ class Run:
         self.plan = plan
         self.mood = Mood()
         self.history = History()
-        server = Server(folder, program=plan.program)
+        knobs = draw(plan.seed) if plan.knobs is None else plan.knobs
+        server = Server(folder, program=plan.program, knobs=knobs)
         self.ground = Ground(server, self.mood, self.history, self.dice("faults"))
         self.stack = AsyncExitStack()
         self._crews: list[Crew] = []
