@@ -204,7 +204,8 @@ async def test_at_most_10000_tasks_are_in_one_group(caller):
     assert (group.version, group.task_counts[0].count) == (1, 10_000)
 
 
-async def test_pages_end_early_to_stay_small(caller):
+async def test_pages_end_early_to_stay_small(pager):
+    caller = pager
     labels = {f"{n:0>64}" + "🛒" * 64: "🛒" * 128 for n in range(16)}
     ids = []
     for _ in range(2):
