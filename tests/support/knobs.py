@@ -24,8 +24,10 @@ KEPT = {
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
-    "writer.commit_timeout": "a busy machine needs it to write 10,000 tasks",
+    "writer.commit_timeout": "see SLOW",
 }
+SLOW = {"writer.commit_timeout": 60.0}
+"""What a busy machine needs to write 10,000 tasks one by one."""
 # The smallest that are drawn, where that is not 1, or 1 ms.
 LEAST: dict[str, float] = {
     "clock.look_interval": 0.05,  # a busy machine is to do something else, too
@@ -69,11 +71,12 @@ def draw(seed: int, knobs: Any = PRODUCTION, kept: Mapping[str, str] = KEPT) -> 
     chance = random.Random(f"knobs {seed}")
     if chance.random() < 0.25:
         return {}
-    return {
+    drawn = {
         path: _drawn(chance, LEAST.get(path, 1 if isinstance(most, int) else 0.001), most)
         for path, most in each(knobs)
         if not path.startswith(tuple(kept))
     }
+    return drawn | SLOW if knobs is PRODUCTION else drawn
 
 
 def _drawn(chance: random.Random, least: float, most: float) -> float:
