@@ -28,7 +28,7 @@ from tests.support.caller import (
     new_id,
     take,
 )
-from tests.support.knobs import drawn_with
+from tests.support.knobs import drawn_values_but, drawn_with
 from tests.support.refusals import refused
 from tests.support.server import Server
 
@@ -187,7 +187,7 @@ async def test_without_the_option_what_ended_is_kept_for_30_days(tmp_path: Path)
 async def test_a_group_of_many_goes_in_pieces_while_others_cancel_and_watch(
     tmp_path: Path,
 ) -> None:
-    server = Server(tmp_path)
+    server = Server(tmp_path, knobs=drawn_values_but("purger."))  # it is to be gone in time
     async with serving(server) as caller:
         made = await caller.create_group(1000)
         await caller.cancel_group(made.group.group_id)

@@ -99,9 +99,10 @@ class Public(grpc.GenericRpcHandler):
             with self._open_stream():
                 service = HealthCheckRequest.FromString(data).service
                 while True:
-                    changed = self._changed
+                    # It may begin to drain while the client takes what was true before.
+                    changed, last = self._changed, self._draining
                     await context.write(self._health_of(service).SerializeToString())
-                    if self._draining:
+                    if last:
                         raise draining()
                     await changed.wait()
 
