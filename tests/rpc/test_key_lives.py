@@ -144,10 +144,10 @@ async def test_a_key_ends_with_the_commit_though_who_revoked_it_is_gone(tmp_path
         made = await create(admin)
         commit, entered, go_on = server.app.store.commit, asyncio.Event(), asyncio.Event()
 
-        async def busy(batch: Batch) -> None:
+        async def busy(batch: Batch) -> float:
             entered.set()
             await go_on.wait()
-            await commit(batch)
+            return await commit(batch)
 
         async with grpc.aio.insecure_channel(server.address) as channel:
             request = cancellation_service_pb2.WatchTasksRequest()
