@@ -244,9 +244,14 @@ def _recount(records: list[Cancellation], key: SummaryKey, covered: Any) -> dict
     return dict(Counter(getattr(record, key.lower()) for record in records))
 
 
+@pytest.mark.parametrize(
+    "knobs", [{"store.max_scanned_rows": rows} for rows in (1, 2, 3, 10_000)], indirect=True
+)
 @pytest.mark.parametrize("key", list(SummaryKey))
 async def test_a_summary_by_each_key_is_a_recount(
-    keeper: Keeper, cancelled: list[Cancellation], key: SummaryKey
+    keeper: Keeper,
+    cancelled: list[Cancellation],
+    key: SummaryKey,
 ) -> None:
     covered = {}
     for record in cancelled:

@@ -72,6 +72,12 @@ SELECT json_array(
     (SELECT count(*) FROM chosen), (SELECT lower(hex(min(cancellation_id))) FROM chosen),
     json((SELECT json_group_array(json_array({cancellation})) FROM page AS c)))
 
+-- name: summary_window
+-- The first id behind a window of cancellations.
+SELECT json_array(lower(hex(cancellation_id))) FROM cancellations
+WHERE namespace_no = :namespace_no AND cancellation_id >= :from AND cancellation_id < :before
+ORDER BY cancellation_id LIMIT 1 OFFSET :window
+
 -- name: summarize_reason
 SELECT json_group_array(json_array(reason, tally)) FROM (
     SELECT reason, count(*) AS tally FROM cancellations

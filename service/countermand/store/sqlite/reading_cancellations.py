@@ -1,5 +1,7 @@
 """The readings that look for cancellations, and count them."""
 
+from collections import Counter
+
 from countermand.core.cancellations import Cancellation
 from countermand.core.ids import uuid_at
 from countermand.core.records import SECOND
@@ -54,16 +56,21 @@ class CancellationReader(Queries):
     def summary(
         self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
     ) -> dict[str, int]:
-        found = self._all(
-            f"summarize_{group_by.lower()}",
-            self._id_range(start_time, end_time)
-            | {
-                "namespace_no": namespace,
-                "start_time": start_time or 0,
-                "end_time": NO_NUMBER if end_time is None else end_time,
-            },
-        )
-        return {key: tally for key, tally in found if tally}
+        """Counts window by window, so that what it takes does not grow with what there is."""
+        chosen = self._id_range(start_time, end_time) | {
+            "namespace_no": namespace,
+            "start_time": start_time or 0,
+            "end_time": NO_NUMBER if end_time is None else end_time,
+        }
+        last = chosen["before"]
+        tallies: Counter[str] = Counter()
+        while chosen["from"] != last:
+            window_end = self._one("summary_window", chosen | {"window": self._max_scanned})
+            chosen["before"] = bytes.fromhex(window_end[0]) if window_end else last
+            for key, tally in self._all(f"summarize_{group_by.lower()}", chosen):
+                tallies[key] += tally or 0
+            chosen["from"], chosen["before"] = chosen["before"], last
+        return {key: tally for key, tally in tallies.items() if tally}
 
     def _chosen_cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
