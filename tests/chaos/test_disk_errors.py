@@ -8,18 +8,19 @@ import os
 import shutil
 import signal
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.v1.cancellation_service_pb2 import CancelTaskRequest
 from countermand.v1.task_service_pb2 import CreateTaskRequest
 from tests.support.caller import CANCELLED, CANCELLING, Caller, everything, first_caller, take
+from tests.support.health import NOT_SERVING, health_of
 from tests.support.injected import files_of, has_left, injected, needs_strace
 from tests.support.inside import inside
+from tests.support.knobs import PLAIN_STORE
 from tests.support.ledger import Ledger, loaded, play
 from tests.support.refusals import refused
 from tests.support.server import Server, started
@@ -28,23 +29,12 @@ from tests.support.whole import broken_rules
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 HANG = "fdatasync:delay_enter=60s"
 
 
 @pytest.fixture(autouse=True)
 def strace() -> None:
     needs_strace()
-
-
-@asynccontextmanager
-async def health_of(server: Server):
-    """The changes of a server's health."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        told = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-        assert (await told.read()).status == SERVING
-        yield told
 
 
 async def left_with(server: Server) -> int:
@@ -62,18 +52,25 @@ def tasks_without_log(folder: Path) -> int:
         return db.execute("SELECT count(*) FROM tasks").fetchone()[0]
 
 
-@pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("fdatasync", "EIO"),
+        ("pwrite64", "EIO"),
+        ("pwrite64", "EROFS"),  # as a file system that was remounted read-only after an error
+    ],
+)
 async def test_an_error_of_the_disk_is_no_answer_and_the_server_leaves(
-    tmp_path, call, chaos_report
+    tmp_path, call, error, chaos_report
 ):
     ledger = Ledger()
-    async with started(tmp_path) as server:
+    async with started(tmp_path, knobs=PLAIN_STORE) as server:
         async with first_caller(server) as caller, health_of(server) as health:
             await play(caller, ledger)
             held = await caller.running(lease=600)
             watch = caller.watch(held.task_id)
             await take(watch, 1)
-            async with injected(server, f"{call}:error=EIO", files=files_of(tmp_path)):
+            async with injected(server, f"{call}:error={error}", files=files_of(tmp_path)):
                 refusal = await refused(caller.cancel(held.task_id), "STORE_UNAVAILABLE")
                 assert refusal.retry_seconds
                 assert (await health.read()).status == NOT_SERVING
@@ -99,7 +96,7 @@ async def test_an_error_of_the_disk_is_no_answer_and_the_server_leaves(
 async def test_the_nth_call_fails_once_under_load(tmp_path, call, nth, chaos_report):
     """What was answered and shown before, between and after is there."""
     ledger = Ledger()
-    async with started(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
         fault = f"{call}:error=EIO:when={nth}"
         load = await loaded(caller, ledger, players=4)
         async with injected(server, fault, files=files_of(tmp_path)):
@@ -115,7 +112,7 @@ async def test_the_nth_call_fails_once_under_load(tmp_path, call, nth, chaos_rep
 async def test_an_error_where_the_log_is_emptied_ends_the_server_too(tmp_path):
     """SQLite itself is silent about a checkpoint that fails: the commits are safe in the log."""
     ledger = Ledger()
-    async with started(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
         load = await loaded(caller, ledger, players=8)
         store = files_of(tmp_path, "")
         async with injected(server, "fdatasync:error=EIO", files=store):
@@ -127,7 +124,7 @@ async def test_an_error_where_the_log_is_emptied_ends_the_server_too(tmp_path):
 
 
 async def test_a_reading_that_fails_is_refused_and_the_server_goes_on(tmp_path):
-    async with started(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
         held = await caller.running(lease=600)
         due = await caller.running(lease=600)
         await caller.cancel(due.task_id, grace=1)
@@ -156,7 +153,7 @@ async def test_a_commit_that_hangs_is_no_answer_and_the_server_leaves(tmp_path):
 
 async def hang(folder: Path, *, tell: bool) -> None:
     folder.mkdir()
-    async with started(folder) as server:
+    async with started(folder, knobs=PLAIN_STORE) as server:
         async with first_caller(server) as caller, health_of(server) as health:
             held = await caller.running(lease=600)
             async with injected(server, HANG, files=files_of(folder)):
@@ -177,7 +174,7 @@ async def hang(folder: Path, *, tell: bool) -> None:
 
 
 async def test_a_second_sigterm_during_a_commit_that_hangs_stops_at_once(tmp_path):
-    async with started(tmp_path) as server, first_caller(server) as caller:
+    async with started(tmp_path, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
         held = await caller.running(lease=600)
         async with health_of(server) as health:
             async with injected(server, HANG, files=files_of(tmp_path)):

@@ -20,6 +20,7 @@ from countermand.store.contract import StoreFailed
 from tests.support.ask import T1, T2, create, reap, start
 from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_caller, take
 from tests.support.disks import Disk, small_disk
+from tests.support.knobs import PLAIN_STORE
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, started
@@ -119,7 +120,7 @@ async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first
 
 async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
     ledger = Ledger()
-    async with started(disk.folder) as server, first_caller(server) as caller:
+    async with started(disk.folder, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
         disk.fill(leave=CHECKPOINT_FRAMES * 4120 + 200_000)
         await write_until_refused(caller, ledger, 200)
         store = disk.folder / "countermand.db"

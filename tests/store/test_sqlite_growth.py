@@ -169,9 +169,9 @@ async def test_a_reading_that_never_ends_keeps_the_log_and_holds_up_no_commit_fo
     log, tries = Path(f"{path}-wal"), []
     empty = shrinking._empty
 
-    def counted(connection: sqlite3.Connection, patience_ms: int) -> bool:
+    def counted(connection: sqlite3.Connection, index: int, patience_ms: int) -> bool:
         tries.append(os.stat(log).st_size)
-        return empty(connection, patience_ms)
+        return empty(connection, index, patience_ms)
 
     monkeypatch.setattr(shrinking, "_empty", counted)
     keeper = await _opened(path, StoreKnobs(max_log_bytes=200_000))

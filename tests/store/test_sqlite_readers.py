@@ -1,15 +1,17 @@
 """The threads that read: what is read together, and what a reading does to its neighbours."""
 
 import asyncio
+import os
+import resource
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from countermand.store.contract import StoreFailed
+from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.reading import Reader
 from tests.support.knobs import PRODUCTION
@@ -41,7 +43,8 @@ async def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def readers(file: Path) -> AsyncIterator[Readers]:
-    readers = Readers(file, PRODUCTION.store, threads=1, max_readings=64)
+    readers = Readers(PRODUCTION.store, threads=1, max_readings=64)
+    await readers.open(file)
     yield readers
     readers.close()
 
@@ -104,12 +107,47 @@ async def test_a_reading_that_nobody_waits_for_is_left_out(readers: Readers) -> 
     assert ran == []
 
 
-async def test_a_store_that_cannot_be_opened_fails_every_reading(tmp_path: Path) -> None:
-    readers = Readers(tmp_path / "missing.db", PRODUCTION.store, threads=1, max_readings=64)
-    for _ in range(2):
+async def test_a_store_that_cannot_be_opened_is_refused_before_any_reading(tmp_path: Path) -> None:
+    for threads in (1, 2, 3):
+        readers = Readers(PRODUCTION.store, threads=threads, max_readings=64)
+        with pytest.raises(StoreRefused, match=r"missing\.db"):
+            await readers.open(tmp_path / "missing.db")
         with pytest.raises(StoreFailed):
             await readers.read(count)
+        readers.close()
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Nothing can be opened meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_reading_needs_no_descriptor_not_even_to_sort(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.executemany("INSERT INTO seen VALUES (?)", ((number,) for number in range(100_000)))
+        db.commit()
+
+    def sort(reader: Reader) -> int:
+        reader._connection.execute("PRAGMA cache_size = 10")  # above that, SQLite sorts in a file
+        sorting = "SELECT number FROM seen ORDER BY number % 1000, number DESC"
+        return len(reader._connection.execute(sorting).fetchall())
+
+    readers = Readers(PRODUCTION.store, threads=2, max_readings=1)
+    await readers.open(file)
+    with no_descriptor_left():
+        with pytest.raises(OSError, match="Too many open files"):
+            os.dup(0)
+        found = await asyncio.gather(*[readers.read(sort) for _ in range(4)])
     readers.close()
+    assert found == [100_001] * 4
 
 
 async def test_a_closed_one_refuses_what_waits_and_what_comes(readers: Readers) -> None:

@@ -38,6 +38,7 @@ LEAST: dict[str, float] = {
     "purger.interval": 0.05,
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
+    "store.watch_interval": 0.05,
     "watching.watchers.sweep_interval": 0.05,
     "server.max_young_objects": 700,  # Python's own
     "telemetry.max_queue": 512,  # what the SDK sends together
@@ -106,6 +107,10 @@ def drawn_but(*parts: str) -> Knobs:
     """Returns drawn knobs, but for these parts, or knobs, those of production."""
     result: Knobs = changed(drawn_values_but(*parts))
     return result
+
+
+PLAIN_STORE = drawn_values_but("store.")
+"""For tests that say which calls of the system come, or what the log has in it."""
 
 
 def watching(

@@ -1,5 +1,7 @@
 """A store under test: commits commands, and tells what they answered."""
 
+import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,16 @@ from countermand.core.records import Task
 from countermand.store.contract import CancellationQuery, Store
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
-from tests.support.knobs import DRAWN
+from tests.support.knobs import DRAWN, drawn_but
 
 
 def sqlite_store(path: Path, knobs: StoreKnobs = DRAWN.store) -> SqliteStore:
     """Returns a store on a file, not yet opened."""
     return SqliteStore(path, knobs)
+
+
+LONG_LOG = drawn_but("store.checkpoint_pages", "store.max_log_bytes").store
+"""For stores whose log is to hold what was committed, and the file is not yet."""
 
 
 class Keeper:
@@ -101,3 +107,14 @@ class Keeper:
     async def do(self, command: c.Command) -> Any:
         """Commits one command alone. Returns its answer, or raises its refusal."""
         return (await self.run(command))[0]
+
+
+def leave_as_killed(live: Path, folder: Path) -> Path:
+    """Copies an open store as `kill -9` would leave it now. Returns its file.
+
+    Another process copies: closing a file here would drop the locks that SQLite has on it.
+    """
+    folder.mkdir(parents=True)
+    files = [f"{live}{ending}" for ending in ("", "-wal", "-shm")]
+    subprocess.run(["cp", "-p", *filter(os.path.exists, files), str(folder)], check=True)
+    return folder / live.name

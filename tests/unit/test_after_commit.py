@@ -122,7 +122,7 @@ async def test_a_deadline_is_kept_though_the_reaper_failed_to_hear_of_it(
 
 
 def raising(error: BaseException) -> Any:
-    def tend(connection: sqlite3.Connection) -> None:
+    def tend(connection: sqlite3.Connection, size: int) -> None:
         raise error
 
     return tend
@@ -141,7 +141,7 @@ async def test_what_the_care_of_the_log_raises_after_a_commit_fails_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async with composed(tmp_path / "store.db") as (app, store, _):
-        monkeypatch.setattr(store.real._log, "tend", raising(error))
+        monkeypatch.setattr(store.real._file._log, "tend", raising(error))
         answers = await cancelled_at_once(app)
         assert answers[-1].target.state is TaskState.CANCELLING
         assert [len(batch) for batch in store.batches] == [3]
@@ -154,7 +154,7 @@ async def test_after_a_disk_that_failed_behind_a_commit_callers_are_answered_and
     heard: list[Committed] = []
     async with composed(tmp_path / "store.db") as (app, store, writing):
         app.writer.listen(heard.append)
-        monkeypatch.setattr(store.real._log, "tend", raising(of_sqlite(sqlite3.SQLITE_IOERR)))
+        monkeypatch.setattr(store.real._file._log, "tend", raising(of_sqlite(sqlite3.SQLITE_IOERR)))
         answers = await cancelled_at_once(app)
         assert answers[-1].target.state is TaskState.CANCELLING
         assert len(heard) == len(store.batches) == 1

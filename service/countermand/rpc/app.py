@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs
@@ -19,18 +18,13 @@ from countermand.engine.watch import Watch
 from countermand.engine.watchers import Watchers
 from countermand.engine.writer import Writer
 from countermand.rpc.keyring import Keyring
-from countermand.store.contract import Store, StoreFailed, StoreRefused
-from countermand.store.sqlite import SqliteStore
-
-SQLITE = "sqlite:///"
+from countermand.store.contract import Store, StoreFailed
+from countermand.store.sqlite import SqliteStore, path_of
 
 
 def open_store(url: str, knobs: StoreKnobs) -> Store:
     """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
-    path = url.removeprefix(SQLITE)
-    if path == url or not path:
-        raise StoreRefused(f"the store must be {SQLITE} and a path, not {url}")
-    return SqliteStore(Path(path), knobs)
+    return SqliteStore(path_of(url), knobs)
 
 
 class App:
@@ -92,6 +86,7 @@ async def running(
         async with _running_parts(app, retention) as failing:
             yield app, failing
     except StoreFailed:
+        await store.rescue()
         raise
     except BaseException:
         await store.close()
@@ -109,6 +104,7 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
         await app.keyring.load()
         helpers += [
             asyncio.create_task(app.timekeeper.run(), name="timekeeper"),
+            asyncio.create_task(app.store.watch(), name="store"),
             asyncio.create_task(app.reaper.run(), name="reaper"),
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
             asyncio.create_task(app.keyring.run(), name="keyring"),

@@ -61,7 +61,7 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
         complain(refusal.message)
         _leave(1)
     except StoreFailed as failure:
-        log.critical("cannot write any more, and leave", exc_info=failure)
+        _log_failure(failure)
         _leave(1)
     finally:
         await asyncio.to_thread(tracing.shutdown)
@@ -146,6 +146,7 @@ class _Life:
         log.info("draining", extra=fields(seconds=seconds))
         await self._stop_serving(server, seconds)
         if status:
+            await app.store.rescue()
             _leave(status)
         return status
 
@@ -205,8 +206,14 @@ def _why(failing: asyncio.Task[None]) -> int:
     """Returns the exit status, and logs what failed if something did."""
     if not failing.done():
         return 0
-    log.critical("cannot write any more, and leave", exc_info=failing.exception())
+    _log_failure(failing.exception())
     return 1
+
+
+def _log_failure(failure: BaseException | None) -> None:
+    log.critical(
+        "cannot write any more, and leave", exc_info=failure, extra=fields(cause=str(failure))
+    )
 
 
 def _leave(status: int) -> NoReturn:

@@ -179,12 +179,16 @@ class Store(Protocol):
         """Opens the store, brings its schema up to date and renews every live lease from `now`.
 
         The steady clock begins at `now`: from here on it judges deadlines that were judged by that
-        of an earlier server.
-
-        All that it shows from then on is on disk. On a full disk, which can still be read, the
-        leases are renewed with the first commit. Raises StoreRefused, and leaves the store as it
-        was, if another server has it open, a newer or another program wrote it, or it is damaged.
+        of an earlier server. All that the store shows is on disk. On a full disk, which can still
+        be read, the leases are renewed with the first commit. Raises StoreRefused, and leaves it as
+        it was, if it is in use, damaged, or written by a newer or another program.
         """
+
+    async def watch(self) -> None:
+        """Looks after the open store, until cancelled. Raises StoreFailed if it was taken away."""
+
+    async def rescue(self) -> None:
+        """Saves, before the process leaves, what was taken away and would be gone with it."""
 
     async def close(self) -> None:
         """Closes the store. It may be called twice."""

@@ -23,11 +23,13 @@ class StoreKnobs:
     max_log_bytes: int = 64 * MEBIBYTE
     """How much of the write-ahead log may stay on the disk; above it the log is emptied by force,
     and after it truncated, so that one burst does not stay on disk."""
-    checkpoint_interval: int = 256
-    """How many commits may pass until it is noticed that the disk fails at emptying the log."""
+    checkpoint_pages: int = 1000
+    """How many pages the log has when it is copied into the file."""
     checkpoint_patience_ms: int = 100
-    """How long an attempt at that waits for readings that began before it, and the next commit with
-    it."""
+    """How long an attempt to empty the log waits for readings that began before it, and the next
+    commit with it."""
+    watch_interval: float = 1.0
+    """Seconds between two looks at whether the store's files are still where they were."""
     quick_threads: int = 1
     """How many threads find a few rows by their key."""
     max_quick_readings: int = 64

@@ -1,41 +1,13 @@
-"""Opening the file: one writer, readers that only read, and a lock against a second server."""
+"""Connections to the file: one writer, and readers that only read."""
 
-import fcntl
-import os
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
 from countermand.core.knobs import StoreKnobs
-from countermand.store.contract import StoreRefused
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.inspection import check_identity
 from countermand.store.sqlite.statements import migrations
-
-
-def lock(path: Path) -> int:
-    """Takes the file for this server. Returns what to close at the end.
-
-    The lock is on a file of its own: closing any descriptor of the database itself would drop the
-    locks that SQLite holds on it.
-    """
-    descriptor = _open_private(Path(f"{path}.lock"), path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StoreRefused(f"another server has the store {path} open") from None
-    # SQLite keeps the mode of a file that is there, and gives it to its other files.
-    os.close(_open_private(path, path))
-    return descriptor
-
-
-def _open_private(file: Path, store: Path) -> int:
-    """Opens a file of the store; if it is new, nobody else may read it."""
-    try:
-        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreRefused(f"cannot open the store {store}: {error.strerror}") from error
 
 
 def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
@@ -69,6 +41,8 @@ def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
             connection.execute("PRAGMA temp_store = MEMORY")
             # Truncates the file after a checkpoint, so that one burst does not stay on disk.
             connection.execute(f"PRAGMA journal_size_limit = {knobs.max_log_bytes}")
+            # The log is copied into the file by us: not before it is known that that is ours.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
             migrate(connection)
         except sqlite3.Error as error:
             raise open_failed(path, error) from error
@@ -77,16 +51,21 @@ def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
-    """Opens a connection that cannot write."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=knobs.max_cached_statements,
-    )
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{knobs.reader_cache_kib}")
+    """Opens a connection that cannot write. Raises sqlite3.Error, and has nothing open then."""
+    with ExitStack() as undo:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=knobs.max_cached_statements,
+        )
+        undo.callback(connection.close)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = -{knobs.reader_cache_kib}")
+        # A sort would be in a file otherwise, for which there may be no descriptor and no room.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        undo.pop_all()
     return connection
 
 

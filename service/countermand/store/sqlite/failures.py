@@ -20,8 +20,10 @@ def is_full(error: sqlite3.Error) -> bool:
     return _code(error) == sqlite3.SQLITE_FULL or _extended(error) == sqlite3.SQLITE_IOERR_SHMSIZE
 
 
-def write_failed(error: sqlite3.Error, *, committed: bool = False) -> StoreFailed:
+def write_failed(error: sqlite3.Error | OSError, *, committed: bool = False) -> StoreFailed:
     """Says what a failed commit means, or a failure after one: full, broken, or a fault of ours."""
+    if isinstance(error, OSError):
+        return StoreFailed(str(error), fatal=True, committed=committed)
     if is_full(error):
         return StoreFailed(f"the disk is full: {error}", full=True, committed=committed)
     return StoreFailed(_text(error), fatal=_code(error) in BROKEN_CODES, committed=committed)

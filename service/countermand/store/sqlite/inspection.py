@@ -1,29 +1,46 @@
 """What a file must be before it is trusted. It is only read, so what is refused stays as it is."""
 
+import os
 import sqlite3
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
+from countermand.store.sqlite.claim import Claim
+from countermand.store.sqlite.header import JOURNAL_MAGIC, read_header
+from countermand.store.sqlite.pairing import Pair
 from countermand.store.sqlite.statements import migrations
-from countermand.store.sqlite.wal import loses_commits
+from countermand.store.sqlite.wal import Ending, Index, ending_of, loses_commits
 
 APPLICATION_ID = 0x436D6E64
 """Stands in the header of every store, so that no other program's file is taken for one."""
 
 
+def check_header(claim: Claim) -> None:
+    """Raises StoreRefused if the file itself, whatever its log says, is no store of this program.
+
+    A store whose first page is not written yet, and an empty file, are taken.
+    """
+    journal = Path(f"{claim.path}-journal")
+    begins = _first_bytes(journal)
+    header = read_header(claim.descriptor)
+    if header is None:
+        if os.fstat(claim.descriptor).st_size and not begins:
+            raise StoreRefused(f"cannot open the store {claim.name}: file is not a database")
+        return
+    _check_owner(claim.name, header.application_id, header.schema, has_tables=header.has_tables)
+    # A store writes a journal once, while its first page is made; SQLite would play back any.
+    if header.application_id == APPLICATION_ID and begins == JOURNAL_MAGIC:
+        raise StoreRefused(
+            f"{journal.name} beside the store {claim.name} is of another database: remove it"
+        )
+
+
 def check_identity(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreRefused unless the file is a store of this program, or empty."""
+    """Raises StoreRefused unless the file with its log is a store of this program, or empty."""
     (found,) = connection.execute("PRAGMA application_id").fetchone()
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if found != APPLICATION_ID and (found or tables):
-        raise StoreRefused(f"{path} is a file of another program, and no store of Countermand")
-    newest = migrations()[-1][0]
-    if schema > newest:
-        raise StoreRefused(
-            f"the store {path} has schema {schema}, which a newer program wrote; "
-            f"this one knows {newest}"
-        )
+    _check_owner(path, found, schema, has_tables=tables > 0)
 
 
 def check_parts(connection: sqlite3.Connection) -> None:
@@ -36,10 +53,50 @@ def check_parts(connection: sqlite3.Connection) -> None:
         connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()
 
 
-def check_log(path: Path, log: Path, index: int) -> None:
+def check_pair(claim: Claim, pair: Pair | None) -> None:
+    """Raises StoreRefused if the file is not the one that the log was written for."""
+    if pair is not None and not pair.agrees_with(claim.descriptor):
+        raise no_pair(claim)
+
+
+def no_pair(claim: Claim) -> StoreRefused:
+    """Returns the refusal of a file and a log that do not belong together."""
+    file = claim.path.name
+    return StoreRefused(
+        f"the store {claim.name} and the log {file}-wal beside it do not belong together, as when "
+        f"a backup was restored: remove {file}-wal and {file}-shm to go on with the file alone, or "
+        "bring back the file that the log is of"
+    )
+
+
+def check_log(claim: Claim, frames: int) -> None:
     """Raises StoreRefused if commits stand in the log behind what SQLite could read of it."""
-    if loses_commits(log, index):
-        raise damaged(path, f"commits in the middle of {log.name} cannot be read")
+    log = Path(f"{claim.path}-wal")
+    if log.exists() and loses_commits(log, frames):
+        raise damaged(claim.name, f"commits in the middle of {log.name} cannot be read")
+
+
+def check_end_of_log(claim: Claim, pair: Pair | None, told: Index | None, frames: int) -> None:
+    """Raises StoreRefused if the log ends before the commits that the last server had made.
+
+    `told` is what that one said of its log, and `frames` how much there is of it. The log of a
+    copy, such as a backup that was restored, ended with the store that was there before.
+    """
+    if told is None or (pair is not None and not pair.is_of(read_header(claim.descriptor))):
+        return
+    file = claim.path.name
+    ending = ending_of(Path(f"{claim.path}-wal"), told, frames)
+    if ending is Ending.IN_FILE:
+        raise StoreRefused(
+            f"the log {file}-wal is older than the store {claim.name}, which has all that was in "
+            f"its own: remove {file}-wal and {file}-shm"
+        )
+    if ending is not Ending.WHOLE:
+        way_out = f", or remove {file}-shm to go on without them" if ending is Ending.CUT else ""
+        raise StoreRefused(
+            f"the store {claim.name} was in use, and the last commits of its log {file}-wal are "
+            f"gone: bring the log back, or restore a backup{way_out}"
+        )
 
 
 def check_whole(connection: sqlite3.Connection, path: Path) -> None:
@@ -52,3 +109,22 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
 def damaged(path: Path, what: str) -> StoreRefused:
     """Returns the refusal of a file of which something is lost."""
     return StoreRefused(f"the store {path} is damaged: {what}; restore a backup")
+
+
+def _check_owner(path: Path, application_id: int, schema: int, *, has_tables: bool) -> None:
+    if application_id != APPLICATION_ID and (application_id or has_tables):
+        raise StoreRefused(f"{path} is a file of another program, and no store of Countermand")
+    newest = migrations()[-1][0]
+    if application_id == APPLICATION_ID and schema > newest:
+        raise StoreRefused(
+            f"the store {path} has schema {schema}, which a newer program wrote; "
+            f"this one knows {newest}"
+        )
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(JOURNAL_MAGIC))
+    except OSError:
+        return b""

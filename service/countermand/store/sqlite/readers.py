@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from countermand.core.knobs import StoreKnobs
-from countermand.store.contract import StoreFailed
+from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.sqlite.connection import connect_reader
-from countermand.store.sqlite.failures import read_failed
+from countermand.store.sqlite.failures import open_failed, read_failed
 from countermand.store.sqlite.reading import Reader
 
 Result = TypeVar("Result")
@@ -30,24 +30,56 @@ class _Reading(NamedTuple):
 class Readers:
     """Runs readings on threads, each with a connection of its own that cannot write."""
 
-    def __init__(self, path: Path, knobs: StoreKnobs, *, threads: int, max_readings: int) -> None:
+    def __init__(self, knobs: StoreKnobs, *, threads: int, max_readings: int) -> None:
         """A batch has at most so many readings, so that a long one keeps few others waiting."""
-        self._path = path
         self._knobs = knobs
         self._max_readings = max_readings
-        self._idle = threads
+        self._count = threads
+        self._idle = 0
         self._threads = ThreadPoolExecutor(threads, "store-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._waiting: deque[_Reading] = deque()
-        self._closed = False
+        self._is_open = False
+
+    async def open(self, path: Path) -> None:
+        """Starts the threads, each with a connection: later there may be no thread and no
+        descriptor left to have. Raises StoreRefused."""
+        loop = asyncio.get_running_loop()
+        # Each waits for all, or the first to be ready would do the work of the next.
+        together = threading.Barrier(self._count)
+        starting = []
+        try:
+            for _ in range(self._count):
+                starting.append(loop.run_in_executor(self._threads, self._start, path, together))
+        except RuntimeError as error:
+            together.abort()
+            raise StoreRefused(f"cannot open the store {path}: {error}") from error
+        finally:
+            ended = await asyncio.gather(*starting, return_exceptions=True)
+        for failure in ended:
+            if isinstance(failure, sqlite3.Error):
+                raise open_failed(path, failure) from failure
+        self._idle = self._count
+        self._is_open = True
+
+    def _start(self, path: Path, together: threading.Barrier) -> None:
+        try:
+            connection = connect_reader(path, self._knobs)
+            self._connections.append(connection)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
+        except sqlite3.Error:
+            together.abort()
+            raise
+        self._local.reader = Reader(connection, self._knobs)
+        together.wait()
 
     async def read(self, read: Callable[[Reader], Result]) -> Result:
         """Returns what the function reads, in one snapshot that is not older than this call.
 
         Raises StoreFailed.
         """
-        if self._closed:
+        if not self._is_open:
             raise _closed()
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Reading(read, answer))
@@ -59,7 +91,7 @@ class Readers:
 
     def close(self) -> None:
         """Ends the threads. What still waits is refused."""
-        self._closed = True
+        self._is_open = False
         self._threads.shutdown(wait=True)
         for connection in self._connections:
             connection.close()
@@ -89,21 +121,13 @@ class Readers:
     def _read_all(self, batch: list[_Reading]) -> list[Any]:
         """Returns the answers of a batch; an exception stands for a reading that failed."""
         try:
-            reader = self._reader()
+            reader: Reader = self._local.reader
             try:
                 return [_read_one(one, reader) for one in batch]
             finally:
                 reader.snapshot_end()
         except sqlite3.Error as error:
             return [read_failed(error) for _ in batch]
-
-    def _reader(self) -> Reader:
-        reader: Reader | None = getattr(self._local, "reader", None)
-        if reader is None:
-            connection = connect_reader(self._path, self._knobs)
-            self._connections.append(connection)
-            reader = self._local.reader = Reader(connection, self._knobs)
-        return reader
 
 
 def _read_one(reading: _Reading, reader: Reader) -> Any:
@@ -119,7 +143,7 @@ def _read_one(reading: _Reading, reader: Reader) -> Any:
 
 
 def _closed() -> StoreFailed:
-    return StoreFailed("cannot read: the store was closed")
+    return StoreFailed("cannot read: the store is not open")
 
 
 def _settle(answered: list[tuple[_Reading, Any]]) -> None:

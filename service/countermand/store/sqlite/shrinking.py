@@ -1,52 +1,59 @@
 """Keeping the write-ahead log short, whether readers stay in it or the disk fails at it."""
 
-import os
 import sqlite3
-from pathlib import Path
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import is_full
+from countermand.store.sqlite.wal import OpenIndex
 
 
 class WriteAheadLog:
     """The log beside the file.
 
-    SQLite copies it into the file after every 1,000 pages, and begins it anew once no reader is in
-    it. While readings overlap without a gap that moment never comes, and it would grow for ever.
-    And it tells nobody when the disk fails at the copying.
+    It is copied into the file after some pages, and SQLite begins it anew once no reader is in it.
+    While readings overlap without a gap that moment never comes, and it would grow for ever. SQLite
+    would copy it by itself, but would tell nobody when the disk fails at that.
     """
 
-    def __init__(self, path: Path, knobs: StoreKnobs) -> None:
-        self._path = Path(f"{path}-wal")
+    def __init__(self, index: OpenIndex, knobs: StoreKnobs) -> None:
+        self._index = index
         self._knobs = knobs
         self._limit = knobs.max_log_bytes
-        self._commits = 0
 
-    def tend(self, connection: sqlite3.Connection) -> None:
-        """Empties the log if it is too large. Call it on the writer's thread after each commit.
+    def tend(self, connection: sqlite3.Connection, size: int) -> None:
+        """Copies the log into the file if it is long, and empties it if it is too large on the
+        disk, where it has that size. Call it on the writer's thread after each commit.
 
         Readings that begin meanwhile do without the log, so it waits for those under way alone.
         What does not succeed is tried again when the log has grown by as much. Raises sqlite3.Error
         if the disk fails.
         """
-        self._commits += 1
-        if self._commits % self._knobs.checkpoint_interval == 0:
-            _checkpoint(connection, "PASSIVE")
-        try:
-            size = os.stat(self._path).st_size
-        except OSError:
-            return  # The commit stands, whatever became of the file's name.
         if size > self._limit:
             more = self._knobs.max_log_bytes
-            emptied = _empty(connection, self._knobs.checkpoint_patience_ms)
+            emptied = _empty(connection, self._index, self._knobs.checkpoint_patience_ms)
             self._limit = more if emptied else size + more
+        frames, in_file = self._index.counts()
+        if frames >= self._knobs.checkpoint_pages and in_file < frames:
+            _checkpoint(connection, "PASSIVE")
 
 
-def _empty(connection: sqlite3.Connection, patience_ms: int) -> bool:
+def empty_log(connection: sqlite3.Connection, index: OpenIndex) -> bool:
+    """Copies the log into the file, and makes it empty. Returns whether nothing was in the way.
+
+    Raises sqlite3.Error, or OSError, if the disk fails.
+    """
+    if not _checkpoint(connection, "RESTART"):
+        return False
+    # After a power cut, an index that still speaks of commits says that an empty log has lost them.
+    index.sync()
+    return _checkpoint(connection, "TRUNCATE")
+
+
+def _empty(connection: sqlite3.Connection, index: OpenIndex, patience_ms: int) -> bool:
     (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     try:
-        return _checkpoint(connection, "TRUNCATE")
+        return empty_log(connection, index)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {before}")
 

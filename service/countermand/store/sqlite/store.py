@@ -32,7 +32,6 @@ from countermand.store.contract import (
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file import StoreFile
 from countermand.store.sqlite.readers import Readers
-from countermand.store.sqlite.shrinking import WriteAheadLog
 from countermand.store.sqlite.writing import Writer
 
 log = logging.getLogger(__name__)
@@ -52,42 +51,53 @@ class SqliteStore:
         self._path = path
         self._knobs = knobs
         self._file = StoreFile(path, knobs)
-        self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
-        self._log = WriteAheadLog(path, knobs)
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._idle_clock: IdleClock | None = None
         self._quick = Readers(
-            path, knobs, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
+            knobs, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
         )
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
         self._long = Readers(
-            path, knobs, threads=knobs.long_threads, max_readings=knobs.max_long_readings
+            knobs, threads=knobs.long_threads, max_readings=knobs.max_long_readings
         )
         """For readings whose rows are many, or may be."""
         self._watches = Readers(
-            path, knobs, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
+            knobs, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
         )
         """For the pages of watches that catch up, which are many and nobody else's burden."""
+        self._all_readers = (self._quick, self._long, self._watches)
 
     async def open(self, now: int) -> None:
         """See the contract."""
         await asyncio.get_running_loop().run_in_executor(self._writing, self._open, now)
+        for readers in self._all_readers:
+            await readers.open(self._file.path)
 
     def _open(self, now: int) -> None:
-        self._connection = self._file.open()
+        connection, pairing = self._file.open()
         try:
-            self._writer = Writer(self._connection, self._knobs)
+            self._writer = Writer(connection, self._knobs, pairing)
             self._writer.begin(now)
         except sqlite3.Error as error:
             self._file.distrust()
             raise open_failed(self._path, error) from error
 
+    async def watch(self) -> None:
+        """See the contract."""
+        while True:
+            await asyncio.sleep(self._knobs.watch_interval)
+            await asyncio.get_running_loop().run_in_executor(self._writing, self._file.look)
+
+    async def rescue(self) -> None:
+        """See the contract."""
+        if self._file.is_orphan:  # In any other case the thread may hang in the disk.
+            await asyncio.get_running_loop().run_in_executor(self._writing, self._file.rescue)
+
     async def close(self) -> None:
         """See the contract."""
-        self._quick.close()
-        self._long.close()
-        self._watches.close()
+        for readers in self._all_readers:
+            readers.close()
         self._writing.shutdown(wait=True)
         if self._idle_clock is not None:
             self._idle_clock.close()
@@ -116,26 +126,31 @@ class SqliteStore:
         loop.call_soon_threadsafe(_settle, done, waited, failure)
 
     def _commit(self, batch: Batch) -> None:
-        if self._writer is None or self._connection is None:
+        if self._writer is None:
             raise StoreFailed("the store is not open", fatal=True)
         try:
+            self._file.expect_present()
             self._writer.commit(batch)
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             failure = write_failed(error)
             if failure.fatal:
                 self._file.distrust()
+                self._file.look()  # That may be why.
             raise failure from error
-        self._tend(self._connection)
+        self._tend()
 
-    def _tend(self, connection: sqlite3.Connection) -> None:
-        """Keeps the log short. The batch before it is on disk, whatever fails here.
+    def _tend(self) -> None:
+        """Keeps the log short, and looks after the file. The batch before it is on disk, whatever
+        fails here.
 
-        Raises StoreFailed if the disk cannot be trusted any more.
+        Raises StoreFailed if the disk cannot be trusted any more, or the file was taken away.
         """
         try:
-            self._log.tend(connection)
+            self._file.tend()
+        except StoreFailed:
+            raise
         except sqlite3.Error as error:
             failure = write_failed(error, committed=True)
             if failure.fatal:

@@ -16,6 +16,7 @@ from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.failures import is_full
 from countermand.store.sqlite.loading import Loader
+from countermand.store.sqlite.pairing import Pairing
 from countermand.store.sqlite.reading_cancellations import AHEAD
 from countermand.store.sqlite.statements import statements
 
@@ -23,9 +24,13 @@ from countermand.store.sqlite.statements import statements
 class Writer:
     """Turns batches into transactions on the one connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, knobs: StoreKnobs, pairing: Pairing | None = None
+    ) -> None:
+        """A database without a log, as in memory, needs no pairing."""
         self._connection = connection
         self._max_rows = knobs.max_statement_rows
+        self._pairing = pairing
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
         self._loader = Loader(connection, knobs)
@@ -38,6 +43,8 @@ class Writer:
         self._loader.listed.clear()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            if self._pairing is not None:
+                self._pairing.tie()
             if self._owes_beginning:
                 self._begin(batch.rows.instant.steady)
             self._renew(batch.renewal, batch.rows.instant.steady)
@@ -53,6 +60,9 @@ class Writer:
     def begin(self, now: int) -> None:
         """Renews every live lease to its full duration, and lets the steady clock judge deadlines
         from now on; without room, with the next commit."""
+        self._owes_beginning = self._pairing is not None and not self._pairing.is_settled
+        if self._owes_beginning:
+            return
         try:
             self._begin(now)
         except sqlite3.Error as error:
