@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from countermand.core.chronicle import Chronicle, Stretch
@@ -180,6 +180,7 @@ class History:
 
 @settings(deadline=None)
 @given(Steps)
+@example([("leap", DAY - SECOND, True), ("leap", SECOND, True), ("end", 0, False)])
 def test_nothing_is_taken_for_older_than_servers_ran_since_it_ended(
     steps: list[tuple[str, int, bool]],
 ) -> None:

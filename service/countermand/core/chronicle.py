@@ -74,8 +74,10 @@ class Chronicle:
             if not self._is_over(stretch, since):
                 earliest = stretch.begin if number else since
                 at = min(max(since, earliest), stretch.end)
-                too_young = at > since
-                found.append(stretch.wall + at - stretch.begin - too_young)
+                all_too_young = at > since
+                # Even time may have lost a little, so the earliest time in it lies before this one.
+                margin = self._max_behind + 1 if all_too_young else 0
+                found.append(stretch.wall + at - stretch.begin - margin)
         return min(found)
 
     def forget(self, span: int) -> None:
