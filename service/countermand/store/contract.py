@@ -207,11 +207,9 @@ class Store(Protocol):
 
     async def holder(self, target: Target) -> HolderReading | None:
         """Returns a group, checkout or order with the counts of its tasks."""
-        ...
 
     async def cart(self, namespace: int, cart_id: str) -> Cart | None:
         """Returns a cart."""
-        ...
 
     async def tasks(
         self,
@@ -249,11 +247,9 @@ class Store(Protocol):
 
     async def next_due(self) -> Due:
         """Returns when the next thing is due in any namespace."""
-        ...
 
     async def clock_stretches(self) -> list[Stretch]:
         """Returns what was last noted of the running time of servers, the oldest first."""
-        ...
 
     async def keys(self) -> list[Key]:
         """Returns all keys, newest first, revoked ones too."""
