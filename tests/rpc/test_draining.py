@@ -48,8 +48,9 @@ REFLECT = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
 REFLECTIONS = [REFLECT.format(version) for version in ("v1", "v1alpha")]
 LIST_SERVICES = b"\x3a\x00"
 METHODS = [CANCEL_TASK, WATCH_TASK, LIST_TASKS, CHECK, HEALTH_WATCH, *REFLECTIONS]
-MANY_STREAMS = drawn_values_but("public.")
-LARGE_PAGES = drawn_values_but("paging.", "store.max_scanned_rows")
+MANY_STREAMS = drawn_values_but("public.", "server.")
+LARGE_PAGES = drawn_values_but("paging.", "store.max_scanned_rows", "server.")
+FULL_DRAIN = drawn_values_but("server.")
 PROMISE = 1.0
 """Seconds in which a server is gone that owes nobody an answer."""
 
@@ -238,7 +239,7 @@ async def test_nor_does_all_of_it_together(tmp_path: Path, opened: Callable[[Ser
 @pytest.mark.parametrize("path", [CANCEL_TASK, WATCH_TASK, CHECK, HEALTH_WATCH, *REFLECTIONS])
 async def test_whoever_has_something_open_hears_that_the_server_drains(tmp_path: Path, path: str):
     async with (
-        started(tmp_path, "--drain-timeout", "30s") as server,
+        started(tmp_path, "--drain-timeout", "30s", knobs=FULL_DRAIN) as server,
         grpc.aio.insecure_channel(server.address) as channel,
     ):
         call = channel.stream_stream(path)()  # and its request does not come
@@ -252,7 +253,7 @@ async def test_whoever_has_something_open_hears_that_the_server_drains(tmp_path:
 
 async def test_a_watcher_of_health_hears_it_before_its_stream_ends(tmp_path: Path):
     async with (
-        started(tmp_path) as server,
+        started(tmp_path, knobs=LARGE_PAGES) as server,
         grpc.aio.insecure_channel(server.address) as channel,
         answer_under_way(server),  # it drains for as long as this is there
     ):
@@ -305,6 +306,9 @@ async def test_an_answer_that_is_taken_slowly_is_waited_for(tmp_path: Path):
                     answer += frame.payload
             assert frame is not None
             assert frame.flags & END_HEADERS
+            # A client that was answered just now may not know yet that the server leaves.
+            async with first_caller(server) as caller:
+                await refused(caller.create(), "DRAINING")
         assert await asyncio.wait_for(server.process.wait(), 10) == 0
     assert len(ListTasksResponse.FromString(answer[5:]).tasks) == 50
 
@@ -318,7 +322,7 @@ async def test_the_drain_time_bounds_the_drain(tmp_path: Path):
 
 
 async def test_thousands_of_watches_hear_of_it_each(tmp_path: Path):
-    async with started(tmp_path, "--drain-timeout", "30s") as server:
+    async with started(tmp_path, "--drain-timeout", "30s", knobs=FULL_DRAIN) as server:
         async with AsyncExitStack() as stack:
             streams = []
             for _ in range(20):

@@ -11,12 +11,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.caller import everything, first_caller, new_id, take
+from tests.support.knobs import drawn_values_but
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, run_to_the_end
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SERVICES = [f"countermand.v1.{name}Service" for name in ("Cancellation", "Task", "Agent", "Key")]
+FULL_DRAIN = drawn_values_but("server.")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -118,7 +120,7 @@ async def test_health_needs_no_key_and_answers_for_every_service(shared):
 
 
 async def test_sigterm_drains_and_leaves_with_status_0(tmp_path):
-    server = await Server(tmp_path).start()
+    server = await Server(tmp_path, knobs=FULL_DRAIN).start()
     async with first_caller(server) as caller, health_of(server) as health:
         watch = caller.watch_many()
         await watch.read()
@@ -140,7 +142,7 @@ async def test_sigterm_drains_and_leaves_with_status_0(tmp_path):
 
 
 async def test_calls_under_way_are_answered_while_it_drains(tmp_path):
-    server = await Server(tmp_path).start()
+    server = await Server(tmp_path, knobs=FULL_DRAIN).start()
     async with first_caller(server) as caller:
         made = await asyncio.gather(*(caller.create() for _ in range(40)))
         calls = [asyncio.ensure_future(caller.cancel(task.task_id)) for task in made]
@@ -160,7 +162,7 @@ async def test_calls_under_way_are_answered_while_it_drains(tmp_path):
 
 
 async def test_no_call_ends_with_the_status_cancelled_while_it_drains(tmp_path):
-    server = await Server(tmp_path).start()
+    server = await Server(tmp_path, knobs=FULL_DRAIN).start()
     codes = set()
 
     async def call_until_refused(caller):

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from tests.support.caller import first_caller
 from tests.support.choosing import with_knobs
 from tests.support.http2 import ACK, SETTINGS, connected
-from tests.support.knobs import PRODUCTION
+from tests.support.knobs import PRODUCTION, drawn_values_but
 from tests.support.refusals import refused
 from tests.support.server import Server, started
 
@@ -68,7 +68,7 @@ async def test_a_watcher_of_health_that_takes_nothing_holds_up_neither_others_no
     tmp_path: Path,
 ):
     async with (
-        started(tmp_path, "--drain-timeout", "1s") as server,
+        started(tmp_path, "--drain-timeout", "1s", knobs=drawn_values_but("server.")) as server,
         grpc.aio.insecure_channel(server.address) as channel,
         connected(server.address) as raw,
     ):

@@ -31,6 +31,9 @@ class OpenCalls:
         self._draining = False
         self._changed = asyncio.Event()
         self._last_end = 0.0
+        """When the last stream ended, or the drain began."""
+        self._last_answer = 0.0
+        """When the last answer that was owed went out, or the drain began."""
 
     async def request(self, context: Context) -> bytes:
         """Returns the one request of a call, or ends the call if it has none."""
@@ -64,18 +67,24 @@ class OpenCalls:
     def drain(self) -> None:
         """Ends the calls whose request has not come. What comes from now on is not waited for."""
         self._draining = True
-        self._last_end = asyncio.get_running_loop().time()
+        self._last_end = self._last_answer = asyncio.get_running_loop().time()
         for task in list(self._reading):
             task.cancel()
 
-    async def finished(self, timeout: float, stalled_timeout: float) -> None:
+    async def finished(self, timeout: float, stalled_timeout: float, goodbye: float) -> None:
         """Returns when every answer is on its way and every stream has ended, or after `timeout`.
 
         Streams that do not end are not waited for any more once none has ended for
-        `stalled_timeout`: their clients take nothing. Call `drain` first.
+        `stalled_timeout`: their clients take nothing. A client that has just been answered may call
+        again before it sees that the server leaves, so this returns `goodbye` seconds after the
+        last answer at the earliest. Call `drain` first.
         """
         loop = asyncio.get_running_loop()
         latest = loop.time() + timeout
+        await self._ended_calls(latest, stalled_timeout)
+        await asyncio.sleep(min(self._last_answer + goodbye, latest) - loop.time())
+
+    async def _ended_calls(self, latest: float, stalled_timeout: float) -> None:
         while self._owed or self._streams:
             stalled = self._last_end + stalled_timeout
             self._changed.clear()
@@ -87,6 +96,7 @@ class OpenCalls:
 
     def _answered(self, context: Context) -> None:
         self._owed.discard(context)
+        self._last_answer = asyncio.get_running_loop().time()
         self._changed.set()
 
     def _ended(self, context: Context) -> None:

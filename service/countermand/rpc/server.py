@@ -172,10 +172,8 @@ class _Life:
         yet that the server leaves would be answered with the status CANCELLED by gRPC itself.
         """
         knobs = self._knobs.server
-        await asyncio.gather(
-            asyncio.sleep(min(knobs.max_goodbye, seconds / 4)),
-            self._calls.finished(seconds, knobs.stalled_stream_timeout),
-        )
+        goodbye = min(knobs.max_goodbye, seconds / 4)
+        await self._calls.finished(seconds, knobs.stalled_stream_timeout, goodbye)
         # Nothing is owed any more. gRPC would wait for connections that answer no ping.
         await server.stop(knobs.disconnect_timeout)
 
