@@ -106,6 +106,26 @@ async def test_one_trace_tells_the_whole_story_of_a_cancel(tmp_path):
         assert names == sorted([CANCEL, "countermand.commit", ENDED])
 
 
+async def test_the_tracestate_of_a_caller_is_kept_in_the_whole_story(tmp_path):
+    """Also when it was sent in parts, and after a restart."""
+    parent = Parent()
+    parts = (("tracestate", "rojo=00f067aa0ba902b7"), ("tracestate", "congo=t61rcWkgMzE"))
+    parent.metadata += parts
+    async with otlp_collector() as collector, serving(tmp_path, **exporting(collector)) as found:
+        server, caller = found
+        held = await caller.running(lease=600)
+        await cancel(caller, held.task_id, parent)
+        accepted = await the_cancels_span(collector, parent)
+        commit = await the_span(collector, "countermand.commit")
+        await server.kill()
+        await server.start()
+        await acknowledge(caller, held)
+        story = await the_span(collector, ENDED)
+    state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+    assert [accepted.state, story.state, commit.state] == [state, state, ""]
+    assert story.parent_id == accepted.span_id
+
+
 @pytest.mark.parametrize("how", ["acknowledged", "forced"])
 async def test_the_story_goes_on_after_a_kill_and_a_restart(tmp_path, how):
     parent = Parent()

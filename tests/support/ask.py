@@ -15,7 +15,7 @@ from countermand.core.trace import TraceContext
 NS = 1
 OTHER = 2
 AGENT = "agent-1"
-TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True)
+TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True, "a=1")
 CALLER = Caller("key-1", TRACE, "shop.example")
 FIRST_TIME = 1_700_000_000 * SECOND
 """A day in November 2023, when every test of the rules begins."""

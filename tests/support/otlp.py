@@ -23,6 +23,8 @@ class CollectedSpan:
     trace_id: str
     span_id: str
     parent_id: str
+    state: str
+    """The tracestate."""
     kind: str
     """Such as `SERVER`."""
     status: str
@@ -109,6 +111,7 @@ def _collected(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent_id=span.parent_span_id.hex(),
+        state=span.trace_state,
         kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
         status=trace_pb2.Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),
         start_ns=span.start_time_unix_nano,

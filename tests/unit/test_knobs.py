@@ -58,6 +58,8 @@ ALLOWED: dict[str, set[str]] = {
         "telemetry/sampling.py _LOW_64_BITS",
         "telemetry/traceparent.py _NO_SPAN",
         "telemetry/traceparent.py _NO_TRACE",
+        "telemetry/traceparent.py _MAX_LENGTH",
+        "telemetry/traceparent.py _MAX_MEMBERS",
         "telemetry/traceparent.py _SAMPLED",
     },
     "wire format": {"cli/reaching.py _PREFACE", "rpc/wire/render/pages.py _FRAME_BYTES"},

@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, TraceIdRatioBased
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, TraceState
 
 from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
@@ -21,7 +21,12 @@ from countermand.telemetry import conventions
 from countermand.telemetry.environment import endpoint_from, sampler_from
 from countermand.telemetry.export import SdkRecorder, service_resource
 from countermand.telemetry.sampling import NEVER, Sampler
-from countermand.telemetry.traceparent import format_traceparent, parse_traceparent
+from countermand.telemetry.traceparent import (
+    format_traceparent,
+    kept_tracestate,
+    parse_traceparent,
+    parse_tracestate,
+)
 from countermand.telemetry.tracing import Tracing
 from tests.support.otlp import otlp_collector
 
@@ -131,6 +136,71 @@ def test_an_invalid_traceparent_is_passed_over(header):
     assert parse_traceparent(header) is None
     call = Tracing(KNOBS).start_call(METHOD, header)
     assert call.context.trace_id != TRACE
+
+
+MEMBERS = [f"k{number}=v" for number in range(33)]
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("", ""),
+        ("a=1", "a=1"),
+        ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        (" a=1 ,\tb=2,,c=3, ", "a=1,b=2,c=3"),
+        ("tenant@system=1", "tenant@system=1"),
+        ("1tenant@system=1", "1tenant@system=1"),
+        ("a-b_c*d/e=x y!", "a-b_c*d/e=x y!"),
+        ("a=1,A=2", ""),
+        ("a=1,a=2", ""),
+        ("a", ""),
+        ("=1", ""),
+        ("a=", ""),
+        ("a=b=c", ""),
+        ("1a=2", ""),
+        ("a=\x7f", ""),
+        ("a=é", ""),
+        ("a@1=2", ""),
+        (",".join(MEMBERS[:32]), ",".join(MEMBERS[:32])),
+        (",".join(MEMBERS), ""),
+        (f"a={'x' * 256}", f"a={'x' * 256}"),
+        (f"a={'x' * 257}", ""),
+        (f"a={'x' * 256},b={'y' * 251}", f"a={'x' * 256},b={'y' * 251}"),
+        (f"a={'x' * 256},b={'y' * 252}", f"a={'x' * 256}"),
+    ],
+)
+def test_a_tracestate_is_kept_as_it_came_or_counts_as_not_sent(header, kept):
+    assert kept_tracestate(header) == kept
+    sdk = TraceState.from_header([header])
+    if kept and len(header) < 512:
+        assert sdk == TraceState(parse_tracestate(header))
+
+
+def test_the_tracestate_of_a_sampled_call_is_in_all_of_its_spans(memory):
+    state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+    call = memory.tracing.start_call(METHOD, SAMPLED, state)
+    assert call.context.state == state
+    call.end("OK")
+    memory.tracing.record_story(call.context, "later", start_ns=1, end_ns=2, attributes={})
+    memory.tracing.record_commit(
+        start_ns=1, end_ns=2, requests=[call.context], commands=1, events=1, store="sqlite"
+    )
+    server, story, commit = memory.spans
+    for context in (server.context, server.parent, story.context, story.parent):
+        assert context.trace_state.to_header() == state
+    assert commit.links[0].context.trace_state.to_header() == state
+    assert not commit.context.trace_state  # it is of another trace
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "state"),
+    [(UNSAMPLED, "a=1"), (None, "a=1"), ("junk", "a=1"), (SAMPLED, "junk"), (SAMPLED, None)],
+)
+def test_a_tracestate_without_a_sampled_trace_that_is_valid_is_not_kept(memory, traceparent, state):
+    call = memory.tracing.start_call(METHOD, traceparent, state)
+    assert call.context.state == ""
+    call.end("OK")
+    assert not any(span.context.trace_state for span in memory.spans)
 
 
 @pytest.mark.parametrize("context", [STORED, STORED_UNSAMPLED])

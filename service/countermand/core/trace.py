@@ -13,3 +13,6 @@ class TraceContext:
     """16 hexadecimal digits."""
     sampled: bool
     """Whether the trace is recorded; what belongs to it follows suit."""
+    state: str = ""
+    """What the systems that the trace passed through attached to it: a W3C tracestate, passed on
+    unchanged. Empty if the trace is not sampled, since then nothing of it is sent."""

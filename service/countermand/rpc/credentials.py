@@ -9,8 +9,9 @@ from typing import Any
 
 from countermand.core.errors import Reason, Refused
 
-KEY, AUTHORIZATION, TRACEPARENT = "x-api-key", "authorization", "traceparent"
-READ = {KEY, AUTHORIZATION, TRACEPARENT}
+KEY, AUTHORIZATION = "x-api-key", "authorization"
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+READ = {KEY, AUTHORIZATION, TRACEPARENT, TRACESTATE}
 BEARER = "bearer "
 BLANKS = " \t"
 
@@ -52,6 +53,11 @@ class Credentials:
             if others:
                 return None
         return found and found.strip(BLANKS)
+
+    def tracestate(self) -> str | None:
+        """Returns the tracestate, with all parts joined if it was sent in several; None if none was
+        sent."""
+        return self._sent.get(TRACESTATE)
 
     def _bearers(self) -> str | None:
         """Returns what was sent as bearers; another scheme is not ours to read."""

@@ -76,7 +76,7 @@ class Guard:
 
         async def handler(data: bytes, context: Context) -> bytes:
             sent = Credentials(context.invocation_metadata())
-            trace = self._tracing.start_call(method.name, sent.traceparent())
+            trace = self._tracing.start_call(method.name, sent.traceparent(), sent.tracestate())
             task = self._timeout.begin()
             try:
                 principal, request = self._let_in(method, sent, data, context)
@@ -100,7 +100,7 @@ class Guard:
 
         async def handler(data: bytes, context: Context) -> None:
             sent = Credentials(context.invocation_metadata())
-            trace = self._tracing.start_call(method.name, sent.traceparent())
+            trace = self._tracing.start_call(method.name, sent.traceparent(), sent.tracestate())
             event = "call refused"
             try:
                 principal, request = self._let_in(method, sent, data, context)

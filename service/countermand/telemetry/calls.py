@@ -148,7 +148,7 @@ def new_span_id() -> int:
 
 def child_of(parent: TraceContext) -> TraceContext:
     """Returns a new span of the parent's trace, sampled if the parent is."""
-    return TraceContext(parent.trace_id, f"{new_span_id():016x}", parent.sampled)
+    return TraceContext(parent.trace_id, f"{new_span_id():016x}", parent.sampled, parent.state)
 
 
 def _outcome(status: str, error_type: str | None) -> dict[str, AttributeValue]:

@@ -14,12 +14,21 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 
 from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.spans import FinishedSpan
+from countermand.telemetry.traceparent import parse_tracestate
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -88,7 +97,8 @@ class SdkRecorder:
 
 def _sdk_context(context: TraceContext, is_remote: bool = False) -> SpanContext:
     trace_id, span_id = int(context.trace_id, 16), int(context.span_id, 16)
-    return SpanContext(trace_id, span_id, is_remote, _SAMPLED)
+    state = TraceState(parse_tracestate(context.state)) if context.state else None
+    return SpanContext(trace_id, span_id, is_remote, _SAMPLED, state)
 
 
 def service_resource(service_version: str) -> Resource:

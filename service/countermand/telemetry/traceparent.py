@@ -1,6 +1,6 @@
-"""The W3C traceparent header: how a trace crosses from one service to the next.
+"""The W3C headers traceparent and tracestate: how a trace crosses from one service to the next.
 
-Source: https://www.w3.org/TR/trace-context/#traceparent-header
+Source: https://www.w3.org/TR/trace-context/
 """
 
 import re
@@ -33,3 +33,36 @@ def parse_traceparent(header: str) -> TraceContext | None:
 def format_traceparent(context: TraceContext) -> str:
     """Returns the header that makes what the receiver does a child of this span."""
     return f"00-{context.trace_id}-{context.span_id}-{context.sampled:02x}"
+
+
+_KEY = (
+    r"(?:[a-z][a-z0-9_*/-]{0,255}"  # a system, or a tenant of one
+    r"|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
+)
+_VALUE = r"[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+_MEMBER = re.compile(rf"({_KEY})=({_VALUE})")
+_MAX_MEMBERS = 32
+_MAX_LENGTH = 512
+
+
+def parse_tracestate(header: str) -> tuple[tuple[str, str], ...]:
+    """Returns the members of a tracestate, or none if it is not valid: it then counts as not sent,
+    while the traceparent still counts."""
+    members: dict[str, str] = {}
+    for text in filter(None, (part.strip(" \t") for part in header.split(","))):
+        found = _MEMBER.fullmatch(text)
+        if found is None or found[1] in members:
+            return ()
+        members[found[1]] = found[2]
+    return tuple(members.items()) if len(members) <= _MAX_MEMBERS else ()
+
+
+def kept_tracestate(header: str) -> str:
+    """Returns what is kept of a tracestate: all of it, without the last members if it is longer
+    than what every system must pass on."""
+    members = parse_tracestate(header)
+    while True:
+        kept = ",".join(f"{key}={value}" for key, value in members)
+        if len(kept) <= _MAX_LENGTH:
+            return kept
+        members = members[:-1]

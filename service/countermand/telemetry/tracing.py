@@ -16,7 +16,7 @@ from countermand.telemetry.calls import CallTrace, SampledCall, child_of, new_sp
 from countermand.telemetry.environment import endpoint_from, sampler_from
 from countermand.telemetry.sampling import NEVER, Sampler
 from countermand.telemetry.spans import Attributes, AttributeValue, FinishedSpan, Recorder
-from countermand.telemetry.traceparent import parse_traceparent
+from countermand.telemetry.traceparent import kept_tracestate, parse_traceparent
 
 
 class Tracing:
@@ -55,7 +55,9 @@ class Tracing:
         """Whether anything is recorded, so that it pays to say what happened."""
         return self._recorder is not None
 
-    def start_call(self, method: str, traceparent: str | None) -> CallTrace:
+    def start_call(
+        self, method: str, traceparent: str | None, tracestate: str | None = None
+    ) -> CallTrace:
         """Starts the trace of a call, or goes on with the caller's if its header is valid.
 
         `method` is fully qualified, as in `countermand.v1.CancellationService/CancelTask`. For a
@@ -64,7 +66,11 @@ class Tracing:
         parent = None if traceparent is None else parse_traceparent(traceparent)
         if parent is not None:
             sampled = self._sampler.samples_from(parent)
-            context = TraceContext(parent.trace_id, f"{new_span_id():016x}", sampled)
+            state = ""
+            if sampled and tracestate:
+                state = kept_tracestate(tracestate)
+                parent = TraceContext(parent.trace_id, parent.span_id, parent.sampled, state)
+            context = TraceContext(parent.trace_id, f"{new_span_id():016x}", sampled, state)
         else:
             # One draw for both ids; the last bit is set because no id may be zero.
             bits = getrandbits(192) | 1

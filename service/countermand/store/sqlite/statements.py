@@ -24,7 +24,7 @@ CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
     "accept_seq, state, deadline_time, end_time, join_time, live_count, never_started_count, "
-    "acknowledged_count, forced_count, agent_lost_count, completed_count"
+    "acknowledged_count, forced_count, agent_lost_count, completed_count, tracestate"
 )
 KEY_COLUMNS = (
     "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "

@@ -25,7 +25,7 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         target=read_target(row[0], row[2], row[3]),
         reason=row[4],
         message=row[5],
-        caller=Caller(row[6], TraceContext(row[11], row[12], bool(row[13])), row[7]),
+        caller=Caller(row[6], TraceContext(row[11], row[12], bool(row[13]), row[25]), row[7]),
         on_behalf_of=row[8],
         request_id=uuid_text(row[9]),
         create_time=row[10],
@@ -66,6 +66,7 @@ def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.live_count,
         *cancellation.proofs,
         cancellation.completed_count,
+        trace.state,
     )
 
 
