@@ -1,5 +1,6 @@
 """Traces over the wire: one trace id tells the whole story of a cancel."""
 
+import json
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -124,6 +125,32 @@ async def test_the_tracestate_of_a_caller_is_kept_in_the_whole_story(tmp_path):
     state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
     assert [accepted.state, story.state, commit.state] == [state, state, ""]
     assert story.parent_id == accepted.span_id
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20000"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"),
+    ],
+)
+async def test_a_server_starts_without_traces_where_a_variable_is_wrong(tmp_path, name, value):
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "10000",
+        name: value,
+    }
+    async with serving(tmp_path, **environment) as (server, caller):
+        await caller.create()
+        assert await server.stop() == 0
+    first = json.loads(server.log[0])
+    assert (first["level"], "exception" in first) == ("WARNING", False)
+    assert first["event"].startswith(f"traces are off: {name} ")
+    assert sum("traces are off" in line for line in server.log) == 1
 
 
 @pytest.mark.parametrize("how", ["acknowledged", "forced"])

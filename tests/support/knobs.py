@@ -41,7 +41,7 @@ LEAST: dict[str, float] = {
     "store.watch_interval": 0.05,
     "watching.watchers.sweep_interval": 0.05,
     "server.max_young_objects": 700,  # Python's own
-    "telemetry.max_queue": 512,  # what the SDK sends together
+    "telemetry.max_queue": 512,  # the spans of a test; what does not fit is lost
 }
 
 

@@ -2,64 +2,78 @@
 
 The rest of them (headers, certificates, timeouts, batches) the SDK reads by itself; its limits for
 the size of spans are not applied, as ours are small.
-A value that is not understood is reported in the log and counts as not set, as OpenTelemetry asks.
 """
 
-import logging
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, MutableMapping
+from typing import Final, NamedTuple
 
 from countermand.telemetry.sampling import Sampler
-
-log = logging.getLogger(__name__)
+from countermand.telemetry.variables import check
 
 DEFAULT_RATIO: Final = 0.1
+_COMPRESSIONS: Final = ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION")
 _FIXED_RATIOS: Final = {"always_on": 1.0, "always_off": 0.0}
 
 
-def endpoint_from(environ: Mapping[str, str]) -> str | None:
-    """Returns where to send traces, or None if nobody asked for them or someone forbade them."""
+class TraceSettings(NamedTuple):
+    """What to send, and where."""
+
+    endpoint: str
+    sampler: Sampler
+
+
+def settings_from(environ: Mapping[str, str]) -> TraceSettings | None:
+    """Returns what is asked for, or None if nobody asked or someone forbade it.
+
+    Without an endpoint, nothing else is read. Raises VariableRefused for a value that is malformed
+    or not supported.
+    """
 
     def read(name: str) -> str:
         return environ.get(name, "").strip()
 
     endpoint = read("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or read("OTEL_EXPORTER_OTLP_ENDPOINT")
-    if not endpoint or read("OTEL_SDK_DISABLED").lower() == "true":
+    if not endpoint:
         return None
-    exporters = [name.strip() for name in (read("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
-    if "otlp" not in exporters:
-        if exporters != ["none"]:
-            log.warning("OTEL_TRACES_EXPORTER can be otlp or none, traces are off: %r", exporters)
+    check(environ)
+    exporters = [name.strip().lower() for name in read("OTEL_TRACES_EXPORTER").split(",")]
+    sampler = _sampler_from(environ)
+    if read("OTEL_SDK_DISABLED").lower() == "true" or "none" in exporters or sampler.never_samples:
         return None
-    protocol = read("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or read("OTEL_EXPORTER_OTLP_PROTOCOL")
-    if protocol not in ("", "grpc"):
-        log.warning("OTEL_EXPORTER_OTLP_PROTOCOL can be grpc, which is used: %r", protocol)
-    return endpoint
+    return TraceSettings(endpoint, sampler)
 
 
-def sampler_from(environ: Mapping[str, str]) -> Sampler:
+def _sampler_from(environ: Mapping[str, str]) -> Sampler:
     """Returns the sampler that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG name.
 
     Without a name it is parent-based, with the ratio given or DEFAULT_RATIO.
     """
     name = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
     root = name.removeprefix("parentbased_")
     if root in _FIXED_RATIOS:
         return Sampler(_FIXED_RATIOS[root], parent_based=name != root)
-    if root == "traceidratio":
-        return Sampler(_ratio_from(environ, default=1.0), parent_based=name != root)
-    if name:
-        log.warning("OTEL_TRACES_SAMPLER names no known sampler: %r", name)
-    return Sampler(_ratio_from(environ, default=DEFAULT_RATIO))
+    ratio = float(argument or (1.0 if name else DEFAULT_RATIO))
+    return Sampler(ratio, parent_based=name == "" or name != root)
 
 
-def _ratio_from(environ: Mapping[str, str], default: float) -> float:
-    text = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
-    try:
-        ratio = float(text or default)
-    except ValueError:
-        ratio = -1.0
-    if 0 <= ratio <= 1:
-        return ratio
-    log.warning("OTEL_TRACES_SAMPLER_ARG is no number from 0 to 1: %r", text)
-    return default
+def normalize(environ: MutableMapping[str, str]) -> None:
+    """Writes the variables as the SDK understands them.
+
+    It takes an empty value for a malformed one, and a blank for a part of a file's name. It has no
+    value that forbids compression: then the variables must be unset.
+    """
+    if _forbids_compression(environ):
+        for name in _COMPRESSIONS:
+            environ.pop(name, None)
+    for name in [name for name in environ if name.startswith("OTEL_")]:
+        value = environ[name].strip()
+        if value:
+            environ[name] = value
+        else:
+            del environ[name]
+
+
+def _forbids_compression(environ: Mapping[str, str]) -> bool:
+    given = (environ.get(name, "").strip().lower() for name in _COMPRESSIONS)
+    return next(filter(None, given), None) == "none"

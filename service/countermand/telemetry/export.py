@@ -27,6 +27,7 @@ from opentelemetry.trace import (
 from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
+from countermand.telemetry.environment import normalize
 from countermand.telemetry.spans import FinishedSpan
 from countermand.telemetry.traceparent import parse_tracestate
 
@@ -60,8 +61,11 @@ class SdkRecorder:
         cls, exporter: SpanExporter, resource: Resource, knobs: TelemetryKnobs
     ) -> "SdkRecorder":
         """Sends from a thread of its own, in batches, as the OTEL_BSP_ variables say."""
-        size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else knobs.max_queue
-        processor = BatchSpanProcessor(exporter, max_queue_size=size)
+        queue = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or knobs.max_queue)
+        batch = int(os.environ.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or knobs.max_batch)
+        processor = BatchSpanProcessor(
+            exporter, max_queue_size=queue, max_export_batch_size=min(batch, queue)
+        )
         return cls(processor, exporter, resource, knobs)
 
     def record(self, span: FinishedSpan) -> None:
@@ -111,6 +115,6 @@ def service_resource(service_version: str) -> Resource:
 
 def otlp_recorder(endpoint: str, service_version: str, knobs: TelemetryKnobs) -> SdkRecorder:
     """Returns a recorder that sends to this endpoint, as the OTEL_ variables say."""
-    return SdkRecorder.batching(
-        OTLPSpanExporter(endpoint=endpoint), service_resource(service_version), knobs
-    )
+    normalize(os.environ)
+    exporter = OTLPSpanExporter(endpoint=endpoint)
+    return SdkRecorder.batching(exporter, service_resource(service_version), knobs)

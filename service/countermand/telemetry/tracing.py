@@ -5,6 +5,7 @@ and costs more than half of the throughput even when it samples nothing. Here, a
 sampled makes its ids and nothing else.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from random import getrandbits
@@ -13,10 +14,13 @@ from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.calls import CallTrace, SampledCall, child_of, new_span_id
-from countermand.telemetry.environment import endpoint_from, sampler_from
+from countermand.telemetry.environment import settings_from
 from countermand.telemetry.sampling import NEVER, Sampler
 from countermand.telemetry.spans import Attributes, AttributeValue, FinishedSpan, Recorder
 from countermand.telemetry.traceparent import kept_tracestate, parse_traceparent
+from countermand.telemetry.variables import VariableRefused
+
+log = logging.getLogger(__name__)
 
 
 class Tracing:
@@ -40,15 +44,24 @@ class Tracing:
     def from_environment(cls, knobs: TelemetryKnobs, *, service_version: str) -> "Tracing":
         """Configured by the standard OTEL_ variables; off unless they name an endpoint.
 
-        Raises ValueError, or another error of the SDK, for a variable that it reads and refuses.
+        Also off, with one line in the log, if one of them is malformed or not supported: no trace
+        is worth a server that does not start, or one that sends its traces elsewhere.
         """
-        endpoint, sampler = endpoint_from(os.environ), sampler_from(os.environ)
-        if endpoint is None or sampler.never_samples:
-            return cls(knobs)
-        # Loading the SDK and its exporter takes a third of a second, which few servers need.
-        from countermand.telemetry.export import otlp_recorder
+        try:
+            settings = settings_from(os.environ)
+            if settings is None:
+                return cls(knobs)
+            # Loading the SDK and its exporter takes a third of a second, which few servers need.
+            from countermand.telemetry.export import otlp_recorder
 
-        return cls(knobs, otlp_recorder(endpoint, service_version, knobs), sampler)
+            recorder = otlp_recorder(settings.endpoint, service_version, knobs)
+        except VariableRefused as refusal:
+            log.warning("traces are off: %s", refusal)
+            return cls(knobs)
+        except Exception as error:  # whatever only the SDK objects to
+            log.warning("traces are off: %s: %s", type(error).__name__, error)
+            return cls(knobs)
+        return cls(knobs, recorder, settings.sampler)
 
     @property
     def records(self) -> bool:

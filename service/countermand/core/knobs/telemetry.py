@@ -9,6 +9,8 @@ class TelemetryKnobs:
 
     max_links: int = 128
     """Links on one span: what collectors take by default."""
+    max_batch: int = 512
+    """Spans that are sent in one request, if so many wait."""
     max_queue: int = 16_384
     """Spans that wait for the collector; when it is full, the oldest are lost."""
     shutdown_timeout: float = 2.0
