@@ -26,8 +26,9 @@ NOTED = ("tests.chaos.planted", "note_unsynced")
 
 
 def seed_of(round: int) -> int:
-    """Returns the seed that was asked for, or a new one; two rounds go through every fault."""
-    return int(SEED) if SEED else random.SystemRandom().randrange(10**8) * 2 + round % 2
+    """Returns a round's seed, that which was asked for first, or a new one; two rounds in a row go
+    through every fault."""
+    return int(SEED) + round if SEED else random.SystemRandom().randrange(10**8) * 2 + round % 2
 
 
 async def expect_all_promises(plan: Plan, folder: Path, chaos_report) -> None:

@@ -1,7 +1,7 @@
 """Knobs for tests: the production values, some of them changed, or all drawn at random.
 
-What is drawn is drawn once in a process, by a seed that is shown with every test that fails there;
-COUNTERMAND_SEED gives it.
+What is drawn is drawn once in a process, by a seed that is shown with every test that fails there.
+COUNTERMAND_SEED gives it; of several workers of pytest each takes the next.
 """
 
 import os
@@ -13,7 +13,9 @@ from typing import Any
 from countermand.core.knobs import Knobs
 
 PRODUCTION = Knobs()
-SEED = int(os.environ.get("COUNTERMAND_SEED") or random.SystemRandom().randrange(10**8))
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+GIVEN = os.environ.get("COUNTERMAND_SEED")
+SEED = int(GIVEN) + WORKER if GIVEN else random.SystemRandom().randrange(10**8)
 
 # Those that tests never draw, by their beginnings, and why.
 KEPT = {
