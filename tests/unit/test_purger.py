@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ async def test_one_round_goes_through_all_kinds_what_holds_others_last(
     await _round(engine)
     assert await engine.store.holder(target("group", G1)) is None
     kinds = [command.search.kind for (command,) in engine.store.batches]
-    assert kinds == list(Leftover)
+    assert [kind for kind, _ in groupby(kinds)] == list(Leftover)
 
 
 @with_knobs({"purger.max_batch": 10})
