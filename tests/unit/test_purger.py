@@ -78,6 +78,7 @@ async def test_it_removes_what_is_older_than_the_retention_and_nothing_else(
     assert await engine.store.task(NS, T2) is not None
 
 
+@with_knobs({"purger.max_batch": 10})
 async def test_one_round_goes_through_all_kinds_what_holds_others_last(
     engine: Engine, clock: HandClock
 ) -> None:
