@@ -37,6 +37,7 @@ class Ids(NamedTuple):
 
     task: str
     pending: str
+    owed: str
     group: str
     checkout: str
     cart: str
@@ -49,7 +50,7 @@ class Ids(NamedTuple):
 
 def unknown() -> Ids:
     """Returns ids that nobody has."""
-    return Ids(*(new_id() for _ in range(9)))
+    return Ids(*(new_id() for _ in range(10)))
 
 
 # For each method: a request about what the owner has, and how a caller with the right scope who
@@ -78,6 +79,10 @@ ASKED: dict[str, tuple[Any, str]] = {
     "GetTask": (lambda i: t.GetTaskRequest(task_id=i.task), "TASK_NOT_FOUND"),
     "GetGroup": (lambda i: t.GetGroupRequest(group_id=i.group), "GROUP_NOT_FOUND"),
     "ListTasks": (lambda i: t.ListTasksRequest(filter={"order_id": i.order}), "ORDER_NOT_FOUND"),
+    "SettleRefund": (
+        lambda i: t.SettleRefundRequest(task_id=i.owed, outcome=3),
+        "TASK_NOT_FOUND",
+    ),
     "CreateCheckout": (
         lambda i: s.CreateCheckoutRequest(checkout={"cart_id": i.cart}, supersede=True),
         "",
@@ -175,6 +180,11 @@ async def spare_key(owner: Caller) -> str:
     return (await owner.keys.CreateKey(request)).key.key_id
 
 
+async def owed_task(owner: Caller) -> str:
+    """Makes a task that failed with the money. Returns its id."""
+    return (await owner.owed(agent_id=f"agent-{new_id()}")).task_id
+
+
 async def belongings(owner: Caller) -> Ids:
     """Makes one of each, running as far as it can run."""
     held = await owner.running(agent_id=f"agent-{new_id()}", lease=600)
@@ -185,6 +195,7 @@ async def belongings(owner: Caller) -> Ids:
     return Ids(
         held.task_id,
         (await owner.create()).task_id,
+        await owed_task(owner),
         group.group.group_id,
         checkout.made.checkout_id,
         checkout.made.cart_id,
@@ -201,6 +212,7 @@ async def state_of(owner: Caller, ids: Ids) -> list[Message]:
     return [
         await owner.get(ids.task),
         await owner.get(ids.pending),
+        await owner.get(ids.owed),
         await owner.group(ids.group),
         await owner.checkout(ids.checkout),
         await owner.cart(ids.cart),

@@ -162,7 +162,8 @@ async def test_the_wrong_state_fence_or_task_is_refused(caller):
         (forced, "FENCED"),
     ):
         await refused(caller.begin_charge(held), reason)
-        await refused(caller.report_charge(held, "CAPTURED"), reason)
+        if held not in (ended, forced):  # of the money of what ended, its agent may speak
+            await refused(caller.report_charge(held, "CAPTURED"), reason)
     assert charge(await caller.begin_charge(fresh)) == "BEGUN"
 
 

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.keys import Key, KeyLimits
-from countermand.core.records import Cart, Checkout, Group, Order, Target, Task
+from countermand.core.records import Cart, Checkout, Group, Order, Settlement, Target, Task
 from countermand.core.states import (
     CancellationState,
     CancelProof,
@@ -18,6 +18,7 @@ from countermand.core.states import (
     CheckoutState,
     Disposition,
     OrderState,
+    RefundState,
     SummaryKey,
     TargetKind,
     TaskState,
@@ -186,7 +187,8 @@ FULL = {
     "state": TaskState.CANCELLED,
     "cancel_proof": CancelProof.FORCED,
     "charge_state": ChargeState.CAPTURED,
-    "refund_required": True,
+    "refund_state": RefundState.REQUIRED,
+    "settlement": Settlement(RefundState.REFUNDED, 5, "EUR", "note", "key-1", TIME + 8, "r"),
     "target": Target(TargetKind.TASK, 1, "x"),
     "cancel_time": TIME + 7,
 }
@@ -196,7 +198,8 @@ def full(kind, **fields):
     """Returns a record in which nothing is empty."""
     values = {}
     for number, field in enumerate(dataclasses.fields(kind), 1):
-        values[field.name] = number if field.type in ("int", int) else f"{field.name}-{number}"
+        numeric = field.type in ("int", int, int | None)
+        values[field.name] = number if numeric else f"{field.name}-{number}"
     chosen = {name: value for name, value in FULL.items() if name in values}
     return kind(**{**values, **chosen, **fields})
 
@@ -220,7 +223,9 @@ def is_empty(message, field: FieldDescriptor) -> bool:
 
 
 def test_every_field_of_a_task_is_rendered():
-    assert empty_fields(render_task(full(Task))) == set()
+    message = render_task(full(Task))
+    assert empty_fields(message) == set()
+    assert empty_fields(message.settlement) == set()
 
 
 def test_every_field_of_a_group_is_rendered():
@@ -272,6 +277,7 @@ def test_every_field_of_a_key_and_of_a_stop_is_rendered():
 def test_a_field_that_is_left_out_is_seen():
     for message in (
         task_pb2.Task(),
+        task_pb2.Settlement(),
         task_pb2.Group(),
         cancellation_pb2.Cancellation(),
         checkout_pb2.Checkout(),
@@ -289,6 +295,7 @@ def test_a_field_that_is_left_out_is_seen():
         (task_pb2.TaskState, TaskState),
         (task_pb2.CancelProof, CancelProof),
         (task_pb2.ChargeState, ChargeState),
+        (task_pb2.RefundState, RefundState),
         (cancellation_pb2.CancellationState, CancellationState),
         (cancellation_pb2.Disposition, Disposition),
         (checkout_pb2.CheckoutState, CheckoutState),

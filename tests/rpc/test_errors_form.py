@@ -175,7 +175,21 @@ def _cases_of_charges():
         yield "fence", a.ReportChargeRequest(task_id=ID, fence=bad, charge_state=3)
     for bad in (0, 1, 2, 6, 99, -1):
         yield "charge_state", a.ReportChargeRequest(task_id=ID, fence=1, charge_state=bad)
-    for bad in (0, 4, 99, -1):
+    for bad in BAD_UUIDS:
+        yield "task_id", t.SettleRefundRequest(task_id=bad, outcome=3)
+    for bad in BAD_UUIDS[1:]:
+        yield "request_id", t.SettleRefundRequest(task_id=ID, outcome=3, request_id=bad)
+    for bad in (0, 1, 2, 5, 99, -1):
+        yield "outcome", t.SettleRefundRequest(task_id=ID, outcome=bad)
+    for bad in (-1, -(2**63)):
+        yield "amount", t.SettleRefundRequest(task_id=ID, outcome=3, amount=bad)
+    for bad in ("ä" * 129, "a\0"):
+        yield "currency", t.SettleRefundRequest(task_id=ID, outcome=3, currency=bad)
+    for bad in ("ä" * 501, "a\0"):
+        yield "note", t.SettleRefundRequest(task_id=ID, outcome=4, note=bad)
+    for bad in (5, 99, -1):
+        yield "refund_state", t.ListTasksRequest(refund_state=bad)
+    for bad in (0, 5, 99, -1):
         yield "group_by", c.SummarizeCancellationsRequest(group_by=bad)
     for bad in BAD_TIMES:
         yield "start_time", c.SummarizeCancellationsRequest(group_by=1, start_time=bad)

@@ -7,7 +7,7 @@ import pytest
 
 from countermand.core.log import TaskFilter
 from countermand.rpc.tokens import encode
-from countermand.store.contract import CancellationQuery
+from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import task_service_pb2 as t

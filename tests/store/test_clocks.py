@@ -8,7 +8,8 @@ from countermand.core.chronicle import Stretch
 from countermand.core.commands import NoteClock
 from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey, TaskState
-from countermand.store.contract import CancellationQuery, Due, Store
+from countermand.store.contract import Due, Store
+from countermand.store.lists import CancellationQuery
 from tests.support.ask import NS, T1, T2, cancel, create, reap, renew, start, uid
 from tests.support.choosing import looks_at_all
 from tests.support.stores import Keeper

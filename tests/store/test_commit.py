@@ -15,6 +15,7 @@ from countermand.core.records import SECOND, Task
 from countermand.core.rows import Wanted
 from countermand.core.states import CancellationState, TaskState
 from countermand.store.contract import Store
+from countermand.store.lists import TaskQuery
 from tests.support.ask import (
     AGENT,
     CALLER,
@@ -170,7 +171,7 @@ async def test_everything_is_kept_over_a_restart(
     again = await keeper.do(cancel_group(request_id=R1))
     assert (again.replayed, again.cancellation) == (True, answer.cancellation)
     await keeper.run(create(T4))
-    newest = await keeper.store.tasks(NS, TaskFilter(), (), None, 1)
+    newest = await keeper.store.tasks(NS, TaskQuery(), None, 1)
     assert [task.task_id for task in newest.tasks] == [T4]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.errors import Refused
 from countermand.core.states import CancellationState, SummaryKey, TaskState
-from countermand.store.contract import CancellationQuery, CancellationReading, Store
+from countermand.store.contract import CancellationReading, Store
+from countermand.store.lists import CancellationQuery
 from tests.support.ask import (
     G1,
     NS,

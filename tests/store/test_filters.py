@@ -9,8 +9,15 @@ import pytest
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event, TaskFilter
 from countermand.core.records import SECOND
-from countermand.core.states import CancellationState, SummaryKey, TaskState
-from countermand.store.contract import Bookmark, CancellationQuery
+from countermand.core.states import (
+    CancellationState,
+    ChargeState,
+    RefundState,
+    SummaryKey,
+    TaskState,
+)
+from countermand.store.contract import Bookmark
+from countermand.store.lists import CancellationQuery, TaskQuery
 from tests.support.ask import (
     G1,
     NS,
@@ -35,12 +42,13 @@ from tests.support.ask import (
     create_order,
     failed,
     reap,
+    settle,
     start,
     target,
     uid,
     update_order,
 )
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, shown
 
 S = TaskState
 IDS = [uid(number) for number in range(1, 13)]
@@ -61,6 +69,7 @@ FILTERS = [
     TaskFilter(checkout_id=X1, agent_id="b"),
     TaskFilter(XG1, X1, O1, "a"),
 ]
+LISTED = [TaskFilter(), TaskFilter(agent_id="a"), *FILTERS]
 
 
 @pytest.fixture
@@ -86,7 +95,9 @@ async def logged(keeper: Keeper) -> list[Event]:
         [acknowledged(IDS[2]), failed(IDS[3]), create(IDS[9], G1)],
         [cancel_order(O1, grace=SECOND)],
         [completed(IDS[8]), completed(IDS[5])],
-        [create(IDS[10])],
+        [charged(IDS[3]), settle(IDS[2], amount=500, currency="EUR")],
+        [create(IDS[10]), charged(IDS[0]), charged(IDS[3], ChargeState.VOIDED)],
+        [charged(IDS[2], ChargeState.FAILED), charged(IDS[0], ChargeState.VOIDED)],
     ):
         keeper.now += 1000
         events += (await keeper.commit(batch)).saves.events
@@ -113,12 +124,8 @@ async def test_the_log_of_a_filter_is_what_it_chooses_from_every_place(
             at, end = page.through, page.mark.seq
         assert end == len(logged)
         assert _chosen(found, TaskFilter()) == _chosen(logged[after:], chosen)
-        told = [e.task.evolve(number=0, fence=0) for e in found if e.task]
-        same = [
-            e.task.evolve(number=0, fence=0)
-            for e in logged[after:]
-            if e.chosen_by(chosen) and e.task
-        ]
+        told = [shown(e.task) for e in found if e.task]
+        same = [shown(e.task) for e in logged[after:] if e.chosen_by(chosen) and e.task]
         assert told == same
 
 
@@ -144,23 +151,29 @@ async def test_a_snapshot_of_a_filter_is_exact_as_of_every_place(
         }
 
 
-@pytest.mark.parametrize("chosen", FILTERS, ids=str)
+@pytest.mark.parametrize("chosen", LISTED, ids=str)
 async def test_a_list_of_a_filter_is_newest_first(
     keeper: Keeper, logged: list[Event], chosen: TaskFilter
 ) -> None:
     now = {e.task.task_id: e for e in logged if e.task is not None}
     everything = await keeper.tasks()
     ids = [task.task_id for task in everything if now[task.task_id].chosen_by(chosen)]
-    for states, limit in product(((), (S.CANCELLED, S.FAILED)), (1, 2, 50)):
+    refunds = (None, *RefundState)
+    for states, refund, limit in product(((), (S.CANCELLED, S.FAILED)), refunds, (1, 2, 50)):
         found: list[str] = []
         before: int | None = None
         while True:
-            page = await keeper.store.tasks(NS, chosen, states, before, limit)
+            query = TaskQuery(chosen, states, refund)
+            page = await keeper.store.tasks(NS, query, before, limit)
             found += [task.task_id for task in page.tasks]
             before = page.next_number
             if before is None:
                 break
-        wanted = [task.task_id for task in everything if not states or task.state in states]
+        wanted = [
+            task.task_id
+            for task in everything
+            if (not states or task.state in states) and refund in (None, task.refund_state)
+        ]
         assert found == [id for id in wanted if id in ids]
 
 
@@ -238,7 +251,7 @@ def _recount(records: list[Cancellation], key: SummaryKey, covered: Any) -> dict
             task.cancel_proof.value
             for record in records
             for task in covered[record.cancellation_id]
-            if task.state is S.CANCELLED and task.seq > record.seq
+            if task.state is S.CANCELLED and (task.end_seq or 0) > record.seq
         )
         return dict(proofs)
     return dict(Counter(getattr(record, key.lower()) for record in records))
@@ -247,7 +260,7 @@ def _recount(records: list[Cancellation], key: SummaryKey, covered: Any) -> dict
 @pytest.mark.parametrize(
     "knobs", [{"store.max_scanned_rows": rows} for rows in (1, 2, 3, 10_000)], indirect=True
 )
-@pytest.mark.parametrize("key", list(SummaryKey))
+@pytest.mark.parametrize("key", [SummaryKey.REASON, SummaryKey.STATE, SummaryKey.PROOF])
 async def test_a_summary_by_each_key_is_a_recount(
     keeper: Keeper,
     cancelled: list[Cancellation],
@@ -269,6 +282,33 @@ async def test_a_summary_by_each_key_is_a_recount(
         ]
         summary = await keeper.store.summary(NS, start_time, end_time, key)
         assert summary == _recount(inside, key, covered)
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"store.max_scanned_rows": rows} for rows in (1, 10_000)], indirect=True
+)
+async def test_a_summary_by_refund_counts_the_tasks_that_ended_in_a_time(
+    keeper: Keeper, cancelled: list[Cancellation]
+) -> None:
+    for id, word in ((IDS[2], ChargeState.CAPTURED), (IDS[5], ChargeState.CAPTURED)):
+        await keeper.do(charged(id, word))
+    await keeper.do(settle(IDS[2]))
+    await keeper.run(charged(IDS[0]), charged(IDS[0], ChargeState.VOIDED))
+    tasks = await keeper.tasks()
+    assert {task.refund_state for task in tasks} == set(RefundState)
+    ends = sorted({task.end_time for task in tasks if task.end_time is not None})
+    assert len(ends) >= 2
+    for start_time, end_time in product((None, *ends, ends[-1] + 1), repeat=2):
+        inside = [
+            task.refund_state.value
+            for task in tasks
+            if task.end_time is not None
+            and (start_time is None or task.end_time >= start_time)
+            and (end_time is None or task.end_time < end_time)
+        ]
+        summary = await keeper.store.summary(NS, start_time, end_time, SummaryKey.REFUND)
+        assert summary == Counter(inside)
+    assert await keeper.store.summary(99, None, None, SummaryKey.REFUND) == {}
 
 
 async def test_a_summary_is_of_one_namespace(keeper: Keeper, cancelled: list[Cancellation]) -> None:

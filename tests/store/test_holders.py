@@ -17,6 +17,7 @@ from countermand.core.states import (
     TaskState,
 )
 from countermand.store.contract import Bookmark, Store
+from countermand.store.lists import TaskQuery
 from tests.support.ask import (
     C1,
     C2,
@@ -291,7 +292,7 @@ async def test_a_task_of_both_an_order_and_its_checkout_is_there_once(keeper: Ke
     found = await keeper.store.holder(target("order", O1))
     assert found is not None
     assert (found.counts, found.holder.task_count) == ({S.PENDING: 1}, 1)
-    page = await keeper.store.tasks(NS, TaskFilter(order_id=O1), (), None, 10)
+    page = await keeper.store.tasks(NS, TaskQuery(TaskFilter(order_id=O1)), None, 10)
     assert [task.task_id for task in page.tasks] == [T1]
     answer = await keeper.do(cancel_order())
     assert [task.task_id for task in answer.covered] == [T1]
@@ -328,7 +329,7 @@ async def test_another_namespaces_holders_are_like_unknown_ones(keeper: Keeper) 
             assert await keeper.store.bookmark(ns, chosen) == Bookmark(
                 0, 0, over=False, missing=target(kind, id, ns)
             )
-            assert await keeper.store.tasks(ns, chosen, (), None, 10) == ([], None)
+            assert await keeper.store.tasks(ns, TaskQuery(chosen), None, 10) == ([], None)
 
 
 async def test_the_same_ids_in_two_namespaces_have_their_own_lists_carts_and_ends(

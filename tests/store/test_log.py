@@ -29,7 +29,7 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.choosing import looks_at_all, with_knobs
-from tests.support.stores import Keeper
+from tests.support.stores import Keeper, shown
 
 S = TaskState
 ALL, GROUP, AGENT_A = TaskFilter(), TaskFilter(G1), TaskFilter(agent_id="a")
@@ -57,7 +57,7 @@ async def logged(keeper: Keeper) -> list[Event]:
 
 
 def _gist(event: Event) -> Any:
-    task = event.task and event.task.evolve(number=0, fence=0)
+    task = event.task and shown(event.task)
     return event._replace(task=task, orders=frozenset(), over=frozenset())
 
 
@@ -193,7 +193,7 @@ async def _snapshot(keeper: Keeper, chosen: TaskFilter, mark: Bookmark, limit: i
     while True:
         page = await keeper.store.snapshot(NS, chosen, mark, after, limit)
         assert all(after < task.number <= mark.last_number for task in page.tasks)
-        found += [task.evolve(fence=0) for task in page.tasks]
+        found += [shown(task) for task in page.tasks]
         if page.next_number is None:
             return found
         after = page.next_number
@@ -211,7 +211,7 @@ def _then(events: list[Event], chosen: TaskFilter, seq: int) -> dict[str, Any]:
     """The matching tasks as they were at a place of the log, ended ones too."""
     then = {e.task.task_id: e for e in events if e.task is not None and e.seq <= seq}
     return {
-        id: event.task.evolve(fence=0, number=0)
+        id: shown(event.task)
         for id, event in then.items()
         if event.task and event.chosen_by(chosen)
     }
@@ -224,7 +224,7 @@ async def test_a_snapshot_of_a_group_is_exact_as_of_the_mark_whatever_came_after
 ) -> None:
     for seq in range(len(logged) + 1):
         found = await _snapshot(keeper, chosen, await _mark(keeper, logged, seq), limit)
-        assert {task.task_id: task.evolve(number=0) for task in found} == _then(logged, chosen, seq)
+        assert {task.task_id: shown(task) for task in found} == _then(logged, chosen, seq)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
@@ -235,7 +235,7 @@ async def test_a_snapshot_without_a_group_has_what_lives_as_it_was_at_the_mark(
     """A task that lived at the mark and has ended since is left to the log, which has its end."""
     for seq in range(len(logged) + 1):
         found = await _snapshot(keeper, chosen, await _mark(keeper, logged, seq), limit)
-        told = {task.task_id: task.evolve(number=0) for task in found}
+        told = {task.task_id: shown(task) for task in found}
         ended_since = {e.task.task_id for e in logged[seq:] if e.task is not None and e.task.ended}
         assert told == {
             id: task
@@ -250,7 +250,7 @@ async def test_a_snapshot_is_of_its_mark_while_tasks_change_and_join_between_its
     ids = [uid(number) for number in range(1, 10)]
     await keeper.run(create_group(*ids[:6]))
     await keeper.run(*[start(id, "a") for id in ids[:6]])
-    before = [task.evolve(fence=0) for id in ids[:6] if (task := await keeper.store.task(NS, id))]
+    before = [shown(task) for id in ids[:6] if (task := await keeper.store.task(NS, id))]
     for chosen in (GROUP, BOTH):
         mark = await keeper.store.bookmark(NS, chosen)
         assert mark is not None
@@ -264,6 +264,6 @@ async def test_a_snapshot_is_of_its_mark_while_tasks_change_and_join_between_its
             await keeper.run(start(ids[4], "a"))
             third = await keeper.store.snapshot(NS, chosen, mark, second.next_number or 0, 2)
             found = first.tasks + second.tasks + third.tasks
-            assert [task.evolve(fence=0) for task in found] == before
+            assert [shown(task) for task in found] == before
             fourth = await keeper.store.snapshot(NS, chosen, mark, third.next_number or 0, 2)
             assert fourth == ([], None)

@@ -11,7 +11,7 @@ from countermand.core.log import Floor, TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY, Leftover, Spot
 from countermand.core.states import SummaryKey, TaskState
-from countermand.store.contract import CancellationQuery
+from countermand.store.lists import CancellationQuery, TaskQuery
 from tests.support.ask import (
     AGENT,
     C1,
@@ -33,11 +33,13 @@ from tests.support.ask import (
     cancel_group,
     cancel_order,
     change_cart,
+    charge,
     completed,
     create,
     create_checkout,
     create_group,
     create_order,
+    failed,
     purge,
     reap,
     start,
@@ -82,7 +84,7 @@ async def test_what_is_gone_is_unknown_to_every_reading(keeper: Keeper) -> None:
     assert await store.cancellations(NS, CancellationQuery(), None, 10) == ([], None)
     for key in SummaryKey:
         assert await store.summary(NS, None, None, key) == {}
-    assert await store.tasks(NS, ALL, (), None, 10) == ([], None)
+    assert await store.tasks(NS, TaskQuery(), None, 10) == ([], None)
     assert (await store.log(NS, ALL, 0, 100)).events == []
     assert await keeper.purge(KEPT) == 0
 
@@ -257,6 +259,12 @@ async def test_a_search_finds_the_oldest_first_and_goes_on_where_it_came_to(
 ) -> None:
     makers = {
         Leftover.TASK: lambda n: [create(uid(n)), start(uid(n)), completed(uid(n))],
+        Leftover.OWED_TASK: lambda n: [
+            create(uid(n)),
+            start(uid(n)),
+            charge(uid(n)),
+            failed(uid(n)),
+        ],
         Leftover.GROUP: lambda n: [create_group(group_id=uid(n))],
         Leftover.CHECKOUT: lambda n: [create_checkout(checkout_id=f"x{n}")],
         Leftover.ORDER: lambda n: [create_order(order_id=f"o{n}")],

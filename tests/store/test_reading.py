@@ -8,7 +8,8 @@ import pytest
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, TaskState
-from countermand.store.contract import Bookmark, CancellationQuery, LogPage, Trail
+from countermand.store.contract import Bookmark, LogPage, Trail
+from countermand.store.lists import CancellationQuery, TaskQuery
 from tests.support.ask import (
     AGENT,
     G1,
@@ -55,7 +56,7 @@ async def test_another_namespaces_rows_are_like_unknown_ones(keeper: Keeper) -> 
         assert await store.bookmark(namespace, TaskFilter()) == Bookmark(0, 0, over=False)
         assert await store.stops(namespace, AGENT, 10) == []
         for each in (TaskFilter(), chosen, TaskFilter(agent_id=AGENT)):
-            assert await store.tasks(namespace, each, (), None, 10) == ([], None)
+            assert await store.tasks(namespace, TaskQuery(each), None, 10) == ([], None)
             mark = Bookmark(10, 10, over=False)
             assert await store.snapshot(namespace, each, mark, 0, 10) == ([], None)
         assert await store.cancellations(namespace, CancellationQuery(), None, 10) == ([], None)
@@ -125,7 +126,7 @@ async def test_a_history_has_the_versions_above_the_one_that_was_seen_or_the_fir
 async def _list(keeper: Keeper, chosen: TaskFilter, states: Any, limit: int) -> list[list[str]]:
     pages, before = [], None
     while True:
-        page = await keeper.store.tasks(NS, chosen, states, before, limit)
+        page = await keeper.store.tasks(NS, TaskQuery(chosen, tuple(states)), before, limit)
         pages.append([task.task_id for task in page.tasks])
         if page.next_number is None:
             return pages
@@ -146,9 +147,9 @@ async def test_a_list_is_newest_first_and_pages_of_it_make_up_the_whole(keeper: 
 @looks_at_all
 async def test_pages_are_stable_while_tasks_are_added(keeper: Keeper) -> None:
     await keeper.run(*[create(id) for id in IDS[:20]])
-    first = await keeper.store.tasks(NS, TaskFilter(), (), None, 8)
+    first = await keeper.store.tasks(NS, TaskQuery(), None, 8)
     await keeper.run(*[create(id) for id in IDS[20:]])
-    second = await keeper.store.tasks(NS, TaskFilter(), (), first.next_number, 100)
+    second = await keeper.store.tasks(NS, TaskQuery(), first.next_number, 100)
     assert [t.task_id for t in first.tasks + second.tasks] == IDS[:20][::-1]
 
 
@@ -162,7 +163,7 @@ async def test_a_list_is_of_the_states_group_and_agent_that_were_asked_for(
 
     async def found(states: Any, group: str | None = None, agent: Any = None) -> list[int]:
         chosen = TaskFilter(group, agent_id=agent)
-        page = await keeper.store.tasks(NS, chosen, states, None, 50)
+        page = await keeper.store.tasks(NS, TaskQuery(chosen, tuple(states)), None, 50)
         return [IDS.index(task.task_id) for task in page.tasks]
 
     assert await found((S.COMPLETED,)) == [0]

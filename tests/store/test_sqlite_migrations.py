@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,11 +13,33 @@ from countermand.core.chronicle import Stretch
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import SECOND, Order
 from countermand.core.retention import DAY
+from countermand.core.states import ChargeState as M
+from countermand.core.states import RefundState, SummaryKey
+from countermand.store.lists import TaskQuery
+from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.rows import uuid_bytes
-from tests.support.ask import FIRST_TIME, NS, O1, T1, cancel_order, target
+from tests.support.ask import (
+    FIRST_TIME,
+    G1,
+    NS,
+    O1,
+    O2,
+    R1,
+    T1,
+    X1,
+    cancel,
+    cancel_order,
+    charged,
+    reap,
+    settle,
+    target,
+    uid,
+)
+from tests.support.knobs import PRODUCTION
 from tests.support.old_store import OldStore
 from tests.support.stores import Keeper, sqlite_store
 
+CANCELLATION = bytes(range(16))
 ORDER = {
     "namespace_no": NS,
     "order_id": O1,
@@ -38,6 +62,210 @@ async def opened(path: Path) -> AsyncIterator[Keeper]:
     await keeper.store.open(keeper.now)
     yield keeper
     await keeper.store.close()
+
+
+OLD_TASK = {
+    "namespace_no": NS,
+    "merchant": "shop",
+    "labels": "{}",
+    "create_time": 1,
+    "version": 2,
+    "last_seq": 2,
+    "fence": 1,
+    "agent_id": "agent-1",
+    "failure_message": "",
+    "charge_state": "NONE",
+    "refund_required": 0,
+    "start_time": 1,
+    "update_time": 2,
+}
+CANCELLED = {"state": "CANCELLED", "end_time": 2, "cancellation_id": CANCELLATION}
+OLD_TASKS: dict[str, dict[str, Any]] = {
+    "live": {"state": "RUNNING", "charge_state": "BEGUN"},
+    "completed": {"state": "COMPLETED", "end_time": 2, "charge_state": "CAPTURED"},
+    "failed": {"state": "FAILED", "end_time": 2, "charge_state": "CAPTURED", "refund_required": 1},
+    "lost": {
+        "state": "FAILED",
+        "end_time": 2,
+        "fence": 2,
+        "failure_message": "the agent was lost: its lease ran out",
+    },
+    "acknowledged": CANCELLED
+    | {"cancel_proof": "ACKNOWLEDGED", "charge_state": "BEGUN", "refund_required": 1},
+    "forced": CANCELLED
+    | {"cancel_proof": "FORCED", "fence": 2, "charge_state": "BEGUN", "refund_required": 1},
+    "agent lost": CANCELLED | {"cancel_proof": "AGENT_LOST", "fence": 2},
+    "never started": CANCELLED
+    | {"cancel_proof": "NEVER_STARTED", "fence": 1, "agent_id": None, "start_time": None},
+}
+"""Every way in which a task could stand, with the fence of its last start 1."""
+
+
+def _id(name: str) -> str:
+    return uid(1 + list(OLD_TASKS).index(name))
+
+
+@pytest.fixture
+def of_before(tmp_path: Path) -> Path:
+    """A store with the first schema: all tasks of one group and checkout, which two orders list."""
+    path = tmp_path / "store.db"
+    holder = {"namespace_no": NS, "version": 3, "create_time": 1, "update_time": 2}
+    counts = {"task_count": len(OLD_TASKS), "live_count": 1, "completed_count": 1}
+    with OldStore(path, schema=1) as old:
+        old.add("groups", **holder, **counts, group_id=uuid_bytes(G1), closed=0, checkout_id=X1)
+        old.add(
+            "checkouts",
+            **(holder | counts | {"checkout_id": X1, "group_id": uuid_bytes(G1)}),
+            state="OPEN",
+            snapshot=b"",
+        )
+        for order_id in (O1, O2):
+            order = ORDER | holder | counts | {"order_id": order_id, "snapshot": b""}
+            old.add("orders", **order)
+            old.add(
+                "order_checkouts", namespace_no=NS, order_id=order_id, checkout_id=X1, position=0
+            )
+        for name, row in OLD_TASKS.items():
+            place = {
+                "task_id": uuid_bytes(_id(name)),
+                "group_id": uuid_bytes(G1),
+                "checkout_id": X1,
+            }
+            number = list(OLD_TASKS).index(name)
+            seqs = {"last_seq": 2 * number + 2}
+            old.add("tasks", **(OLD_TASK | place | {"order_id": O1} | row | seqs))
+            said = {"namespace_no": NS, "task_no": number + 1, "time": 2}
+            for version, state in ((1, "RUNNING"), (2, row["state"])):
+                seq = 2 * number + version
+                charge = row.get("charge_state", "NONE")
+                old.add(
+                    "events",
+                    **said,
+                    seq=seq,
+                    previous_seq=seq - 1 if version == 2 else 0,
+                    version=version,
+                    state=state,
+                    charge_state=charge,
+                )
+        old.add(
+            "cancellations",
+            namespace_no=NS,
+            cancellation_id=CANCELLATION,
+            target_kind="GROUP",
+            target_id=uuid_bytes(G1),
+            reason="fraud",
+            message="",
+            requested_by="k",
+            certificate_name="",
+            on_behalf_of="",
+            create_time=1,
+            accept_seq=0,
+            trace_id=bytes(16),
+            span_id=bytes(8),
+            sampled=0,
+            state="TOO_LATE",
+            end_time=2,
+            live_count=0,
+            never_started_count=0,
+            acknowledged_count=0,
+            forced_count=0,
+            agent_lost_count=0,
+            completed_count=0,
+        )
+        old.add(
+            "request_ids",
+            namespace_no=NS,
+            request_id=uuid_bytes(R1),
+            cancellation_id=CANCELLATION,
+            fingerprint=b"x",
+            joined=1,
+        )
+    return path
+
+
+async def test_a_refund_that_was_required_is_required_without_a_version_or_an_event(
+    of_before: Path,
+) -> None:
+    async with opened(of_before) as keeper:
+        for name, row in OLD_TASKS.items():
+            history = await keeper.store.history(NS, _id(name), 0, 10)
+            assert history is not None
+            task = history.task
+            wanted = RefundState.REQUIRED if row.get("refund_required") else RefundState.NONE
+            assert task.refund_state is wanted, name
+            assert (task.version, task.seq, task.update_time) == (2, task.number * 2, 2)
+            assert [event.seq for event in history.events] == [task.seq - 1, task.seq]
+            assert (task.settlement, task.late_reports) == (None, 0)
+            assert task.end_seq == (task.seq if task.ended else None)
+        owed = TaskQuery(refund_state=RefundState.REQUIRED)
+        found = await keeper.tasks(owed)
+        assert {task.task_id for task in found} == set(
+            map(_id, ("failed", "acknowledged", "forced"))
+        )
+        summary = await keeper.store.summary(NS, None, None, SummaryKey.REFUND)
+        assert summary == {"NONE": 4, "REQUIRED": 3}
+        for kind, id in (("group", G1), ("checkout", X1), ("order", O1), ("order", O2)):
+            reading = await keeper.store.holder(target(kind, id))
+            assert reading is not None
+            assert (reading.holder.owed_count, reading.holder.version) == (3, 3), kind
+
+
+@pytest.mark.parametrize("name", [name for name in OLD_TASKS if name != "live"])
+async def test_the_agent_of_before_may_speak_of_the_money_of_what_it_started_last(
+    of_before: Path, name: str
+) -> None:
+    async with opened(of_before) as keeper:
+        before = await keeper.store.task(NS, _id(name))
+        assert before is not None
+        refused = {} if before.agent_id else {1: Reason.TASK_NOT_RUNNING}
+        for fence in (0, 2, 3, 1):
+            answer = (await keeper.commit([charged(_id(name), M.VOIDED, fence=fence)])).answers[0]
+            if fence != 1 or refused:
+                assert isinstance(answer, Refused)
+                assert answer.reason is refused.get(1, Reason.FENCED), fence
+        if refused:
+            return
+        history = await keeper.store.history(NS, _id(name), 0, 10)
+        assert history is not None
+        assert history.task.charge_state is M.VOIDED
+        # The version of before is told as it was, though its event says nothing of refunds.
+        versions = [event.task for event in history.events if event.task is not None]
+        assert versions[1] == before.evolve(
+            **{name: getattr(versions[1], name) for name in ("number", "fence", "late_reports")}
+        )
+        owed = before.refund_required
+        assert history.task.refund_state is (RefundState.NOT_OWED if owed else RefundState.NONE)
+
+
+async def test_request_ids_of_before_are_remembered(of_before: Path) -> None:
+    async with opened(of_before) as keeper:
+        with pytest.raises(Refused) as refusal:
+            await keeper.do(settle(_id("forced"), request_id=R1))
+        assert refusal.value.reason is Reason.REQUEST_ID_CONFLICT
+        assert refusal.value.metadata["cancellation_id"] == str(UUID(bytes=CANCELLATION))
+
+
+async def test_the_rows_of_before_are_found_when_they_are_old(of_before: Path) -> None:
+    async with opened(of_before) as keeper:
+        await keeper.run(cancel(_id("live"), grace=0))
+        await keeper.run(reap())
+        await keeper.run(cancel_order(), cancel_order(O2))
+        for name in ("completed", "failed", "acknowledged", "forced", "live"):
+            await keeper.run(settle(_id(name), RefundState.NOT_OWED))
+        keeper.now += 30 * DAY
+        await keeper.purge(30 * DAY)
+        assert await keeper.store.tasks(NS, TaskQuery(), None, 10) == ([], None)
+
+
+def test_a_migrated_schema_is_that_of_a_new_store(of_before: Path, tmp_path: Path) -> None:
+    schemas = []
+    for path in (of_before, tmp_path / "new.db"):
+        with closing(connect_writer(path, PRODUCTION.store)) as connection:
+            found = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name")
+            schemas.append(found.fetchall())
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert schemas[0] == schemas[1]
 
 
 async def test_an_order_of_before_is_kept_and_judged_by_the_words_of_now(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from countermand.store.sqlite.writing import Writer
 from tests.support import ask, strategies
 from tests.support.ask import C1, NS, O1, O2, OTHER, X1, X2, uid
 from tests.support.knobs import PRODUCTION
+from tests.support.stores import shown
 from tests.support.world import Counter, World
 
 BEGINNINGS: Any = st.permutations(
@@ -66,8 +67,8 @@ def _same(reader: Reader, world: World) -> None:
         logged = [e for e in world.events if e.namespace == ns]
         page = reader.log(ns, TaskFilter(), 0, 100_000)
         assert page.mark.seq == world.positions.get(ns, 0)
-        assert [(e.seq, e.previous_seq, e.task and e.task.version) for e in page.events] == [
-            (e.seq, e.previous_seq, e.task.version) for e in logged if e.task
+        assert [(e.seq, e.previous_seq, e.task and shown(e.task)) for e in page.events] == [
+            (e.seq, e.previous_seq, shown(e.task)) for e in logged if e.task
         ]
         stopped = sum(x.stopped_count for x in world.cancellations.values() if x.namespace == ns)
         assert sum(reader.summary(ns, 0, None, SummaryKey.PROOF).values()) == stopped
@@ -127,7 +128,7 @@ def test_the_store_keeps_what_the_rules_decide(
 
 
 def _purge(writer: Writer, now: int, retention: int, limit: int) -> int:
-    asked = ask.purges(now - retention, limit)
+    asked = ask.purges(now, retention, limit)
     try:
         command = next(asked)
         while True:

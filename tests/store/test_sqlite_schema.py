@@ -26,19 +26,21 @@ WIDTHS = {
     "load_members_checkout": 3,
     "load_members_order": 3,
     "load_subgroups": 3,
-    "save_group": 12,
-    "save_checkout": 15,
-    "save_order": 12,
+    "save_group": 14,
+    "save_checkout": 17,
+    "save_order": 14,
     "insert_order_checkouts": 4,
     "save_carts": 7,
     "save_agents": 5,
     "insert_cancellations": 26,
     "update_cancellations": 12,
     "save_request_ids": 5,
-    "insert_tasks": 25,
-    "update_tasks": 16,
+    "save_settling_request_ids": 4,
+    "insert_tasks": 29,
+    "update_tasks": 20,
     "update_live_tasks": 10,
     "insert_events": 9,
+    "insert_refund_events": 11,
     "save_keys": 14,
     "raise_floors": 3,
     "renew_some_leases": 3,
@@ -84,13 +86,17 @@ TASK = {
     "failure_message": "",
     "update_time": 0,
     "charge_state": "NONE",
-    "refund_required": 0,
+    "refund_state": "NONE",
+    "late_reports": 0,
+    "fence_raised": 0,
 }
 RUNNING = TASK | {"state": "RUNNING", "agent_id": "a", "start_time": 0}
 CANCELLING = RUNNING | {"state": "CANCELLING", "deadline_time": 5, "cancellation_id": bytes(16)}
-COMPLETED = RUNNING | {"state": "COMPLETED", "end_time": 5}
-CANCELLED = CANCELLING | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "FORCED"}
-NEVER_STARTED = TASK | {"state": "CANCELLED", "end_time": 5, "cancel_proof": "NEVER_STARTED"}
+END = {"end_time": 5, "end_seq": 1}
+COMPLETED = RUNNING | END | {"state": "COMPLETED"}
+CANCELLED = CANCELLING | END | {"state": "CANCELLED", "cancel_proof": "FORCED"}
+NEVER_STARTED = TASK | END | {"state": "CANCELLED", "cancel_proof": "NEVER_STARTED"}
+OWED = COMPLETED | {"charge_state": "CAPTURED", "refund_state": "REQUIRED"}
 KEY = {
     "key_id": "k",
     "namespace_no": 1,
@@ -285,9 +291,19 @@ def test_a_legal_row_is_kept(raw: sqlite3.Connection, table: str, row: dict[str,
         ("carts", CART, {"line_items": None}),
         ("order_checkouts", LISTED, {"position": -1}),
         ("tasks", TASK, {"charge_state": "GIVEN"}),
-        ("tasks", TASK, {"refund_required": 1}),
-        ("tasks", COMPLETED, {"charge_state": "CAPTURED", "refund_required": 1}),
+        ("tasks", TASK, {"refund_state": "GIVEN"}),
+        ("tasks", TASK, {"refund_state": "NOT_OWED"}),
+        ("tasks", RUNNING, {"charge_state": "CAPTURED", "refund_state": "REQUIRED"}),
+        ("tasks", COMPLETED, {"charge_state": "BEGUN", "refund_state": "REQUIRED"}),
+        ("tasks", OWED, {"charge_state": "VOIDED"}),
+        ("tasks", COMPLETED, {"settlement": "[]"}),
         ("tasks", CANCELLED, {"charge_state": "BEGUN"}),
+        ("tasks", CANCELLED, {"charge_state": "CAPTURED"}),
+        ("tasks", OWED, {"late_reports": 17}),
+        ("tasks", RUNNING, {"late_reports": 1}),
+        ("tasks", RUNNING, {"fence_raised": 1}),
+        ("tasks", RUNNING, {"end_seq": 1}),
+        ("tasks", COMPLETED, {"end_seq": None}),
         ("cancellations", CANCELLATION, {"target_id": b"short"}),
         ("cancellations", CANCELLATION, {"state": "DONE"}),
         ("cancellations", CANCELLATION, {"tracestate": "a=1", "sampled": 0}),
@@ -366,7 +382,11 @@ def test_a_statement_walks_through_no_table(raw: sqlite3.Connection, name: str, 
 
 
 HOT = {
-    "load_tasks": "sqlite_autoindex_tasks_1",
+    "load_tasks": "tasks_by_id",
+    "load_old_task": "tasks_ended",
+    "load_old_owed_task": "tasks_owed",
+    "summarize_refund": "tasks_by_end",
+    "delete_settling_request_ids": "request_ids_settling",
     "load_members_group": "tasks_by_group",
     "load_members_checkout": "tasks_by_checkout",
     "load_members_order": "tasks_by_order",
@@ -383,6 +403,7 @@ HOT = {
     "list_group": "tasks_by_group",
     "list_checkout": "tasks_by_checkout",
     "list_order": "tasks_by_order",
+    "list_refund": "tasks_by_refund",
     "list_cancellations_by_reason": "cancellations_by_reason",
     "count_checkout": "tasks_by_checkout",
     "stops": "tasks_live_by_agent",

@@ -8,8 +8,16 @@ from countermand.core.answers import Purged
 from countermand.core.caller import Caller
 from countermand.core.keys import Key
 from countermand.core.records import SECOND, Target
-from countermand.core.retention import Leftover, Search, Spot
-from countermand.core.states import ChargeState, TargetKind, TaskState
+from countermand.core.refunds import SettleRefund
+from countermand.core.retention import (
+    MAX_OWED_RETENTIONS,
+    Leftover,
+    Old,
+    Search,
+    Spot,
+    search_old,
+)
+from countermand.core.states import ChargeState, RefundState, TargetKind, TaskState
 from countermand.core.trace import TraceContext
 
 NS = 1
@@ -185,6 +193,20 @@ def charged(
     return c.ReportCharge(ns, task_id, fence, state)
 
 
+def settle(
+    task_id: str = T1,
+    outcome: RefundState = RefundState.REFUNDED,
+    *,
+    amount: int | None = None,
+    currency: str = "",
+    note: str = "",
+    request_id: str | None = None,
+    ns: int = NS,
+    by: str = "key-1",
+) -> SettleRefund:
+    return SettleRefund(ns, task_id, outcome, amount, currency, note, request_id, by)
+
+
 def _cancel(target_id: str, fields: dict[str, Any]) -> dict[str, Any]:
     grace = fields.pop("grace", 30 * SECOND)
     return {
@@ -222,19 +244,19 @@ def reap(limit: int = 1000) -> c.Reap:
 
 
 def purge(kind: Leftover, before: int, *, after: Spot | None = None, limit: int = 1000) -> c.Purge:
-    return c.Purge(0, Search(kind, before, after or Spot(), limit))
+    return c.Purge(0, Search(kind, before, after or Spot(), limit, before))
 
 
-def purges(before: int, limit: int = 1000) -> Generator[c.Purge, Purged, int]:
+def purges(now: int, retention: int, limit: int = 1000) -> Generator[c.Purge, Purged, int]:
     """Yields one purge after the other until all that is old is gone; send it each answer.
 
     Returns how many rows went.
     """
-    removed = 0
+    removed, old = 0, Old(now - retention, now - MAX_OWED_RETENTIONS * retention)
     for kind in Leftover:
         after: Spot | None = Spot()
         while after is not None:
-            purged = yield purge(kind, before, after=after, limit=limit)
+            purged = yield c.Purge(0, search_old(kind, old, after, limit))
             removed, after = removed + purged.removed, purged.after
     return removed
 

@@ -38,6 +38,7 @@ SCOPES = (
     "orders:read",
     "orders:write",
     "webhooks:write",
+    "refunds:write",
     "keys:admin",
 )
 SECONDS = 20.0
@@ -238,6 +239,38 @@ class Caller:
         state = task_pb2.ChargeState.Value(f"CHARGE_STATE_{word}")
         request = a.ReportChargeRequest(task_id=held.task_id, fence=held.fence, charge_state=state)
         return (await self.agents.ReportCharge(request, timeout=SECONDS)).task
+
+    async def settle(
+        self, task_id: str, outcome: str = "REFUNDED", **fields: Any
+    ) -> task_service_pb2.SettleRefundResponse:
+        request = task_service_pb2.SettleRefundRequest(
+            task_id=task_id,
+            outcome=task_pb2.RefundState.Value(f"REFUND_STATE_{outcome}"),
+            **fields,
+        )
+        return await self.tasks.SettleRefund(request, timeout=SECONDS)
+
+    async def owed(self, **fields: Any) -> Held:
+        """Creates and runs a task that fails with its charge begun, so that a refund is due."""
+        held = await self.running(lease=600, **fields)
+        await self.begin_charge(held)
+        return held._replace(task=await self.finish(held, "FAILED"))
+
+    async def refunds(self, state: str, **chosen: Any) -> list[str]:
+        """Returns the ids of all tasks with this refund state, page by page."""
+        found, token, pages = [], "", 0
+        while not pages or token:
+            request = task_service_pb2.ListTasksRequest(
+                filter=task_pb2.TaskFilter(**chosen),
+                refund_state=task_pb2.RefundState.Value(f"REFUND_STATE_{state}"),
+                page_size=1000,
+                page_token=token,
+            )
+            page = await self.tasks.ListTasks(request, timeout=SECONDS)
+            found += [task.task_id for task in page.tasks]
+            token = page.next_page_token
+            pages += 1
+        return found
 
     async def listed(self, **fields: Any) -> list[Any]:
         """Lists cancellations page by page."""

@@ -12,6 +12,7 @@ from countermand.core.states import (
     ChargeState,
     CheckoutState,
     OrderState,
+    RefundState,
     TargetKind,
     TaskState,
 )
@@ -38,11 +39,28 @@ class RowInvariants:
                 assert (namespace, task.cancellation_id) in self.world.cancellations
 
     @invariant()
-    def money_may_be_held_exactly_when_it_says_so(self) -> None:
+    def a_refund_is_required_exactly_where_money_may_be_held_for_work_that_does_not_stand(
+        self,
+    ) -> None:
+        """Where nobody settled it. Whatever else, no refund of a live task is."""
         for task in self.world.tasks.values():
-            stopped = task.state in (S.CANCELLED, S.FAILED)
-            money = task.charge_state in (ChargeState.BEGUN, ChargeState.CAPTURED)
-            assert task.refund_required == (stopped and money)
+            if not task.ended:
+                assert (task.refund_state, task.settlement) == (RefundState.NONE, None)
+            settled = task.settlement is not None and task.settlement.outcome is task.refund_state
+            if self._is_held_for_nothing(task):
+                assert task.refund_required or settled, task
+            else:
+                assert not task.refund_required, task
+
+    def _is_held_for_nothing(self, task: Task) -> bool:
+        if task.state is S.COMPLETED:
+            undone = any(
+                holder.cancellation_id is not None
+                for key, holder in self.world.holders.items()
+                if isinstance(holder, Checkout | Order) and self.world.is_under(task, key)
+            )
+            return undone and task.charge_state is ChargeState.CAPTURED
+        return task.ended and task.charge_state in (ChargeState.BEGUN, ChargeState.CAPTURED)
 
     @invariant()
     def the_counts_of_a_holder_equal_a_recount(self) -> None:
@@ -51,6 +69,8 @@ class RowInvariants:
             assert holder.task_count == len(states)
             assert holder.live_count == sum(not state.ended for state in states)
             assert holder.completed_count == states.count(S.COMPLETED)
+            owed = [task.refund_required for task in self.world.members(key)]
+            assert holder.owed_count == sum(owed)
 
     @invariant()
     def a_cart_is_locked_exactly_while_its_checkout_runs(self) -> None:
@@ -97,7 +117,7 @@ class RowInvariants:
             if key in self.shrunk:
                 continue
             cancel = self.world.cancellations[order.namespace, order.cancellation_id]
-            later = [t for t in self.world.members(key) if t.seq > cancel.seq]
+            later = [t for t in self.world.members(key) if (t.end_seq or 0) > cancel.seq]
             completed = any(task.state is S.COMPLETED for task in later)
             if order.live_count:
                 assert order.state is OrderState.CANCELLING
@@ -126,7 +146,7 @@ class RowInvariants:
                 continue
             covered = self.world.covered(record)
             live = sum(not task.ended for task in covered)
-            stopped = [t for t in covered if t.state is S.CANCELLED and t.seq > record.seq]
+            stopped = [t for t in covered if t.state is S.CANCELLED and _after(t, record)]
             assert record.live_count == live
             assert record.completed_count == _completed(record, covered)
             proofs = Counter(task.cancel_proof for task in stopped)
@@ -155,9 +175,9 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
     def an_end_never_changes(self) -> None:
         for key, task in self.world.tasks.items():
             if key in self.ended:
-                assert task == self.ended[key]
+                assert _end(task) == self.ended[key]
             elif task.ended:
-                self.ended[key] = task
+                self.ended[key] = _end(task)
 
     @invariant()
     def a_fence_only_grows(self) -> None:
@@ -183,6 +203,18 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
             assert last[key] == task.seq
 
     @invariant()
+    def a_refund_is_settled_once_each_time_that_it_is_required(self) -> None:
+        before: dict[object, RefundState] = {}
+        for event in self.world.events:
+            if event.task is None:
+                continue
+            key, now = (event.namespace, event.task.task_id), event.task.refund_state
+            was = before.get(key, RefundState.NONE)
+            assert now is was or RefundState.REQUIRED in (now, was), event.task
+            assert now is not RefundState.NONE or was is RefundState.NONE, event.task
+            before[key] = now
+
+    @invariant()
     def a_cancelled_holder_takes_no_tasks(self) -> None:
         for key, holder in self.world.holders.items():
             if holder.cancellation_id is not None:
@@ -201,4 +233,22 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
 def _completed(record: Cancellation, covered: list[Task]) -> int:
     """C of rule 8."""
     of_order = record.target.kind is TargetKind.ORDER
-    return sum(t.state is S.COMPLETED and (not of_order or t.seq > record.seq) for t in covered)
+    return sum(t.state is S.COMPLETED and (not of_order or _after(t, record)) for t in covered)
+
+
+def _after(task: Task, record: Cancellation) -> bool:
+    """Whether a task ended after a cancel was accepted."""
+    return (task.end_seq or 0) > record.seq
+
+
+def _end(task: Task) -> Task:
+    """Returns what an end fixed: all but what is said of money, which makes versions."""
+    return task.evolve(
+        version=0,
+        update_time=0,
+        seq=0,
+        charge_state=ChargeState.NONE,
+        late_reports=0,
+        refund_state=RefundState.NONE,
+        settlement=None,
+    )

@@ -11,7 +11,8 @@ from countermand.core import commands as c
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.errors import Reason
 from countermand.core.records import DEFAULT_GRACE, Target
-from countermand.core.states import ChargeState, TargetKind, TaskState
+from countermand.core.refunds import SettleRefund
+from countermand.core.states import ChargeState, RefundState, TargetKind, TaskState
 
 S = TaskState
 ENDED = {S.CANCELLED, S.COMPLETED, S.FAILED}
@@ -32,8 +33,15 @@ class ModelTask:
     deadline: int | None = None
     proof: str | None = None
     charge: ChargeState = ChargeState.NONE
-    refund: bool = False
+    refund: RefundState = RefundState.NONE
+    settled: tuple[Any, ...] | None = None
+    """What the last settlement said."""
+    late: int = 0
+    """How often its agent changed its charge after the end."""
+    fenced: bool = False
+    """Whether its end raised the fence."""
     cancel: int | None = None
+    ns: int = 0
 
 
 @dataclass
@@ -104,7 +112,8 @@ class TaskModel:
         self.carts: dict[Id, ModelCart] = {}
         self.leases: dict[Id, int | None] = {}
         self.cancels: list[ModelCancel] = []
-        self.requests: dict[Id, tuple[Any, int]] = {}
+        self.requests: dict[Id, tuple[Any, int | str]] = {}
+        """What was asked, and the number of the cancel or the task that answered."""
         self.touched: set[Any] = set()
         """Holders and carts that the present command gives a new version."""
 
@@ -172,14 +181,68 @@ class TaskModel:
         return None
 
     def _ReportCharge(self, command: c.ReportCharge, now: int) -> Reason | None:
+        known = self.tasks.get((command.namespace, command.task_id))
+        if known is not None and known.state in ENDED:
+            return self._report_late(known, command)
         refused = self._held(command)
         if refused is not None:
             return refused
         task = self.tasks[command.namespace, command.task_id]
-        if task.state in ENDED:
-            return Reason.TASK_NOT_RUNNING
         task.version += task.charge is not command.charge_state
         task.charge = command.charge_state
+        return None
+
+    def _report_late(self, task: ModelTask, command: c.ReportCharge) -> Reason | None:
+        if task.agent is None:
+            return Reason.TASK_NOT_RUNNING
+        if command.fence != task.fence - task.fenced:
+            return Reason.FENCED
+        if command.charge_state is task.charge:
+            return None
+        if task.late == 16:
+            return Reason.TOO_MANY_CHANGES
+        task.late += 1
+        task.version += 1
+        task.charge = command.charge_state
+        if self._holds_money_for_nothing(task):
+            task.refund = RefundState.REQUIRED
+        elif task.refund is RefundState.REQUIRED:
+            task.refund = RefundState.NOT_OWED
+        return None
+
+    def _holds_money_for_nothing(self, task: ModelTask) -> bool:
+        """The first rule of refunds."""
+        if task.state is not S.COMPLETED:
+            return task.charge in MONEY
+        return task.charge is ChargeState.CAPTURED and any(
+            self.holders[target].cancel is not None
+            for target in self.holders_of(task.ns, task)
+            if target.kind is not TargetKind.GROUP
+        )
+
+    def _SettleRefund(self, command: SettleRefund, now: int) -> Reason | None:
+        id = (command.namespace, command.task_id)
+        said = (SettleRefund, command.task_id, *_decided(command), command.note)
+        seen = self.requests.get((command.namespace, command.request_id or ""))
+        if seen is not None:
+            return None if seen[0] == said else Reason.REQUEST_ID_CONFLICT
+        task = self.tasks.get(id)
+        if task is None:
+            return Reason.TASK_NOT_FOUND
+        if task.refund is RefundState.NONE:
+            return Reason.REFUND_NOT_REQUIRED
+        if task.refund is not RefundState.REQUIRED:
+            in_force = (task.refund, None, "")
+            if task.settled is not None and task.settled[0] is task.refund:
+                in_force = task.settled[:3]
+            same = command.request_id is None and _decided(command) == in_force
+            return None if same else Reason.REFUND_ALREADY_SETTLED
+        task.refund = command.outcome
+        task.version += 1
+        task.settled = (*_decided(command), command.note, command.settled_by, now)
+        task.settled += (command.request_id,)
+        if command.request_id is not None:
+            self.requests[command.namespace, command.request_id] = (said, command.task_id)
         return None
 
     def _FinishTask(self, command: c.FinishTask, now: int) -> Reason | None:
@@ -236,7 +299,7 @@ class TaskModel:
     def _create(self, ids: list[Id], task: ModelTask, now: int) -> None:
         """Creates tasks that are alike, and cancels those that were cancelled before."""
         for id in ids:
-            self.tasks[id] = replace(task)
+            self.tasks[id] = replace(task, ns=id[0])
             number = self._waiting(Target(TargetKind.TASK, *id), now)
             if number is not None:
                 self.cancels[number].waits_until = None
@@ -273,8 +336,10 @@ class TaskModel:
         task.state = state
         task.version += 1
         task.fence += fenced
+        task.fenced = fenced
         task.proof = proof if state is S.CANCELLED else None
-        task.refund = state is not S.COMPLETED and task.charge in MONEY
+        if self._holds_money_for_nothing(task):
+            task.refund = RefundState.REQUIRED
 
     def _reap_tasks(self, now: int) -> None:
         for cancel in self.cancels:
@@ -309,6 +374,10 @@ class TaskModel:
     def _remember(self, command: c.Cancel, number: int) -> None:
         if command.request_id:
             self.requests[command.namespace, command.request_id] = (_said(command), number)
+
+
+def _decided(command: SettleRefund) -> tuple[RefundState, int | None, str]:
+    return (command.outcome, command.amount, command.currency)
 
 
 def _said(command: c.Cancel) -> Any:

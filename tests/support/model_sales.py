@@ -3,7 +3,7 @@
 from countermand.core import commands as c
 from countermand.core.errors import Reason
 from countermand.core.records import DEFAULT_GRACE, Target
-from countermand.core.states import TargetKind, TaskState
+from countermand.core.states import RefundState, TargetKind, TaskState
 from tests.support.model import ENDED, ModelCart, ModelHolder, ModelTask, TaskModel
 
 GROUP, CHECKOUT, ORDER = TargetKind.GROUP, TargetKind.CHECKOUT, TargetKind.ORDER
@@ -316,9 +316,18 @@ class Model(TaskModel):
                 holder.state = "CANCELLING"
                 self._cancel_beneath(target, holder)
         for id in members:
+            if not joined and target.kind is not GROUP:
+                self._ask_back(self.tasks[id])
             if not joined or self.tasks[id].state is TaskState.CANCELLING:
                 self._stop(self.tasks[id], holder.cancel, now + grace)
         return holder.cancel
+
+    def _ask_back(self, task: ModelTask) -> None:
+        """Asks for the money of a COMPLETED task back, unless that was decided before."""
+        done = task.state is TaskState.COMPLETED and task.refund is RefundState.NONE
+        if done and self._holds_money_for_nothing(task):
+            task.refund = RefundState.REQUIRED
+            task.version += 1
 
     def _cancel_beneath(self, target: Target, holder: ModelHolder) -> None:
         ns = target.namespace

@@ -66,6 +66,7 @@ RPCS = {
         _rpc(_TASK, t.GetTaskRequest(task_id=ID), *READ),
         _rpc(_TASK, t.GetGroupRequest(group_id=ID), *READ),
         _rpc(_TASK, t.ListTasksRequest(), *READ),
+        _rpc(_TASK, t.SettleRefundRequest(task_id=ID, outcome=3), "refunds:write"),
         _rpc(_CHECKOUT, s.CreateCheckoutRequest(), "checkouts:write", most_bytes=_LARGE),
         _rpc(_CHECKOUT, s.GetCheckoutRequest(checkout_id="c"), "checkouts:read"),
         _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),

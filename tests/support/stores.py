@@ -13,9 +13,9 @@ from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
-from countermand.core.log import TaskFilter
 from countermand.core.records import Task
-from countermand.store.contract import CancellationQuery, Store
+from countermand.store.contract import Store
+from countermand.store.lists import CancellationQuery, TaskQuery
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
 from tests.support.knobs import DRAWN, drawn_but
@@ -28,6 +28,11 @@ def sqlite_store(path: Path, knobs: StoreKnobs = DRAWN.store) -> SqliteStore:
 
 LONG_LOG = drawn_but("store.checkpoint_pages", "store.max_log_bytes").store
 """For stores whose log is to hold what was committed, and the file is not yet."""
+
+
+def shown(task: Task) -> Task:
+    """Returns a task without what no version tells: what its agent may still do, and its number."""
+    return task.evolve(number=0, fence=0, fence_raised=False, late_reports=0)
 
 
 class Keeper:
@@ -76,7 +81,7 @@ class Keeper:
 
     async def purge(self, retention: int, limit: int = 1000) -> int:
         """Removes all that is older than a retention. Returns how many rows went."""
-        asked = purges(self.now - retention, limit)
+        asked = purges(self.now, retention, limit)
         try:
             command = next(asked)
             while True:
@@ -84,11 +89,11 @@ class Keeper:
         except StopIteration as end:
             return int(end.value)
 
-    async def tasks(self, chosen: TaskFilter = TaskFilter()) -> list[Task]:  # noqa: B008
-        """Returns all tasks that a filter chooses, newest first, from as many pages as it takes."""
+    async def tasks(self, query: TaskQuery = TaskQuery()) -> list[Task]:  # noqa: B008
+        """Returns all tasks of a query, newest first, from as many pages as it takes."""
         found, before = [], None
         while True:
-            page = await self.store.tasks(NS, chosen, (), before, 100)
+            page = await self.store.tasks(NS, query, before, 100)
             found += page.tasks
             if page.next_number is None:
                 return found

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from countermand.core import commands as c
 from countermand.core.records import SECOND
-from countermand.core.states import ChargeState, TaskState
+from countermand.core.states import ChargeState, RefundState, TaskState
 from tests.support import ask
 from tests.support.ask import C1, C2, FIRST_TIME, G1, G2, NS, O1, O2, OTHER, X1, X2, XG1, XG2, uid
 
@@ -25,11 +25,12 @@ expiries = st.sampled_from([None, None, FIRST_TIME + 5 * SECOND, FIRST_TIME + 40
 few_tasks = st.lists(task_ids, unique=True, max_size=3)
 listed = st.lists(checkout_ids, unique=True, max_size=2).map(tuple)
 fences = st.sampled_from([1, 1, 1, 2, 3])
+request_ids = st.sampled_from([None, None, uid(0xB1), uid(0xB2), uid(0xB3)])
 cancel_fields = st.fixed_dictionaries(
     {
         "ns": spaces,
         "grace": st.sampled_from([0, 5 * SECOND, 30 * SECOND]),
-        "request_id": st.sampled_from([None, None, uid(0xB1), uid(0xB2), uid(0xB3)]),
+        "request_id": request_ids,
         "reason": st.sampled_from(["fraud", "timeout"]),
         "expected_version": st.sampled_from([None, None, None, None, 1, 2, 3]),
         "validate_only": st.sampled_from([False, False, False, True]),
@@ -105,6 +106,15 @@ work: Any = st.one_of(
         ns=spaces,
     ),
 )
+settlements: Any = st.builds(
+    ask.settle,
+    task_ids,
+    st.sampled_from([RefundState.REFUNDED, RefundState.NOT_OWED]),
+    amount=st.sampled_from([None, None, 500]),
+    currency=st.sampled_from(["", "EUR"]),
+    request_id=request_ids,
+    ns=spaces,
+)
 small_cancels: Any = st.one_of(
     st.builds(lambda id, fields: ask.cancel(id, **fields), task_ids, cancel_fields),
     st.builds(
@@ -124,11 +134,11 @@ cancels: Any = st.one_of(
     ),
     st.builds(lambda id, fields: ask.cancel_order(id, **fields), order_ids, cancel_fields),
 )
-commands: Any = st.one_of(creations, sales, work, work, cancels)
+commands: Any = st.one_of(creations, sales, work, work, settlements, cancels)
 batches: Any = st.lists(
-    st.one_of(creations, work, work, small_cancels, st.builds(ask.complete, checkout_ids)).filter(
-        lambda command: not isinstance(command, c.CreateGroup)
-    ),
+    st.one_of(
+        creations, work, work, settlements, small_cancels, st.builds(ask.complete, checkout_ids)
+    ).filter(lambda command: not isinstance(command, c.CreateGroup)),
     min_size=2,
     max_size=8,
 )

@@ -110,7 +110,7 @@ class World:
 
         It checks after each batch.
         """
-        asked = purges(self.now - retention, limit)
+        asked = purges(self.now, retention, limit)
         try:
             command = next(asked)
             while True:
@@ -155,9 +155,9 @@ class World:
 
     def members(self, target: Target) -> list[Task]:
         """Returns the tasks of a holder in the order of their creation."""
-        return [task for task in self.tasks.values() if self._is_under(task, target)]
+        return [task for task in self.tasks.values() if self.is_under(task, target)]
 
-    def _is_under(self, task: Task, target: Target) -> bool:
+    def is_under(self, task: Task, target: Target) -> bool:
         if task.namespace != target.namespace:
             return False
         if target.kind is TargetKind.TASK:
@@ -248,7 +248,8 @@ class World:
     def search(self, search: Search) -> Found:
         """Returns what is old."""
         kinds = {
-            Leftover.TASK: [(task.end_time, key) for key, task in self.tasks.items()],
+            Leftover.TASK: self._ended(owed=False),
+            Leftover.OWED_TASK: self._ended(owed=True),
             Leftover.CART: [
                 (cart.update_time, key)
                 for key, cart in self.carts.items()
@@ -281,6 +282,14 @@ class World:
             return Found([], found, after)
         return Found(found, [], after)
 
+    def _ended(self, *, owed: bool) -> list[tuple[int | None, Any]]:
+        """Returns the ended tasks of which a refund is required, or the others."""
+        return [
+            (task.update_time, key)
+            for key, task in self.tasks.items()
+            if task.ended and task.refund_required is owed
+        ]
+
     def _past(self, time: int | None) -> bool:
         return time is not None and time <= self.now
 
@@ -305,13 +314,10 @@ class World:
         if isinstance(gone, Task):
             del self.tasks[gone.namespace, gone.task_id]
             self.events = [event for event in self.events if not _is_of(event, gone)]
+            self._forget_requests(gone.namespace, gone.task_id, settles=True)
         elif isinstance(gone, Cancellation):
             del self.cancellations[gone.namespace, gone.cancellation_id]
-            self.request_ids = {
-                key: request_id
-                for key, request_id in self.request_ids.items()
-                if request_id.cancellation_id != gone.cancellation_id
-            }
+            self._forget_requests(gone.namespace, gone.cancellation_id, settles=False)
         elif isinstance(gone, Cart):
             del self.carts[gone.namespace, gone.cart_id]
         elif isinstance(gone, Agent):
@@ -320,6 +326,14 @@ class World:
             self.events.remove(gone)
         else:
             del self.holders[gone.target]
+
+    def _forget_requests(self, namespace: int, answer_id: str, *, settles: bool) -> None:
+        gone = (namespace, answer_id, settles)
+        self.request_ids = {
+            key: one
+            for key, one in self.request_ids.items()
+            if (one.namespace, one.answer_id, one.settles) != gone
+        }
 
     def _renew_leases(self, renewal: Renewal) -> None:
         for key, agent in self.agents.items():

@@ -183,6 +183,7 @@ CALLS = [
         lambda client: client.list_tasks(
             task.TaskFilter(group_id=GROUP_ID),
             states=[task.TASK_STATE_RUNNING],
+            refund_state=task.REFUND_STATE_REQUIRED,
             page_size=7,
             page_token="next",
         ),
@@ -190,10 +191,31 @@ CALLS = [
         tasks.ListTasksRequest(
             filter=task.TaskFilter(group_id=GROUP_ID),
             states=[task.TASK_STATE_RUNNING],
+            refund_state=task.REFUND_STATE_REQUIRED,
             page_size=7,
             page_token="next",
         ),
         tasks.ListTasksResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.settle_refund(
+            TASK_ID,
+            task.REFUND_STATE_REFUNDED,
+            amount=0,
+            currency="EUR",
+            note="paid back",
+            request_id=REQUEST_ID,
+        ),
+        "TaskService/SettleRefund",
+        tasks.SettleRefundRequest(
+            task_id=TASK_ID,
+            outcome=task.REFUND_STATE_REFUNDED,
+            amount=0,
+            currency="EUR",
+            note="paid back",
+            request_id=REQUEST_ID,
+        ),
+        tasks.SettleRefundResponse(task=task.Task(task_id=TASK_ID), replayed=True),
     ),
     (
         lambda client: client.start_task(TASK_ID, "agent-1", lease_duration=SOON),

@@ -17,7 +17,8 @@ from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, CancelProof, CheckoutState, TaskState
 from countermand.engine.listeners import Committed
 from countermand.engine.reaper import Reaper
-from countermand.store.contract import CancellationQuery, StoreFailed
+from countermand.store.contract import StoreFailed
+from countermand.store.lists import CancellationQuery
 from tests.support.ask import (
     G1,
     NS,

@@ -19,7 +19,6 @@ from tests.support.ask import (
     cancel,
     cancel_group,
     charge,
-    charged,
     completed,
     create,
     create_group,
@@ -148,10 +147,11 @@ def test_an_end_that_the_agent_did_not_make_raises_the_fence(created: World) -> 
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-@pytest.mark.parametrize("word", [completed, failed, acknowledged, charge, charged])
+@pytest.mark.parametrize("word", [completed, failed, acknowledged, charge])
 def test_every_late_word_of_a_lost_agent_is_fenced_and_changes_nothing(
     created: World, word, cancelled: bool
 ) -> None:
+    """But for what it says of money."""
     created.do_all(start(lease=SECOND), *[cancel()] * cancelled)
     created.now += 3600 * SECOND
     created.do_all(reap(), renew())

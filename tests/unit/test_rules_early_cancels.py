@@ -445,4 +445,4 @@ def test_in_one_batch_with_the_reaper_the_clock_of_the_batch_decides(
     world.run(*commands)
     assert world.cancellation(record.cancellation_id).state is C.TOO_LATE
     assert world.task(T1).cancellation_id not in (None, record.cancellation_id)
-    assert world.request_ids[NS, R1].cancellation_id == world.task(T1).cancellation_id
+    assert world.request_ids[NS, R1].answer_id == world.task(T1).cancellation_id

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.core.records import DEFAULT_GRACE, SECOND
-from countermand.core.states import CancelProof, ChargeState, CheckoutState, TaskState
+from countermand.core.records import DEFAULT_GRACE, MAX_VERSIONS, SECOND
+from countermand.core.states import CancelProof, ChargeState, CheckoutState, RefundState, TaskState
 from tests.support.ask import (
     C1,
     R1,
@@ -27,6 +27,7 @@ from tests.support.ask import (
     create_group,
     failed,
     reap,
+    settle,
     start,
 )
 from tests.support.world import World
@@ -101,8 +102,12 @@ def test_a_charge_needs_the_present_fence_and_a_task_that_runs(command: Any) -> 
     assert _refusal(world, command(T1, fence=2)).reason is Reason.FENCED
     world.do(start(T1))
     assert _refusal(world, command(T1)).reason is Reason.FENCED
-    world.do(completed(T1, fence=2))
-    assert _refusal(world, command(T1, fence=2)).reason is Reason.TASK_NOT_RUNNING
+
+
+def test_no_charge_begins_after_the_end() -> None:
+    for end in ((completed(T1),), (failed(T1),), (cancel(), acknowledged(T1))):
+        assert _refusal(_world(*end), charge()).reason is Reason.TASK_NOT_RUNNING
+    assert _refusal(_world(cancel(grace=0), reap()), charge()).reason is Reason.FENCED
 
 
 # Refunds.
@@ -150,6 +155,47 @@ def test_an_agent_that_was_lost_with_the_money_leaves_a_refund(world: World) -> 
     world.now += SECOND
     world.do(reap())
     assert (world.task(T1).state, world.task(T1).refund_required) == (S.FAILED, True)
+
+
+# Versions are bounded, where they could be asked for without end.
+
+
+def _crowded(*steps: Any) -> World:
+    """A running task with as many versions as may be asked for."""
+    world = _world(*steps)
+    while world.task(T1).version < MAX_VERSIONS:
+        word = M.VOIDED if world.task(T1).charge_state is M.CAPTURED else M.CAPTURED
+        world.do(charged(state=word))
+    return world
+
+
+def test_at_a_thousand_versions_charges_make_no_more_and_repeats_are_ok() -> None:
+    world = _crowded()
+    task = world.task(T1)
+    assert (task.version, task.charge_state) == (1000, M.VOIDED)
+    for command in (charge(), charged(), charged(state=M.FAILED)):
+        refusal = _refusal(world, command)
+        assert refusal.reason is Reason.TOO_MANY_CHANGES
+        assert refusal.metadata == {"task_id": T1, "state": "RUNNING", "version": "1000"}
+    assert world.do(charged(state=M.VOIDED)) == world.task(T1) == task
+
+
+def test_at_a_thousand_versions_a_join_brings_no_deadline_nearer_but_now() -> None:
+    world = _crowded(cancel(grace=3600 * SECOND))
+    deadline = world.task(T1).deadline_time
+    for join in (cancel(grace=SECOND), cancel_group(grace=SECOND)):
+        world.run(join)
+        assert (world.task(T1).version, world.task(T1).deadline_time) == (1000, deadline)
+    world.do(cancel(grace=0))
+    assert (world.task(T1).version, world.task(T1).deadline_time) == (1001, world.now)
+
+
+def test_at_a_thousand_versions_starts_cancels_ends_and_settlements_are_taken() -> None:
+    world = _crowded(charge())
+    assert world.task(T1).charge_state is M.CAPTURED
+    world.do_all(start(T1), cancel(), acknowledged(T1, fence=2), settle(T1))
+    assert (world.task(T1).version, world.task(T1).refund_state) == (1003, RefundState.REFUNDED)
+    assert _refusal(world, charged(fence=2, state=M.VOIDED)).reason is Reason.TOO_MANY_CHANGES
 
 
 # Expiry.

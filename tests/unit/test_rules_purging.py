@@ -33,6 +33,8 @@ from tests.support.ask import (
     cancel_group,
     cancel_order,
     change_cart,
+    charge,
+    charged,
     complete,
     completed,
     create,
@@ -42,6 +44,7 @@ from tests.support.ask import (
     failed,
     purge,
     reap,
+    settle,
     start,
     uid,
     update_order,
@@ -128,6 +131,102 @@ def test_each_namespace_loses_what_is_its_own_and_has_its_own_floor() -> None:
     world.purge(KEPT)
     assert sorted(world.tasks) == [(NS, T2), (OTHER, T1)]
     assert world.floors == {OTHER: Floor(3, FIRST_TIME)}
+
+
+# Money.
+
+OWED = (create(T1), start(T1), charge(T1), cancel(T1, request_id=R1), acknowledged(T1))
+
+
+def test_the_retention_is_counted_from_the_newest_version() -> None:
+    world = _later(29, create(T1), start(T1), completed(T1))
+    world.do(charged(T1))
+    world.now += 30 * DAY - 1
+    assert world.purge(KEPT) == 0
+    world.now += 1
+    assert world.purge(KEPT) == 1
+
+
+def test_a_task_whose_refund_is_required_stays_until_it_is_settled() -> None:
+    world = _later(290, *OWED)
+    world.agents.clear()
+    assert world.purge(KEPT) == 0
+    world.do(settle(T1, request_id=R2))
+    world.now += 30 * DAY - 1
+    assert world.purge(KEPT) == 0
+    assert world.do(settle(T1, request_id=R2)).replayed
+    world.now += 1
+    assert world.purge(KEPT) == 1
+    assert _left(world) == {}
+    assert world.events == []
+
+
+def test_nobody_settles_for_ten_retentions_and_then_it_goes() -> None:
+    world = _later(300, *OWED)
+    world.agents.clear()
+    world.now -= 1
+    assert world.purge(KEPT) == 0
+    world.now += 1
+    assert world.purge(KEPT) == 1
+    assert _left(world) == {}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_a_required_refund_keeps_the_whole_cancel_and_what_it_covered(limit: int) -> None:
+    world = _later(
+        200,
+        create_checkout(T1, T2, cart_id=C1),
+        create_order(checkout_ids=(X1,)),
+        *(start(T1), charge(T1), start(T2)),
+        cancel_order(),
+        *(acknowledged(T1), acknowledged(T2)),
+    )
+    world.agents.clear()
+    before = _left(world)
+    assert world.purge(KEPT, limit) == 1  # the cart, which is free again
+    assert _left(world) == {name: ids for name, ids in before.items() if name != "carts"}
+    world.do(settle(T1))
+    world.now += 30 * DAY - 1
+    assert world.purge(KEPT, limit) == 0
+    world.now += 1
+    world.purge(KEPT, limit)
+    assert _left(world) == {}
+
+
+def test_after_ten_retentions_all_goes_though_nobody_settled() -> None:
+    world = _later(
+        300,
+        create_checkout(T1, T2),
+        create_order(checkout_ids=(X1,)),
+        *(start(T1), charge(T1), start(T2)),
+        cancel_order(),
+        *(acknowledged(T1), acknowledged(T2)),
+    )
+    world.agents.clear()
+    world.purge(KEPT)
+    assert _left(world) == {}
+
+
+def test_an_order_that_changed_since_keeps_for_a_retention_and_not_for_ten() -> None:
+    world = _later(290, create_order(T1), start(T1), charge(T1), cancel_order(), acknowledged(T1))
+    world.agents.clear()
+    world.do(update_order(data=b"refunded"))
+    world.now += 20 * DAY
+    world.purge(KEPT)
+    assert _left(world)["tasks"] == [T1]
+    world.now += 10 * DAY
+    world.purge(KEPT)
+    assert _left(world) == {}
+
+
+def test_a_word_about_the_money_of_one_task_keeps_all_of_its_checkout() -> None:
+    world = _later(29, create_checkout(T1, T2), start(T1), start(T2), completed(T1), completed(T2))
+    world.do(charged(T1))
+    world.now += 10 * DAY
+    world.purge(KEPT)
+    assert _left(world)["tasks"] == [T1, T2]
+    world.do(cancel_checkout())
+    assert world.checkout(X1).state is CheckoutState.PARTIALLY_CANCELLED
 
 
 # Groups.

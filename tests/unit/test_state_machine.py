@@ -18,6 +18,7 @@ from countermand.core.errors import Refused
 from countermand.core.records import SECOND, Checkout, Group, Order, Task
 from countermand.core.states import (
     ChargeState,
+    RefundState,
     TargetKind,
     TaskState,
 )
@@ -109,9 +110,14 @@ class Countermand(Invariants):
     def bring_it_on(self, data: Any) -> None:
         """Something that is possible now, so that sequences come far."""
         task = data.draw(st.sampled_from(list(self.world.tasks.values())))
-        fields = {"fence": task.fence, "ns": task.namespace}
+        fields = {"fence": task.start_fence, "ns": task.namespace}
         if task.state is S.PENDING:
             self._run([ask.start(task.task_id, ns=task.namespace)])
+            return
+        if task.refund_required and data.draw(st.booleans()):
+            outcome = data.draw(st.sampled_from([RefundState.REFUNDED, RefundState.NOT_OWED]))
+            request_id = data.draw(strategies.request_ids)
+            self._run([ask.settle(task.task_id, outcome, request_id=request_id, ns=task.namespace)])
             return
         way = data.draw(st.integers(0, 2))
         if way == 0:
@@ -227,9 +233,12 @@ class Countermand(Invariants):
             for key, t in self.model.tasks.items()
         }
         assert {
-            key: (t.deadline_time, t.cancel_proof, t.charge_state, t.refund_required)
+            key: (t.deadline_time, t.cancel_proof, t.charge_state, t.refund_state, t.settlement)
             for key, t in self.world.tasks.items()
-        } == {key: (t.deadline, t.proof, t.charge, t.refund) for key, t in self.model.tasks.items()}
+        } == {
+            key: (t.deadline, t.proof, t.charge, t.refund, t.settled)
+            for key, t in self.model.tasks.items()
+        }
         leases = {key: agent.lease_expire_time for key, agent in self.world.agents.items()}
         assert leases == self.model.leases
 
@@ -270,8 +279,8 @@ class Countermand(Invariants):
         for key, task in model.tasks.items():
             named = self.world.tasks[key].cancellation_id
             assert named == (None if task.cancel is None else ids[task.cancel])
-        assert {key: r.cancellation_id for key, r in self.world.request_ids.items()} == {
-            key: ids[number] for key, (_, number) in model.requests.items()
+        assert {key: r.answer_id for key, r in self.world.request_ids.items()} == {
+            key: by if isinstance(by, str) else ids[by] for key, (_, by) in model.requests.items()
         }
 
 

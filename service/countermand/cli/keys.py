@@ -90,7 +90,7 @@ def create(
     """Create a key and print it, alone; it cannot be read again. By default it has no limits.
 
     Scopes: tasks:read, tasks:write, tasks:run, tasks:cancel, checkouts:read, checkouts:write,
-    orders:read, orders:write, webhooks:write, keys:admin.
+    orders:read, orders:write, webhooks:write, refunds:write, keys:admin.
     """
     try:
         expire_time = None if expire_in is None else datetime.now(UTC) + expire_in

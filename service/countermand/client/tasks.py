@@ -5,7 +5,7 @@ from datetime import datetime
 
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.task_pb2 import TaskFilter, TaskState
+from countermand.v1.task_pb2 import RefundState, TaskFilter, TaskState
 from countermand.v1.task_service_pb2 import (
     CreateGroupRequest,
     CreateGroupResponse,
@@ -17,12 +17,14 @@ from countermand.v1.task_service_pb2 import (
     GetTaskResponse,
     ListTasksRequest,
     ListTasksResponse,
+    SettleRefundRequest,
+    SettleRefundResponse,
 )
 from countermand.v1.task_service_pb2_grpc import TaskServiceStub
 
 
 class TaskMethods(Creating):
-    """Announces tasks and groups, and reads them."""
+    """Announces tasks and groups, reads them, and settles their refunds."""
 
     async def create_task(
         self,
@@ -113,14 +115,47 @@ class TaskMethods(Creating):
         filter: TaskFilter | None = None,
         *,
         states: Iterable[TaskState] = (),
+        refund_state: RefundState | None = None,
         page_size: int = 0,
         page_token: str = "",
     ) -> ListTasksResponse:
         """Returns one page of tasks, newest first, of at most 50, or `page_size` up to 1000.
 
+        With a `refund_state` of REQUIRED they are those that money may be owed of.
         `next_page_token` is empty on the last page. Raises CountermandError.
         """
         request = ListTasksRequest(
-            filter=filter, states=states, page_size=page_size, page_token=page_token
+            filter=filter,
+            states=states,
+            refund_state=refund_state,
+            page_size=page_size,
+            page_token=page_token,
         )
         return await self._call(TaskServiceStub, request, ListTasksResponse)
+
+    async def settle_refund(
+        self,
+        task_id: str,
+        outcome: RefundState,
+        *,
+        amount: int | None = None,
+        currency: str = "",
+        note: str = "",
+        request_id: str | None = None,
+    ) -> SettleRefundResponse:
+        """Writes down that a refund that is REQUIRED was REFUNDED, or is NOT_OWED.
+
+        The amount is in minor units of the currency. A request id is made unless given, so that
+        the call can be repeated; bring your own to repeat it after this process is gone. Raises
+        CountermandError: `REFUND_ALREADY_SETTLED` if another call came first,
+        `REFUND_NOT_REQUIRED`.
+        """
+        request = SettleRefundRequest(
+            task_id=task_id,
+            outcome=outcome,
+            amount=amount,
+            currency=currency,
+            note=note,
+            request_id=request_id or new_id(),
+        )
+        return await self._call(TaskServiceStub, request, SettleRefundResponse)

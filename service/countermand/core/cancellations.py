@@ -85,19 +85,22 @@ class Cancellation(Record):
         """What this cancel did to a task that it covers."""
         if not task.ended:
             return Disposition.STOPPING
-        if task.state is TaskState.CANCELLED and task.seq > self.seq:
+        if task.state is TaskState.CANCELLED and (task.end_seq or 0) > self.seq:
             return Disposition.STOPPED
         return Disposition.SKIPPED
 
 
 @dataclass(frozen=True)
 class RequestId(Record):
-    """Remembers which cancellation answered a request id."""
+    """Remembers what answered a request id: a cancellation, or the settlement of a refund."""
 
     namespace: int
     request_id: str
-    cancellation_id: str
+    answer_id: str
+    """The id of the cancellation, or of the task whose refund was settled."""
     fingerprint: bytes
     """Tells one request from another: equal requests have equal fingerprints."""
-    joined: bool
+    joined: bool = False
     """Whether it joined a cancellation that another request had begun."""
+    settles: bool = False
+    """Whether it settled a refund."""

@@ -70,14 +70,17 @@ class Chronicle:
         """Returns a time of the wall clock: what has it, or an earlier one, is at least so old."""
         since = self.ran - span
         found = []
-        for number, stretch in enumerate(self._stretches):
-            if not self._is_over(stretch, since):
-                earliest = stretch.begin if number else since
-                at = min(max(since, earliest), stretch.end)
-                all_too_young = at > since
-                # Even time may have lost a little, so the earliest time in it lies before this one.
-                margin = self._max_behind + 1 if all_too_young else 0
-                found.append(stretch.wall + at - stretch.begin - margin)
+        # The latest first: for a short span few of them are looked at.
+        for number in reversed(range(len(self._stretches))):
+            stretch = self._stretches[number]
+            if self._is_over(stretch, since):
+                break
+            earliest = stretch.begin if number else since
+            at = min(max(since, earliest), stretch.end)
+            all_too_young = at > since
+            # Even time may have lost a little, so the earliest time in it lies before this one.
+            margin = self._max_behind + 1 if all_too_young else 0
+            found.append(stretch.wall + at - stretch.begin - margin)
         return min(found)
 
     def forget(self, span: int) -> None:

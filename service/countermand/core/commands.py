@@ -18,6 +18,11 @@ class Command:
     namespace: int
 
 
+def digest(*said: object) -> bytes:
+    """Returns 16 bytes that are equal if the same was said. It stands in stores."""
+    return blake2b(repr(said).encode(), digest_size=16).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class NewTask:
     """Describes a task to create."""
@@ -174,7 +179,7 @@ class Cancel(Command):
 
         Who called and in which trace is left out, so that a rotated key can retry.
         """
-        said = (
+        return digest(
             type(self).__name__,
             self.by_cart,
             self.allow_missing,
@@ -185,7 +190,6 @@ class Cancel(Command):
             self.expected_version,
             self.on_behalf_of,
         )
-        return blake2b(repr(said).encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

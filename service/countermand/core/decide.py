@@ -13,6 +13,7 @@ from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.leases import NO_RENEWAL, Renewal
+from countermand.core.refunds import SettleRefund
 from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
     cancelling_holders,
@@ -25,6 +26,7 @@ from countermand.core.rules import (
     purging,
     reaping,
     running,
+    settling,
 )
 
 
@@ -59,6 +61,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.Reap: Rule(reaping.wants_to_reap, reaping.reap),
     c.Purge: Rule(purging.wants_to_purge, purging.purge),
     c.NoteClock: Rule(purging.wants_to_note_clock, purging.note_clock),
+    SettleRefund: Rule(settling.wants_to_settle, settling.settle_refund),
     c.CreateKey: Rule(keys.wants_to_create_key, keys.create_key),
     c.RevokeKey: Rule(keys.wants_key, keys.revoke_key),
     c.RotateKey: Rule(keys.wants_key, keys.rotate_key),

@@ -164,21 +164,18 @@ class Draft(Changes):
         )
         return self._log(changed, task.seq, over)
 
+    def log_end(self, task: Task, *, over: frozenset[Target] = NOTHING, **changes: Any) -> Task:
+        """Keeps the version with which a task ends, with these changes, and logs it. Returns it."""
+        end_seq = self.position(task.namespace) + 1
+        return self.log_change(task, over=over, end_time=self.now, end_seq=end_seq, **changes)
+
     def _log(self, task: Task, previous_seq: int, over: frozenset[Target]) -> Task:
         self.tasks[task.namespace, task.task_id] = task
         orders = NO_ORDERS
         if task.order_id is not None or task.checkout_id is not None:
             orders = self.orders_of(task)
         self.events.append(
-            Event(
-                task.seq,
-                task.namespace,
-                task,
-                orders,
-                over,
-                previous_seq=previous_seq,
-                time=task.update_time,
-            )
+            Event(task.seq, task.namespace, task, orders, over, previous_seq, task.update_time)
         )
         return task
 

@@ -16,6 +16,7 @@ SCOPES = (
     "orders:read",
     "orders:write",
     "webhooks:write",
+    "refunds:write",
     "keys:admin",
 )
 

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from countermand.core.records import Target, Task
-from countermand.core.states import ChargeState, TargetKind, TaskState
+from countermand.core.records import Settlement, Target, Task
+from countermand.core.states import ChargeState, RefundState, TargetKind, TaskState
 
 
 class TaskFilter(NamedTuple):
@@ -67,16 +67,28 @@ def as_of(
     state: TaskState,
     charge_state: ChargeState,
     deadline_time: int | None,
+    refund_state: RefundState,
+    settlement: Settlement | None,
     time: int,
     seq: int,
 ) -> Task:
     """Returns the task as it was at one of its versions, from what that version's event holds.
 
     The rest follows from the present row: an agent and a start are set once, with RUNNING; a
-    cancellation is set once, with the first cancel, and every later version has it.
+    cancellation is set once, with the first cancel, and every later version has it; how it ended
+    is set once, with the end, after which only what is said of its money changes.
     """
     if version == task.version:
         return task
+    if state.ended:
+        return task.evolve(
+            version=version,
+            charge_state=charge_state,
+            refund_state=refund_state,
+            settlement=settlement,
+            update_time=time,
+            seq=seq,
+        )
     started = state is not TaskState.PENDING
     cancelled = state is TaskState.CANCELLING
     return task.evolve(
@@ -93,6 +105,8 @@ def as_of(
         cancel_message=task.cancel_message if cancelled else "",
         cancel_proof=None,
         failure_message="",
-        refund_required=False,
+        refund_state=RefundState.NONE,
+        settlement=None,
         end_time=None,
+        end_seq=None,
     )

@@ -10,6 +10,7 @@ from countermand.core.states import (
     ChargeState,
     CheckoutState,
     OrderState,
+    RefundState,
     TargetKind,
     TaskState,
 )
@@ -19,6 +20,12 @@ MAX_TASKS_PER_TARGET = 10_000
 
 SECOND = 1_000_000
 """One second, in the unit of all spans and times here."""
+
+MAX_VERSIONS = 1_000
+"""At how many versions a task changes no more by what may be asked without end."""
+
+MAX_LATE_REPORTS = 16
+"""How often an agent may change what it says of the money of a task that has ended."""
 
 DEFAULT_GRACE = 30 * SECOND
 """How long agents may take to wind down if the canceller does not say."""
@@ -30,6 +37,17 @@ class Record:
     dataclasses.replace walks every field in Python and costs ten times as much; a cancel makes
     several successors, so this is on its bottom line.
     """
+
+    @classmethod
+    def make(cls, **fields: Any) -> Self:
+        """Returns a new record with these fields, and the others as they are by default.
+
+        The constructor of a frozen dataclass sets one field after the other, and costs three times
+        as much.
+        """
+        made = object.__new__(cls)
+        object.__setattr__(made, "__dict__", fields)
+        return made
 
     def evolve(self, **changes: Any) -> Self:
         """Returns a copy in which the named fields have new values."""
@@ -44,6 +62,20 @@ class Target(NamedTuple):
     kind: TargetKind
     namespace: int
     id: str
+
+
+class Settlement(NamedTuple):
+    """What somebody decided about a refund that was required."""
+
+    outcome: RefundState
+    amount: int | None
+    """In minor units of the currency."""
+    currency: str
+    note: str
+    settled_by: str
+    """The key_id of the call."""
+    settle_time: int
+    request_id: str | None
 
 
 @dataclass(frozen=True)
@@ -73,10 +105,18 @@ class Task(Record):
     of none of its versions."""
     failure_message: str = ""
     charge_state: ChargeState = ChargeState.NONE
-    refund_required: bool = False
+    refund_state: RefundState = RefundState.NONE
+    settlement: Settlement | None = None
+    """The last one. It stays when a later statement of the agent changes the refund state again."""
+    late_reports: int = 0
+    """How often the agent changed its charge after the end."""
     expire_time: int | None = None
     start_time: int | None = None
     end_time: int | None = None
+    end_seq: int | None = None
+    """The commit position of the version with which it ended."""
+    fence_raised: bool = False
+    """Whether an end that its agent did not make raised the fence."""
     seq: int = 0
     """The commit position of the present version in its namespace's log."""
     number: int = 0
@@ -86,6 +126,16 @@ class Task(Record):
     def ended(self) -> bool:
         """Whether the task is in a terminal state."""
         return self.end_time is not None
+
+    @property
+    def refund_required(self) -> bool:
+        """Whether somebody has to decide whether money goes back."""
+        return self.refund_state is RefundState.REQUIRED
+
+    @property
+    def start_fence(self) -> int:
+        """The fence that the last start gave, with which its agent may still speak of money."""
+        return self.fence - self.fence_raised
 
     @property
     def target(self) -> Target:
@@ -106,6 +156,10 @@ class Holder(Record, ABC):
     """How many of its tasks have not ended."""
     completed_count: int = 0
     """How many of its tasks are COMPLETED."""
+    owed_count: int = 0
+    """Of how many of its tasks a refund is required."""
+    money_time: int | None = None
+    """When the refund state or the charge of one of its ended tasks last changed."""
     cancellation_id: str | None = None
 
     @property

@@ -10,12 +10,17 @@ from countermand.core.records import SECOND, Agent, Cart, Holder, Task
 
 DAY = 86_400 * SECOND
 
+MAX_OWED_RETENTIONS = 10
+"""For how many retentions a task is kept of which a refund is required and nobody settles it."""
+
 
 class Leftover(StrEnum):
     """What is looked for, in the order in which it goes: what holds others goes after them."""
 
+    OWED_TASK = "OWED_TASK"
+    """A task of which a refund is required, by its newest version."""
     TASK = "TASK"
-    """A task, by its end."""
+    """Another task that ended, by its newest version."""
     GROUP = "GROUP"
     """A group without a task and without a checkout, by its last change."""
     CHECKOUT = "CHECKOUT"
@@ -47,6 +52,23 @@ class Search(NamedTuple):
     """What has a later time is not old, and not found."""
     after: Spot
     limit: int
+    holders_before: int
+    """What has a later time keeps what is found, if it holds it."""
+
+
+class Old(NamedTuple):
+    """Since when things are old: what has one of these times, or an earlier one."""
+
+    before: int
+    """By the retention."""
+    owed_before: int
+    """By as many retentions as a task is kept of which a refund is required."""
+
+
+def search_old(kind: Leftover, old: Old, after: Spot, limit: int) -> Search:
+    """Returns the search for what is old of one kind."""
+    before = old.owed_before if kind is Leftover.OWED_TASK else old.before
+    return Search(kind, before, after, limit, old.before)
 
 
 class Found(NamedTuple):

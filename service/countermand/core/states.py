@@ -3,7 +3,14 @@
 from enum import StrEnum
 
 
-class TaskState(StrEnum):
+class Word(StrEnum):
+    """A word of a fixed set."""
+
+    # Every lookup of a word in a table takes its hash, which enum computes in Python.
+    __hash__ = str.__hash__
+
+
+class TaskState(Word):
     """Where a task stands."""
 
     PENDING = "PENDING"
@@ -22,7 +29,7 @@ class TaskState(StrEnum):
 ENDED_STATES = frozenset({TaskState.CANCELLED, TaskState.COMPLETED, TaskState.FAILED})
 
 
-class CancelProof(StrEnum):
+class CancelProof(Word):
     """How it is known that a CANCELLED task stopped."""
 
     NEVER_STARTED = "NEVER_STARTED"
@@ -31,7 +38,7 @@ class CancelProof(StrEnum):
     AGENT_LOST = "AGENT_LOST"
 
 
-class ChargeState(StrEnum):
+class ChargeState(Word):
     """How the taking of money for a task stands."""
 
     NONE = "NONE"
@@ -46,7 +53,21 @@ class ChargeState(StrEnum):
         return self in (ChargeState.BEGUN, ChargeState.CAPTURED)
 
 
-class CancellationState(StrEnum):
+class RefundState(Word):
+    """Whether money of a task is to go back."""
+
+    NONE = "NONE"
+    REQUIRED = "REQUIRED"
+    REFUNDED = "REFUNDED"
+    NOT_OWED = "NOT_OWED"
+
+    @property
+    def settled(self) -> bool:
+        """Whether somebody decided."""
+        return self in (RefundState.REFUNDED, RefundState.NOT_OWED)
+
+
+class CancellationState(Word):
     """How a cancellation stands."""
 
     IN_PROGRESS = "IN_PROGRESS"
@@ -55,7 +76,7 @@ class CancellationState(StrEnum):
     TOO_LATE = "TOO_LATE"
 
 
-class Disposition(StrEnum):
+class Disposition(Word):
     """What a cancel did to one task."""
 
     STOPPING = "STOPPING"
@@ -63,7 +84,7 @@ class Disposition(StrEnum):
     SKIPPED = "SKIPPED"
 
 
-class TargetKind(StrEnum):
+class TargetKind(Word):
     """What kind of thing a cancel names."""
 
     TASK = "TASK"
@@ -72,15 +93,16 @@ class TargetKind(StrEnum):
     ORDER = "ORDER"
 
 
-class SummaryKey(StrEnum):
-    """By what cancellations are counted."""
+class SummaryKey(Word):
+    """By what cancellations, or their tasks, are counted."""
 
     REASON = "REASON"
     STATE = "STATE"
     PROOF = "PROOF"
+    REFUND = "REFUND"
 
 
-class CheckoutState(StrEnum):
+class CheckoutState(Word):
     """Where a checkout stands."""
 
     OPEN = "OPEN"
@@ -90,7 +112,7 @@ class CheckoutState(StrEnum):
     COMPLETED = "COMPLETED"
 
 
-class CartState(StrEnum):
+class CartState(Word):
     """Where a cart stands."""
 
     ACTIVE = "ACTIVE"
@@ -98,7 +120,7 @@ class CartState(StrEnum):
     CLOSED = "CLOSED"
 
 
-class OrderState(StrEnum):
+class OrderState(Word):
     """Where an order stands."""
 
     OPEN = "OPEN"

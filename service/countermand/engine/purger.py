@@ -7,7 +7,7 @@ from countermand.core.answers import Purged
 from countermand.core.commands import Purge
 from countermand.core.errors import Refused
 from countermand.core.knobs import PurgerKnobs
-from countermand.core.retention import DAY, Leftover, Search, Spot
+from countermand.core.retention import DAY, MAX_OWED_RETENTIONS, Leftover, Old, Spot, search_old
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.telemetry.logs import fields
@@ -36,10 +36,11 @@ class Purger:
 
     async def purge(self) -> None:
         """Does one round: removes all that is old by now, what holds others after them."""
-        before = self._clock.older_than(self._retention)
-        self._clock.forget(self._retention)
-        self._tell_delay(before)
-        removed = {f"{kind.lower()}s": await self._remove(kind, before) for kind in Leftover}
+        longest = MAX_OWED_RETENTIONS * self._retention
+        old = Old(self._clock.older_than(self._retention), self._clock.older_than(longest))
+        self._clock.forget(longest)
+        self._tell_delay(old.before)
+        removed = {f"{kind.lower()}s": await self._remove(kind, old) for kind in Leftover}
         if any(removed.values()):
             log.info("what was old is removed", extra=fields(**removed))
 
@@ -53,14 +54,13 @@ class Purger:
                 extra=fields(hours=hours),
             )
 
-    async def _remove(self, kind: Leftover, before: int) -> int:
+    async def _remove(self, kind: Leftover, old: Old) -> int:
         """Removes what is old of one kind. Returns how many there were."""
         removed, after = 0, Spot()
         while True:
+            search = search_old(kind, old, after, self._knobs.max_batch)
             try:
-                purged: Purged = await self._writer.submit(
-                    Purge(0, Search(kind, before, after, self._knobs.max_batch))
-                )
+                purged: Purged = await self._writer.submit(Purge(0, search))
             except Refused as refusal:
                 log.warning("purging failed", extra=fields(reason=refusal.reason))
                 await asyncio.sleep(self._knobs.retry_interval)

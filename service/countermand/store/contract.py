@@ -1,7 +1,6 @@
 """What a store promises. One suite of tests holds every store to it."""
 
 from array import array
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
@@ -10,7 +9,8 @@ from countermand.core.decide import Batch
 from countermand.core.keys import Key
 from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.records import Cart, Holder, Target, Task
-from countermand.core.states import CancellationState, SummaryKey, TaskState
+from countermand.core.states import SummaryKey, TaskState
+from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
 
 
 class StoreFailed(Exception):
@@ -33,40 +33,6 @@ class StoreFailed(Exception):
 
 class StoreRefused(Exception):
     """The store cannot be opened; the text says why, for the operator."""
-
-
-class TaskPage(NamedTuple):
-    """Tasks, and the number from which the next page goes on; None if there is none."""
-
-    tasks: list[Task]
-    next_number: int | None
-
-
-class CancellationPage(NamedTuple):
-    """Cancellations, and the id after which the next page goes on; None if there is none."""
-
-    cancellations: list[Cancellation]
-    next_id: str | None
-
-
-class CancellationQuery(NamedTuple):
-    """Chooses cancellations; what is set is ANDed."""
-
-    ids: tuple[str, ...] | None = None
-    reason: str | None = None
-    state: CancellationState | None = None
-    start_time: int | None = None
-    end_time: int | None = None
-
-    def matches(self, cancellation: Cancellation) -> bool:
-        """Whether the cancellation is chosen."""
-        return (
-            (self.ids is None or cancellation.cancellation_id in self.ids)
-            and self.reason in (None, cancellation.reason)
-            and self.state in (None, cancellation.state)
-            and (self.start_time is None or cancellation.create_time >= self.start_time)
-            and (self.end_time is None or cancellation.create_time < self.end_time)
-        )
 
 
 class HolderReading(NamedTuple):
@@ -212,12 +178,7 @@ class Store(Protocol):
         """Returns a cart."""
 
     async def tasks(
-        self,
-        namespace: int,
-        chosen: TaskFilter,
-        states: Sequence[TaskState],
-        before: int | None,
-        limit: int,
+        self, namespace: int, query: TaskQuery, before: int | None, limit: int
     ) -> TaskPage:
         """Returns tasks with numbers below `before`, newest first; it may return fewer."""
 
@@ -239,7 +200,8 @@ class Store(Protocol):
     ) -> dict[str, int]:
         """Returns counts of the cancellations from `start_time` to before `end_time`.
 
-        By reason and by state it counts cancellations, by proof the tasks that they stopped.
+        By reason and by state it counts cancellations, by proof the tasks that they stopped. By
+        refund it counts all tasks that ended in that time.
         """
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:

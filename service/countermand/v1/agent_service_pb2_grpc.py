@@ -35,7 +35,8 @@ class AgentServiceStub:
 
     StartTask gives a fence, a number that grows. Every later call for the task
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
-    did not make raises the fence, so that the agent's late word is refused.
+    did not make raises the fence, so that its late BeginCharge and FinishTask are
+    refused; what it knows of money it can still say with ReportCharge.
 
     A lease counts from the OK that renewed it. An agent that sends a Heartbeat
     each third of its lease is never lost to a delay of the server's.
@@ -97,7 +98,8 @@ class AgentServiceServicer:
 
     StartTask gives a fence, a number that grows. Every later call for the task
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
-    did not make raises the fence, so that the agent's late word is refused.
+    did not make raises the fence, so that its late BeginCharge and FinishTask are
+    refused; what it knows of money it can still say with ReportCharge.
 
     A lease counts from the OK that renewed it. An agent that sends a Heartbeat
     each third of its lease is never lost to a delay of the server's.
@@ -143,25 +145,37 @@ class AgentServiceServicer:
         OK is the permission, and `charge_state` is BEGUN. Once a cancel of the task
         was accepted it is FAILED_PRECONDITION `CANCELLATION_REQUESTED`, which is
         decided in the same row as the cancel: either comes first. A cancel after it
-        is still accepted, and its end then says `refund_required`. A repeat is OK
-        and changes nothing. A charge that is CAPTURED stays so, and is answered as
+        is still accepted, and the end then makes `refund_state` REQUIRED. A repeat is
+        OK and changes nothing. A charge that is CAPTURED stays so, and is answered as
         it is: do not take money twice. After FAILED or VOIDED it begins anew.
 
         A task that is PENDING or has ended is FAILED_PRECONDITION
-        `TASK_NOT_RUNNING`, an outdated fence ABORTED `FENCED`, an unknown task
-        NOT_FOUND `TASK_NOT_FOUND`.
+        `TASK_NOT_RUNNING`, one with 1,000 versions `TOO_MANY_CHANGES` unless nothing
+        would change, an outdated fence ABORTED `FENCED`, an unknown task NOT_FOUND
+        `TASK_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportCharge(self, request, context):
-        """Says what came of taking money, while the task is RUNNING or CANCELLING.
+        """Says what came of taking money, also after the task has ended.
 
         The last word counts, also without a BeginCharge before: money that was
         taken is written down. The same word again is OK and changes nothing.
 
-        Errors as for BeginCharge, but for `CANCELLATION_REQUESTED`.
+        After the end it is a statement about money alone: the state never changes
+        again. It takes the fence that the last StartTask gave, also if the end
+        raised the fence; an older one is ABORTED `FENCED`. FAILED and VOIDED make a
+        `refund_state` of REQUIRED NOT_OWED, and leave REFUNDED as it is. CAPTURED
+        makes it REQUIRED, also again, where the rules at RefundState say so. At most
+        16 changes are taken after the end; one more is FAILED_PRECONDITION
+        `TOO_MANY_CHANGES`.
+
+        A task that is PENDING, or ended without ever being started, is
+        FAILED_PRECONDITION `TASK_NOT_RUNNING`, one with 1,000 versions
+        `TOO_MANY_CHANGES` unless nothing would change, an outdated fence ABORTED
+        `FENCED`, an unknown task NOT_FOUND `TASK_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +243,8 @@ class AgentService:
 
     StartTask gives a fence, a number that grows. Every later call for the task
     carries it, and an outdated one is ABORTED `FENCED`. An end that the agent
-    did not make raises the fence, so that the agent's late word is refused.
+    did not make raises the fence, so that its late BeginCharge and FinishTask are
+    refused; what it knows of money it can still say with ReportCharge.
 
     A lease counts from the OK that renewed it. An agent that sends a Heartbeat
     each third of its lease is never lost to a delay of the server's.

@@ -74,15 +74,17 @@ class Cancellation(_message.Message):
     def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
 
 class CancellationResult(_message.Message):
-    __slots__ = ("task_id", "disposition", "task_state", "cancel_proof", "refund_required")
+    __slots__ = ("task_id", "disposition", "task_state", "cancel_proof", "refund_required", "refund_state")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     DISPOSITION_FIELD_NUMBER: _ClassVar[int]
     TASK_STATE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_PROOF_FIELD_NUMBER: _ClassVar[int]
     REFUND_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    REFUND_STATE_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     disposition: Disposition
     task_state: _task_pb2.TaskState
     cancel_proof: _task_pb2.CancelProof
     refund_required: bool
-    def __init__(self, task_id: _Optional[str] = ..., disposition: _Optional[_Union[Disposition, str]] = ..., task_state: _Optional[_Union[_task_pb2.TaskState, str]] = ..., cancel_proof: _Optional[_Union[_task_pb2.CancelProof, str]] = ..., refund_required: _Optional[bool] = ...) -> None: ...
+    refund_state: _task_pb2.RefundState
+    def __init__(self, task_id: _Optional[str] = ..., disposition: _Optional[_Union[Disposition, str]] = ..., task_state: _Optional[_Union[_task_pb2.TaskState, str]] = ..., cancel_proof: _Optional[_Union[_task_pb2.CancelProof, str]] = ..., refund_required: _Optional[bool] = ..., refund_state: _Optional[_Union[_task_pb2.RefundState, str]] = ...) -> None: ...

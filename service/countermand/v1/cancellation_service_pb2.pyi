@@ -29,6 +29,7 @@ class SummaryKey(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SUMMARY_KEY_REASON: _ClassVar[SummaryKey]
     SUMMARY_KEY_STATE: _ClassVar[SummaryKey]
     SUMMARY_KEY_PROOF: _ClassVar[SummaryKey]
+    SUMMARY_KEY_REFUND: _ClassVar[SummaryKey]
 WATCH_TYPE_UNSPECIFIED: WatchType
 WATCH_TYPE_SNAPSHOT: WatchType
 WATCH_TYPE_CHANGE: WatchType
@@ -38,6 +39,7 @@ SUMMARY_KEY_UNSPECIFIED: SummaryKey
 SUMMARY_KEY_REASON: SummaryKey
 SUMMARY_KEY_STATE: SummaryKey
 SUMMARY_KEY_PROOF: SummaryKey
+SUMMARY_KEY_REFUND: SummaryKey
 
 class CancelTaskRequest(_message.Message):
     __slots__ = ("task_id", "allow_missing", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")

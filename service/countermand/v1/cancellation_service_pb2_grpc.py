@@ -192,7 +192,8 @@ class CancellationServiceServicer:
         CANCELLED. In the transaction that ends it, its cart becomes ACTIVE, if the
         cart still names it. A checkout that is CANCELLING is joined: OK, with the
         first cancellation, whose reason and caller stay, and deadlines may only come
-        nearer. Cancelling never refunds: see `refund_required` of each result.
+        nearer. Cancelling never refunds: see `refund_state` of each result, which is
+        REQUIRED also of a COMPLETED task whose money was CAPTURED.
 
         A COMPLETED checkout is FAILED_PRECONDITION `CHECKOUT_ALREADY_COMPLETED`, a
         CANCELLED or PARTIALLY_CANCELLED one `CHECKOUT_ALREADY_CANCELLED`; a CLOSED
@@ -227,7 +228,8 @@ class CancellationServiceServicer:
         CANCELLED: tasks that were COMPLETED before do not make it partial. An order
         that is CANCELLING is joined: OK, with the first cancellation, whose reason
         and caller stay, and deadlines may only come nearer. Cancelling never
-        refunds: see `refund_required` of each result.
+        refunds: see `refund_state` of each result, which is REQUIRED also of a
+        COMPLETED task whose money was CAPTURED.
 
         An order of which goods have left, as its `shipped` says or else one of the
         words that are named at its `fulfillment_status`, is FAILED_PRECONDITION
@@ -251,6 +253,10 @@ class CancellationServiceServicer:
         never ends with OK otherwise. After any break, pass the last version that you
         saw as `after_version`. You are told only what is on disk, and what was shown
         to anyone is never taken back.
+
+        What is said of an ended task's money makes new versions. A stream that has
+        ended stays ended; with an `after_version` below them they are sent, and the
+        newest one has `last`.
 
         An unknown task is NOT_FOUND `TASK_NOT_FOUND` before any message. An
         `after_version` above the present version is OUT_OF_RANGE `VERSION_AHEAD`. A
@@ -276,6 +282,8 @@ class CancellationServiceServicer:
         CHANGEs in the order of their commits; per task versions only grow and none
         is skipped. A task that comes to match later, such as one that joins the
         group or that the agent starts, begins with the CHANGE that made it match.
+        What is said of an ended task's money is a CHANGE, too, also of a task that
+        was not shown before.
 
         With a group, checkout or order, the stream ends with OK, its last message
         with `last`, when all of its tasks have ended and no task may join any more:
@@ -322,7 +330,8 @@ class CancellationServiceServicer:
         `tasks:run`.
 
         With REASON and STATE it counts cancellations, with PROOF it counts the
-        tasks that they stopped.
+        tasks that they stopped. With REFUND it counts all tasks whose `end_time` is
+        in the span, whether a cancel covered them or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63ountermand/v1/task.proto\x12\x0e\x63ountermand.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x06\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x03 \x01(\t\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x10\n\x08\x61gent_id\x18\x08 \x01(\t\x12\x31\n\x0c\x63harge_state\x18\t \x01(\x0e\x32\x1b.countermand.v1.ChargeState\x12\x17\n\x0frefund_required\x18\n \x01(\x08\x12\x17\n\x0f\x63\x61ncellation_id\x18\x0b \x01(\t\x12\x15\n\rcancel_reason\x18\x0c \x01(\t\x12\x16\n\x0e\x63\x61ncel_message\x18\r \x01(\t\x12\x31\n\x0c\x63\x61ncel_proof\x18\x0e \x01(\x0e\x32\x1b.countermand.v1.CancelProof\x12\x31\n\rdeadline_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66\x61ilure_message\x18\x10 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06labels\x18\x16 \x03(\x0b\x32 .countermand.v1.Task.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x02\n\x05Group\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12.\n\x0btask_counts\x18\x06 \x03(\x0b\x32\x19.countermand.v1.TaskCount\x12\x17\n\x0f\x63\x61ncellation_id\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\tTaskCount\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"W\n\nTaskFilter\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t*\xbd\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_PENDING\x10\x01\x12\x16\n\x12TASK_STATE_RUNNING\x10\x02\x12\x19\n\x15TASK_STATE_CANCELLING\x10\x03\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x04\x12\x18\n\x14TASK_STATE_COMPLETED\x10\x05\x12\x15\n\x11TASK_STATE_FAILED\x10\x06*\xa0\x01\n\x0b\x43\x61ncelProof\x12\x1c\n\x18\x43\x41NCEL_PROOF_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41NCEL_PROOF_NEVER_STARTED\x10\x01\x12\x1d\n\x19\x43\x41NCEL_PROOF_ACKNOWLEDGED\x10\x02\x12\x17\n\x13\x43\x41NCEL_PROOF_FORCED\x10\x03\x12\x1b\n\x17\x43\x41NCEL_PROOF_AGENT_LOST\x10\x04*\xa7\x01\n\x0b\x43hargeState\x12\x1c\n\x18\x43HARGE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HARGE_STATE_NONE\x10\x01\x12\x16\n\x12\x43HARGE_STATE_BEGUN\x10\x02\x12\x19\n\x15\x43HARGE_STATE_CAPTURED\x10\x03\x12\x17\n\x13\x43HARGE_STATE_FAILED\x10\x04\x12\x17\n\x13\x43HARGE_STATE_VOIDED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63ountermand/v1/task.proto\x12\x0e\x63ountermand.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x06\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x03 \x01(\t\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x10\n\x08\x61gent_id\x18\x08 \x01(\t\x12\x31\n\x0c\x63harge_state\x18\t \x01(\x0e\x32\x1b.countermand.v1.ChargeState\x12\x17\n\x0frefund_required\x18\n \x01(\x08\x12\x17\n\x0f\x63\x61ncellation_id\x18\x0b \x01(\t\x12\x15\n\rcancel_reason\x18\x0c \x01(\t\x12\x16\n\x0e\x63\x61ncel_message\x18\r \x01(\t\x12\x31\n\x0c\x63\x61ncel_proof\x18\x0e \x01(\x0e\x32\x1b.countermand.v1.CancelProof\x12\x31\n\rdeadline_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x66\x61ilure_message\x18\x10 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x06labels\x18\x16 \x03(\x0b\x32 .countermand.v1.Task.LabelsEntry\x12\x31\n\x0crefund_state\x18\x17 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12.\n\nsettlement\x18\x18 \x01(\x0b\x32\x1a.countermand.v1.Settlement\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd3\x01\n\nSettlement\x12,\n\x07outcome\x18\x01 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x13\n\x06\x61mount\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x12\n\nsettled_by\x18\x05 \x01(\t\x12/\n\x0bsettle_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\t\n\x07_amount\"\x8c\x02\n\x05Group\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12.\n\x0btask_counts\x18\x06 \x03(\x0b\x32\x19.countermand.v1.TaskCount\x12\x17\n\x0f\x63\x61ncellation_id\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\tTaskCount\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.countermand.v1.TaskState\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"W\n\nTaskFilter\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckout_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t*\xbd\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_PENDING\x10\x01\x12\x16\n\x12TASK_STATE_RUNNING\x10\x02\x12\x19\n\x15TASK_STATE_CANCELLING\x10\x03\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x04\x12\x18\n\x14TASK_STATE_COMPLETED\x10\x05\x12\x15\n\x11TASK_STATE_FAILED\x10\x06*\xa0\x01\n\x0b\x43\x61ncelProof\x12\x1c\n\x18\x43\x41NCEL_PROOF_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41NCEL_PROOF_NEVER_STARTED\x10\x01\x12\x1d\n\x19\x43\x41NCEL_PROOF_ACKNOWLEDGED\x10\x02\x12\x17\n\x13\x43\x41NCEL_PROOF_FORCED\x10\x03\x12\x1b\n\x17\x43\x41NCEL_PROOF_AGENT_LOST\x10\x04*\xa7\x01\n\x0b\x43hargeState\x12\x1c\n\x18\x43HARGE_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HARGE_STATE_NONE\x10\x01\x12\x16\n\x12\x43HARGE_STATE_BEGUN\x10\x02\x12\x19\n\x15\x43HARGE_STATE_CAPTURED\x10\x03\x12\x17\n\x13\x43HARGE_STATE_FAILED\x10\x04\x12\x17\n\x13\x43HARGE_STATE_VOIDED\x10\x05*\x93\x01\n\x0bRefundState\x12\x1c\n\x18REFUND_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11REFUND_STATE_NONE\x10\x01\x12\x19\n\x15REFUND_STATE_REQUIRED\x10\x02\x12\x19\n\x15REFUND_STATE_REFUNDED\x10\x03\x12\x19\n\x15REFUND_STATE_NOT_OWED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,20 +34,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TASK_LABELSENTRY']._loaded_options = None
   _globals['_TASK_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_TASKSTATE']._serialized_start=1300
-  _globals['_TASKSTATE']._serialized_end=1489
-  _globals['_CANCELPROOF']._serialized_start=1492
-  _globals['_CANCELPROOF']._serialized_end=1652
-  _globals['_CHARGESTATE']._serialized_start=1655
-  _globals['_CHARGESTATE']._serialized_end=1822
+  _globals['_TASKSTATE']._serialized_start=1613
+  _globals['_TASKSTATE']._serialized_end=1802
+  _globals['_CANCELPROOF']._serialized_start=1805
+  _globals['_CANCELPROOF']._serialized_end=1965
+  _globals['_CHARGESTATE']._serialized_start=1968
+  _globals['_CHARGESTATE']._serialized_end=2135
+  _globals['_REFUNDSTATE']._serialized_start=2138
+  _globals['_REFUNDSTATE']._serialized_end=2285
   _globals['_TASK']._serialized_start=79
-  _globals['_TASK']._serialized_end=867
-  _globals['_TASK_LABELSENTRY']._serialized_start=822
-  _globals['_TASK_LABELSENTRY']._serialized_end=867
-  _globals['_GROUP']._serialized_start=870
-  _globals['_GROUP']._serialized_end=1138
-  _globals['_TASKCOUNT']._serialized_start=1140
-  _globals['_TASKCOUNT']._serialized_end=1208
-  _globals['_TASKFILTER']._serialized_start=1210
-  _globals['_TASKFILTER']._serialized_end=1297
+  _globals['_TASK']._serialized_end=966
+  _globals['_TASK_LABELSENTRY']._serialized_start=921
+  _globals['_TASK_LABELSENTRY']._serialized_end=966
+  _globals['_SETTLEMENT']._serialized_start=969
+  _globals['_SETTLEMENT']._serialized_end=1180
+  _globals['_GROUP']._serialized_start=1183
+  _globals['_GROUP']._serialized_end=1451
+  _globals['_TASKCOUNT']._serialized_start=1453
+  _globals['_TASKCOUNT']._serialized_end=1521
+  _globals['_TASKFILTER']._serialized_start=1523
+  _globals['_TASKFILTER']._serialized_end=1610
 # @@protoc_insertion_point(module_scope)

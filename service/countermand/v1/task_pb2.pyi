@@ -36,6 +36,14 @@ class ChargeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHARGE_STATE_CAPTURED: _ClassVar[ChargeState]
     CHARGE_STATE_FAILED: _ClassVar[ChargeState]
     CHARGE_STATE_VOIDED: _ClassVar[ChargeState]
+
+class RefundState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REFUND_STATE_UNSPECIFIED: _ClassVar[RefundState]
+    REFUND_STATE_NONE: _ClassVar[RefundState]
+    REFUND_STATE_REQUIRED: _ClassVar[RefundState]
+    REFUND_STATE_REFUNDED: _ClassVar[RefundState]
+    REFUND_STATE_NOT_OWED: _ClassVar[RefundState]
 TASK_STATE_UNSPECIFIED: TaskState
 TASK_STATE_PENDING: TaskState
 TASK_STATE_RUNNING: TaskState
@@ -54,9 +62,14 @@ CHARGE_STATE_BEGUN: ChargeState
 CHARGE_STATE_CAPTURED: ChargeState
 CHARGE_STATE_FAILED: ChargeState
 CHARGE_STATE_VOIDED: ChargeState
+REFUND_STATE_UNSPECIFIED: RefundState
+REFUND_STATE_NONE: RefundState
+REFUND_STATE_REQUIRED: RefundState
+REFUND_STATE_REFUNDED: RefundState
+REFUND_STATE_NOT_OWED: RefundState
 
 class Task(_message.Message):
-    __slots__ = ("task_id", "group_id", "checkout_id", "order_id", "merchant", "state", "version", "agent_id", "charge_state", "refund_required", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "expire_time", "create_time", "start_time", "update_time", "end_time", "labels")
+    __slots__ = ("task_id", "group_id", "checkout_id", "order_id", "merchant", "state", "version", "agent_id", "charge_state", "refund_required", "cancellation_id", "cancel_reason", "cancel_message", "cancel_proof", "deadline_time", "failure_message", "expire_time", "create_time", "start_time", "update_time", "end_time", "labels", "refund_state", "settlement")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +99,8 @@ class Task(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    REFUND_STATE_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     group_id: str
     checkout_id: str
@@ -108,7 +123,27 @@ class Task(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., charge_state: _Optional[_Union[ChargeState, str]] = ..., refund_required: _Optional[bool] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    refund_state: RefundState
+    settlement: Settlement
+    def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., merchant: _Optional[str] = ..., state: _Optional[_Union[TaskState, str]] = ..., version: _Optional[int] = ..., agent_id: _Optional[str] = ..., charge_state: _Optional[_Union[ChargeState, str]] = ..., refund_required: _Optional[bool] = ..., cancellation_id: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., cancel_message: _Optional[str] = ..., cancel_proof: _Optional[_Union[CancelProof, str]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failure_message: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., refund_state: _Optional[_Union[RefundState, str]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ...) -> None: ...
+
+class Settlement(_message.Message):
+    __slots__ = ("outcome", "amount", "currency", "note", "settled_by", "settle_time", "request_id")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_BY_FIELD_NUMBER: _ClassVar[int]
+    SETTLE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    outcome: RefundState
+    amount: int
+    currency: str
+    note: str
+    settled_by: str
+    settle_time: _timestamp_pb2.Timestamp
+    request_id: str
+    def __init__(self, outcome: _Optional[_Union[RefundState, str]] = ..., amount: _Optional[int] = ..., currency: _Optional[str] = ..., note: _Optional[str] = ..., settled_by: _Optional[str] = ..., settle_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("group_id", "checkout_id", "order_id", "closed", "version", "task_counts", "cancellation_id", "create_time", "update_time")

@@ -88,16 +88,18 @@ class GetGroupResponse(_message.Message):
     def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ...) -> None: ...
 
 class ListTasksRequest(_message.Message):
-    __slots__ = ("filter", "states", "page_size", "page_token")
+    __slots__ = ("filter", "states", "page_size", "page_token", "refund_state")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REFUND_STATE_FIELD_NUMBER: _ClassVar[int]
     filter: _task_pb2.TaskFilter
     states: _containers.RepeatedScalarFieldContainer[_task_pb2.TaskState]
     page_size: int
     page_token: str
-    def __init__(self, filter: _Optional[_Union[_task_pb2.TaskFilter, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_task_pb2.TaskState, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    refund_state: _task_pb2.RefundState
+    def __init__(self, filter: _Optional[_Union[_task_pb2.TaskFilter, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_task_pb2.TaskState, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., refund_state: _Optional[_Union[_task_pb2.RefundState, str]] = ...) -> None: ...
 
 class ListTasksResponse(_message.Message):
     __slots__ = ("tasks", "next_page_token")
@@ -106,3 +108,27 @@ class ListTasksResponse(_message.Message):
     tasks: _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]
     next_page_token: str
     def __init__(self, tasks: _Optional[_Iterable[_Union[_task_pb2.Task, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SettleRefundRequest(_message.Message):
+    __slots__ = ("task_id", "outcome", "amount", "currency", "note", "request_id")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    outcome: _task_pb2.RefundState
+    amount: int
+    currency: str
+    note: str
+    request_id: str
+    def __init__(self, task_id: _Optional[str] = ..., outcome: _Optional[_Union[_task_pb2.RefundState, str]] = ..., amount: _Optional[int] = ..., currency: _Optional[str] = ..., note: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class SettleRefundResponse(_message.Message):
+    __slots__ = ("task", "replayed")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    task: _task_pb2.Task
+    replayed: bool
+    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...

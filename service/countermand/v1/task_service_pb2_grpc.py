@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TaskServiceStub:
-    """Announces tasks and groups, and reads them.
+    """Announces tasks and groups, reads them, and settles their refunds.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -65,10 +65,15 @@ class TaskServiceStub:
                 request_serializer=countermand_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_task__service__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
+        self.SettleRefund = channel.unary_unary(
+                '/countermand.v1.TaskService/SettleRefund',
+                request_serializer=countermand_dot_v1_dot_task__service__pb2.SettleRefundRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_task__service__pb2.SettleRefundResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer:
-    """Announces tasks and groups, and reads them.
+    """Announces tasks and groups, reads them, and settles their refunds.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -145,6 +150,30 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SettleRefund(self, request, context):
+        """Writes down what became of a refund that is REQUIRED: it was REFUNDED, or is
+        NOT_OWED. Needs the scope `refunds:write`.
+
+        It ends REQUIRED, once: of two settlements, the first one counts. The task
+        keeps what was said as its `settlement`, and gets a new version; its state
+        does not change. Countermand moves no money.
+
+        The same request_id with the same fields is OK with `replayed`, and answers
+        the task as it is now, for as long as the task is kept and so for at least 24
+        h. The same request_id with another request, a cancel included, is
+        ALREADY_EXISTS `REQUEST_ID_CONFLICT`. A refusal stores nothing, and leaves
+        the request_id free.
+
+        If the refund is settled already, a call without a request_id that has the
+        same outcome, amount and currency is OK and changes nothing; any other call
+        is FAILED_PRECONDITION `REFUND_ALREADY_SETTLED`. If no refund was ever
+        required, as of a task that has not ended, it is FAILED_PRECONDITION
+        `REFUND_NOT_REQUIRED`. An unknown task is NOT_FOUND `TASK_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -173,6 +202,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     request_deserializer=countermand_dot_v1_dot_task__service__pb2.ListTasksRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_task__service__pb2.ListTasksResponse.SerializeToString,
             ),
+            'SettleRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleRefund,
+                    request_deserializer=countermand_dot_v1_dot_task__service__pb2.SettleRefundRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_task__service__pb2.SettleRefundResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'countermand.v1.TaskService', rpc_method_handlers)
@@ -182,7 +216,7 @@ def add_TaskServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TaskService:
-    """Announces tasks and groups, and reads them.
+    """Announces tasks and groups, reads them, and settles their refunds.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -315,6 +349,33 @@ class TaskService:
             '/countermand.v1.TaskService/ListTasks',
             countermand_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
             countermand_dot_v1_dot_task__service__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.TaskService/SettleRefund',
+            countermand_dot_v1_dot_task__service__pb2.SettleRefundRequest.SerializeToString,
+            countermand_dot_v1_dot_task__service__pb2.SettleRefundResponse.FromString,
             options,
             channel_credentials,
             insecure,

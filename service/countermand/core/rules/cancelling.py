@@ -11,13 +11,22 @@ from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import (
     DEFAULT_GRACE,
+    MAX_VERSIONS,
     Holder,
     Target,
     Task,
 )
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle
-from countermand.core.states import ENDED_STATES, CancelProof, TargetKind, TaskState
+from countermand.core.rules.holders import holders_of
+from countermand.core.rules.owing import change_refund, would_be_owed
+from countermand.core.states import (
+    ENDED_STATES,
+    CancelProof,
+    RefundState,
+    TargetKind,
+    TaskState,
+)
 
 OwnCancel = TypeVar("OwnCancel", bound=Cancel)
 
@@ -31,8 +40,8 @@ def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
     key = (namespace, command.request_id)
     wanted.request_ids.add(key)
     seen = rows.request_ids.get(key)
-    if seen is not None:
-        wanted.cancellations.add((namespace, seen.cancellation_id))
+    if seen is not None and not seen.settles:
+        wanted.cancellations.add((namespace, seen.answer_id))
 
 
 def replay(command: Cancel, draft: Draft) -> Cancellation | None:
@@ -43,15 +52,21 @@ def replay(command: Cancel, draft: Draft) -> Cancellation | None:
     if seen is None:
         return None
     if seen.fingerprint != command.fingerprint():
-        raise Refused(
-            Reason.REQUEST_ID_CONFLICT,
-            f"request_id {command.request_id} was used for another request",
-            metadata={"request_id": command.request_id, "cancellation_id": seen.cancellation_id},
-        )
-    cancellation = draft.cancellation(command.namespace, seen.cancellation_id)
+        raise used_otherwise(seen)
+    cancellation = draft.cancellation(command.namespace, seen.answer_id)
     if cancellation is None:
         raise LookupError(f"request {command.request_id} names a cancellation that is gone")
     return cancellation
+
+
+def used_otherwise(seen: RequestId) -> Refused:
+    """Returns the refusal of a request id that another request used; it says what answered that."""
+    answered_by = "task_id" if seen.settles else "cancellation_id"
+    return Refused(
+        Reason.REQUEST_ID_CONFLICT,
+        f"request_id {seen.request_id} was used for another request",
+        metadata={"request_id": seen.request_id, answered_by: seen.answer_id},
+    )
 
 
 def own_cancel(kind: type[OwnCancel], target: Target, reason: str, caller: Caller) -> OwnCancel:
@@ -92,7 +107,7 @@ def open_cancellation(
 
 def new_cancellation(command: Cancel, target: Target, draft: Draft) -> Cancellation:
     """Returns the record of a cancel that covers nothing yet."""
-    return Cancellation(
+    return Cancellation.make(
         namespace=command.namespace,
         cancellation_id="" if command.validate_only else draft.new_uuid(),
         target=target,
@@ -120,9 +135,9 @@ def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> No
 
 
 def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) -> Task:
-    """Stops one covered task as far as that can be done now; an ended one stays as it is."""
+    """Stops one covered task as far as that can be done now; of an ended one no state changes."""
     if task.ended:
-        return task
+        return _undo(task, cancellation, draft)
     if task.state is TaskState.CANCELLING:
         return join_running_cancel(task, command, draft)
     if task.state is TaskState.PENDING:
@@ -134,6 +149,14 @@ def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) 
         deadline_time=draft.now + command.grace_period,
         due_time=draft.instant.steady + command.grace_period,
     )
+
+
+def _undo(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
+    """Asks for the money of a COMPLETED task back, if this cancel undoes what it belongs to."""
+    undone = cancellation.target.kind in (TargetKind.CHECKOUT, TargetKind.ORDER)
+    if undone and would_be_owed(task):
+        return change_refund(task, RefundState.REQUIRED, holders_of(task, draft), draft)
+    return task
 
 
 def stop_pending(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
@@ -164,7 +187,8 @@ def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
     """Gives a CANCELLING task a nearer deadline, if the command's is nearer.
 
     Which is nearer is judged as deadlines are. What is shown never moves farther: if the wall clock
-    leapt ahead since, the nearer deadline may have the later time.
+    leapt ahead since, the nearer deadline may have the later time. One with very many versions
+    takes only the nearest that there is, so that they stay few.
     """
     due = draft.instant.steady + command.grace_period
     if task.due_time is not None and task.due_time <= due:
@@ -174,6 +198,8 @@ def bring_nearer(task: Task, command: Cancel, draft: Draft) -> Task:
         nearer = task.evolve(due_time=due)
         draft.save_task(nearer)
         return nearer
+    if task.version >= MAX_VERSIONS and command.grace_period:
+        return task
     return draft.log_change(task, deadline_time=deadline, due_time=due)
 
 
@@ -200,10 +226,10 @@ def accept(
         cancellation = cancellation.evolve(join_time=draft.now)
     draft.save_cancellation(cancellation)
     if command.request_id is not None:
-        draft.request_ids[command.namespace, command.request_id] = RequestId(
+        draft.request_ids[command.namespace, command.request_id] = RequestId.make(
             namespace=command.namespace,
             request_id=command.request_id,
-            cancellation_id=cancellation_id,
+            answer_id=cancellation_id,
             fingerprint=command.fingerprint(),
             joined=joined,
         )

@@ -63,7 +63,7 @@ def _wants_repeated(command: CancelCheckout, rows: Rows, wanted: Wanted) -> None
     seen = rows.request_ids.get((command.namespace, command.request_id or ""))
     if seen is None:
         return
-    cancellation = rows.cancellations.get((command.namespace, seen.cancellation_id))
+    cancellation = rows.cancellations.get((command.namespace, seen.answer_id))
     if cancellation is None:
         return
     if cancellation.target.kind is TargetKind.ORDER:

@@ -7,12 +7,14 @@ from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Order, Target, Task
 from countermand.core.rows import Id, Rows, Wanted
 from countermand.core.rules.holders import direct_targets, holders_of, leave, wants_holders
+from countermand.core.rules.owing import is_owed, is_undone, would_be_owed
 from countermand.core.states import (
     CancellationState,
     CancelProof,
     CartState,
     CheckoutState,
     OrderState,
+    RefundState,
     TargetKind,
     TaskState,
 )
@@ -29,9 +31,16 @@ def wants_task(key: Id, rows: Rows, wanted: Wanted) -> Task | None:
 
 
 def wants_to_end(key: Id, rows: Rows, wanted: Wanted) -> None:
-    """Ending a task needs what holds it, and every cancellation that covers it."""
+    """Ending a task needs what holds it, and every cancellation that covers it.
+
+    One that has ended needs what holds it if its money may be asked back.
+    """
     task = wants_task(key, rows, wanted)
-    if task is None or task.ended:
+    if task is None:
+        return
+    if task.ended:
+        if would_be_owed(task):
+            wants_holders(direct_targets(task), rows, wanted)
         return
     if task.cancellation_id is not None:
         wanted.cancellations.add((task.namespace, task.cancellation_id))
@@ -52,15 +61,17 @@ def end_task(
     An end that the agent did not make raises the fence, so that the agent's late word is refused.
     """
     completed = state is TaskState.COMPLETED
-    holders = [leave(holder, draft, completed=completed) for holder in holders_of(task, draft)]
-    ended = draft.log_change(
+    holding = holders_of(task, draft)
+    owed = is_owed(state, task.charge_state, undone=is_undone(holding))
+    holders = [leave(holder, draft, completed=completed, owed=owed) for holder in holding]
+    ended = draft.log_end(
         task,
         state=state,
         cancel_proof=proof,
         failure_message=failure_message,
-        refund_required=not completed and task.charge_state.may_hold_money,
+        refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
         fence=task.fence if by_agent else task.fence + 1,
-        end_time=draft.now,
+        fence_raised=not by_agent,
         over=frozenset(holder.target for holder in holders if holder.over),
     )
     targets = {task.target, *(holder.target for holder in holders)}

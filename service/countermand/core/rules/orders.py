@@ -117,8 +117,10 @@ def _count(order: Order, checkout: Checkout, sign: int, draft: Draft) -> Order:
     """Returns the order with a checkout's tasks counted in, or out; its own are counted already."""
     tasks = [task for task in draft.members(checkout.target) if task.order_id != order.order_id]
     completed = sum(task.state is TaskState.COMPLETED for task in tasks)
+    owed = sum(task.refund_required for task in tasks)
     return order.evolve(
         task_count=order.task_count + sign * len(tasks),
         live_count=order.live_count + sign * sum(not task.ended for task in tasks),
         completed_count=order.completed_count + sign * completed,
+        owed_count=order.owed_count + sign * owed,
     )

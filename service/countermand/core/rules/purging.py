@@ -40,7 +40,7 @@ def purge(command: Purge, draft: Draft) -> Purged:
     found = draft.rows.found
     if found is None:
         return Purged(removed=0, after=None)
-    kind, before = command.search.kind, command.search.before
+    kind, before = command.search.kind, command.search.holders_before
     removed = sum(WAYS[kind].remove(key, before, draft) for key in found.ids)
     for event in found.events:
         draft.remove(event)
@@ -67,17 +67,27 @@ def _wants_task(key: Id, rows: Rows, wanted: Wanted) -> None:
 
 
 def _remove_task(key: Id, before: int, draft: Draft) -> bool:
-    """Removes a task that ended, and counts it in no holder any more.
+    """Removes a task that ended.
 
     What one cancel covered, and what belongs to a checkout, stays until all of it is old: the
     results of a cancellation are whole, and a checkout that is open knows what was completed.
     """
+    return _remove_if(key, lambda holder: _idle(holder, before, draft), draft)
+
+
+def _remove_owed_task(key: Id, before: int, draft: Draft) -> bool:
+    """Removes a task whose refund nobody settled, though its money keeps what holds it."""
+    return _remove_if(key, lambda holder: _at_rest(holder, before, draft), draft)
+
+
+def _remove_if(key: Id, is_old: Callable[[Holder], bool], draft: Draft) -> bool:
+    """Removes a task, and counts it in no holder any more, if all that must be is old."""
     task = draft.task(*key)
     if task is None:
         return False
     holders = holders_of(task, draft)
     as_one = any(isinstance(one, Checkout) or one.cancellation_id is not None for one in holders)
-    if as_one and not all(_idle(holder, before, draft) for holder in holders):
+    if as_one and not all(map(is_old, holders)):
         return False
     for holder in holders:
         completed = task.state is TaskState.COMPLETED
@@ -85,6 +95,7 @@ def _remove_task(key: Id, before: int, draft: Draft) -> bool:
             holder.evolve(
                 task_count=holder.task_count - 1,
                 completed_count=holder.completed_count - completed,
+                owed_count=holder.owed_count - task.refund_required,
             )
         )
     _remove(task, draft)
@@ -202,7 +213,14 @@ def _empty(holder: Holder, before: int, draft: Draft) -> bool:
 
 
 def _idle(holder: Holder, before: int, draft: Draft) -> bool:
-    """Whether nothing has happened to a holder for so long, and nothing happens by itself."""
+    """Whether nothing has happened to a holder for so long, nor to the money of its tasks, and
+    nothing happens by itself; and no refund of any of these is required."""
+    money_changed = holder.money_time is not None and holder.money_time > before
+    return not (holder.owed_count or money_changed) and _at_rest(holder, before, draft)
+
+
+def _at_rest(holder: Holder, before: int, draft: Draft) -> bool:
+    """Whether nothing but the money of its tasks keeps a holder."""
     expires = isinstance(holder, Checkout) and holder.open and holder.expire_time is not None
     return (
         holder.live_count == 0
@@ -235,6 +253,7 @@ def _remove(target: Task | Holder, draft: Draft) -> None:
 
 WAYS = {
     Leftover.TASK: Way(_wants_task, _remove_task),
+    Leftover.OWED_TASK: Way(_wants_task, _remove_owed_task),
     Leftover.GROUP: Way(_wants_group, _remove_group),
     Leftover.CHECKOUT: Way(_wants_checkout, _remove_checkout),
     Leftover.ORDER: Way(_wants_order, _remove_order),

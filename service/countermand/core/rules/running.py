@@ -78,19 +78,27 @@ def held_task(command: BeginCharge | ReportCharge | FinishTask, draft: Draft) ->
     if task is None:
         raise not_found("task", command.task_id)
     if task.state is TaskState.PENDING:
-        raise Refused(
-            Reason.TASK_NOT_RUNNING,
-            f"task {task.task_id} was never started",
-            metadata=state_of(task),
-        )
+        raise never_started(task)
     if command.fence != task.fence:
-        raise Refused(
-            Reason.FENCED,
-            f"the fence is not the present one of task {task.task_id}: another start, or an end "
-            "that the agent did not make, came after it",
-            metadata=state_of(task),
-        )
+        raise outdated(task)
     return task
+
+
+def never_started(task: Task) -> Refused:
+    """Returns the refusal of what only an agent that started the task may ask."""
+    return Refused(
+        Reason.TASK_NOT_RUNNING, f"task {task.task_id} was never started", metadata=state_of(task)
+    )
+
+
+def outdated(task: Task) -> Refused:
+    """Returns the refusal of a fence that does not count any more."""
+    return Refused(
+        Reason.FENCED,
+        f"the fence is not the present one of task {task.task_id}: another start, or an end that "
+        "the agent did not make, came after it",
+        metadata=state_of(task),
+    )
 
 
 def state_of(task: Task) -> dict[str, str]:

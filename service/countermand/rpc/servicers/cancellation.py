@@ -30,7 +30,8 @@ from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
 from countermand.rpc.wire.snapshots import goods_left
-from countermand.store.contract import CancellationQuery, Store
+from countermand.store.contract import Store
+from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as pb
 
 SERVICE = "countermand.v1.CancellationService"

@@ -5,6 +5,7 @@ from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Group, Target, Task
+from countermand.core.refunds import Settled
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
@@ -15,13 +16,15 @@ from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import tasks as parse
 from countermand.rpc.wire.render.pages import fit_page
-from countermand.rpc.wire.render.tasks import count_states, render_group, render_task
+from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
 from countermand.store.contract import Store
+from countermand.store.lists import TaskQuery
 from countermand.v1 import task_service_pb2 as pb
 
 SERVICE = "countermand.v1.TaskService"
 WRITE = ("tasks:write",)
 READ = ("tasks:read", "tasks:run")
+SETTLE = ("refunds:write",)
 _MOST_DIGITS = 18
 """Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
@@ -46,6 +49,7 @@ class TaskService:
             Unary(f"{SERVICE}/GetTask", pb.GetTaskRequest, READ, self.get_task),
             Unary(f"{SERVICE}/GetGroup", pb.GetGroupRequest, READ, self.get_group),
             Unary(f"{SERVICE}/ListTasks", pb.ListTasksRequest, READ, self.list_tasks),
+            Unary(f"{SERVICE}/SettleRefund", pb.SettleRefundRequest, SETTLE, self.settle_refund),
         ]
 
     async def create_task(self, call: Call, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
@@ -84,23 +88,35 @@ class TaskService:
 
     async def list_tasks(self, call: Call, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         form = Form()
-        chosen = parse.parse_filter(form, request.filter)
-        states = parse.parse_states(form, request.states)
+        query = TaskQuery(
+            parse.parse_filter(form, request.filter),
+            parse.parse_states(form, request.states),
+            parse.parse_refund_state(form, request.refund_state),
+        )
         limit = form.page_size(request.page_size)
         form.check()
-        bound_to = ("tasks", call.namespace, chosen, states)
+        bound_to = ("tasks", call.namespace, *query)
         before = None
         if request.page_token:
             before = _decode_number(request.page_token, *bound_to)
-        for target in chosen.targets(call.namespace):
+        for target in query.chosen.targets(call.namespace):
             await read(self._store, target)
-        page = await self._store.tasks(call.namespace, chosen, states, before, limit)
+        page = await self._store.tasks(call.namespace, query, before, limit)
         tasks = fit_page(map(render_task, page.tasks), self._knobs.max_bytes)
         next_number = page.next_number
         if len(tasks) < len(page.tasks):
             next_number = page.tasks[len(tasks) - 1].number
         token = "" if next_number is None else encode(str(next_number).encode(), *bound_to)
         return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
+
+    async def settle_refund(
+        self, call: Call, request: pb.SettleRefundRequest
+    ) -> pb.SettleRefundResponse:
+        command = parse.parse_settle_refund(request, call.namespace, call.principal.key_id)
+        done: Settled = await self._writer.submit(command, call.trace)
+        answer = pb.SettleRefundResponse(replayed=done.replayed)
+        set_task(answer.task, done.task)
+        return answer
 
 
 def _decode_number(token: str, *bound_to: object) -> int:

@@ -30,6 +30,7 @@ def by_number(numbers: Mapping[Word, Any]) -> dict[int, Word]:
 TASK_STATES = _numbers(states.TaskState, task_pb2.TaskState, "TASK_STATE")
 CANCEL_PROOFS = _numbers(states.CancelProof, task_pb2.CancelProof, "CANCEL_PROOF")
 CHARGE_STATES = _numbers(states.ChargeState, task_pb2.ChargeState, "CHARGE_STATE")
+REFUND_STATES = _numbers(states.RefundState, task_pb2.RefundState, "REFUND_STATE")
 CANCELLATION_STATES = _numbers(
     states.CancellationState, cancellation_pb2.CancellationState, "CANCELLATION_STATE"
 )

@@ -88,8 +88,8 @@ WHERE c.state = 'IN_PROGRESS' AND c.live_count = 0
 WITH wanted (namespace_no, request_id) AS (VALUES {rows})
 SELECT json_group_array(
     json_array(
-        r.namespace_no, lower(hex(r.request_id)), lower(hex(r.cancellation_id)),
-        hex(r.fingerprint), r.joined
+        r.namespace_no, lower(hex(r.request_id)), lower(hex(r.answer_id)),
+        hex(r.fingerprint), r.joined, r.settles
     )
 )
 FROM wanted AS w
@@ -155,6 +155,7 @@ INSERT INTO groups ({group_columns}) SELECT * FROM r WHERE namespace_no IS NOT N
 ON CONFLICT (namespace_no, group_id) DO UPDATE SET
     closed = excluded.closed, version = excluded.version, task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
+    owed_count = excluded.owed_count, money_time = excluded.money_time,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time
 
 -- name: save_checkout
@@ -164,6 +165,7 @@ ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
     group_id = excluded.group_id, snapshot = excluded.snapshot, state = excluded.state,
     version = excluded.version, task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
+    owed_count = excluded.owed_count, money_time = excluded.money_time,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
     expire_time = excluded.expire_time, cancel_time = excluded.cancel_time
 
@@ -174,6 +176,7 @@ ON CONFLICT (namespace_no, order_id) DO UPDATE SET
     snapshot = excluded.snapshot, state = excluded.state, version = excluded.version,
     task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
+    owed_count = excluded.owed_count, money_time = excluded.money_time,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
     cancel_time = excluded.cancel_time
 
@@ -223,9 +226,14 @@ WHERE cancellations.namespace_no = r.namespace_no
     AND cancellations.cancellation_id = r.cancellation_id
 
 -- name: save_request_ids
-WITH r (namespace_no, request_id, cancellation_id, fingerprint, joined) AS (VALUES {rows})
-INSERT INTO request_ids (namespace_no, request_id, cancellation_id, fingerprint, joined)
+WITH r (namespace_no, request_id, answer_id, fingerprint, joined) AS (VALUES {rows})
+INSERT INTO request_ids (namespace_no, request_id, answer_id, fingerprint, joined)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: save_settling_request_ids
+WITH r (namespace_no, request_id, answer_id, fingerprint) AS (VALUES {rows})
+INSERT INTO request_ids (namespace_no, request_id, answer_id, fingerprint, joined, settles)
+SELECT *, 0, 1 FROM r WHERE namespace_no IS NOT NULL
 
 -- name: insert_tasks
 WITH r ({task_columns}) AS (VALUES {rows})
@@ -233,14 +241,15 @@ INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
 
 -- name: update_tasks
 WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
-        deadline_time, due_time, failure_message, charge_state, refund_required, start_time,
-        update_time, end_time) AS (VALUES {rows})
+        deadline_time, due_time, failure_message, charge_state, refund_state, settlement,
+        late_reports, start_time, update_time, end_time, end_seq, fence_raised) AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     agent_id = r.agent_id, cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
     deadline_time = r.deadline_time, due_time = r.due_time, failure_message = r.failure_message,
-    charge_state = r.charge_state, refund_required = r.refund_required,
-    start_time = r.start_time, update_time = r.update_time, end_time = r.end_time
+    charge_state = r.charge_state, refund_state = r.refund_state, settlement = r.settlement,
+    late_reports = r.late_reports, start_time = r.start_time, update_time = r.update_time,
+    end_time = r.end_time, end_seq = r.end_seq, fence_raised = r.fence_raised
 FROM r WHERE tasks.task_no = r.task_no
 
 -- name: update_live_tasks
@@ -259,6 +268,14 @@ WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, 
         time) AS (VALUES {rows})
 INSERT INTO events (namespace_no, seq, previous_seq, task_no, version, state, charge_state,
                     deadline_time, time)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: insert_refund_events
+-- Those that say something of a refund. Most do not, and are not to cost more for it.
+WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, deadline_time,
+        time, refund_state, settlement) AS (VALUES {rows})
+INSERT INTO events (namespace_no, seq, previous_seq, task_no, version, state, charge_state,
+                    deadline_time, time, refund_state, settlement)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: save_positions

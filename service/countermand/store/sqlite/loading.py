@@ -17,6 +17,9 @@ from countermand.store.sqlite.statements import statements
 
 Record = TypeVar("Record")
 
+BY_UUID = (Leftover.OWED_TASK, Leftover.TASK, Leftover.GROUP, Leftover.CANCELLATION)
+"""What of the old is known by a UUID."""
+
 
 class Loader:
     """Loads rows on the one connection that writes."""
@@ -117,8 +120,7 @@ class Loader:
         if search.kind is Leftover.EVENT:
             events = [Event(seq, namespace, None, time=time) for namespace, _, time, seq in found]
             return Found([], events, after)
-        by_uuid = search.kind in (Leftover.TASK, Leftover.GROUP, Leftover.CANCELLATION)
-        return Found(_with_text(found) if by_uuid else _ids(found), [], after)
+        return Found(_with_text(found) if search.kind in BY_UUID else _ids(found), [], after)
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]

@@ -2,10 +2,19 @@
 -- the time and the number of the last row that it saw.
 
 -- name: load_old_task
-SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), end_time, task_no)) FROM (
-    SELECT namespace_no, task_id, end_time, task_no FROM tasks
-    WHERE end_time <= :before AND (end_time, task_no) > (:time, :number)
-    ORDER BY end_time, task_no LIMIT :limit
+SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no)) FROM (
+    SELECT namespace_no, task_id, update_time, task_no FROM tasks INDEXED BY tasks_ended
+    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
+        AND update_time <= :before AND (update_time, task_no) > (:time, :number)
+    ORDER BY update_time, task_no LIMIT :limit
+)
+
+-- name: load_old_owed_task
+SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no)) FROM (
+    SELECT namespace_no, task_id, update_time, task_no FROM tasks INDEXED BY tasks_owed
+    WHERE refund_state = 'REQUIRED'
+        AND update_time <= :before AND (update_time, task_no) > (:time, :number)
+    ORDER BY update_time, task_no LIMIT :limit
 )
 
 -- name: load_old_group
@@ -96,7 +105,13 @@ WHERE namespace_no IN (SELECT namespace_no FROM r) AND request_id IN (SELECT id 
 WITH r (namespace_no, id) AS (VALUES {rows})
 DELETE FROM request_ids INDEXED BY request_ids_joined
 WHERE joined AND namespace_no IN (SELECT namespace_no FROM r)
-    AND cancellation_id IN (SELECT id FROM r)
+    AND answer_id IN (SELECT id FROM r)
+
+-- name: delete_settling_request_ids
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM request_ids INDEXED BY request_ids_settling
+WHERE settles AND namespace_no IN (SELECT namespace_no FROM r)
+    AND answer_id IN (SELECT id FROM r)
 
 -- name: raise_floors
 WITH r (namespace_no, seq, time) AS (VALUES {rows})

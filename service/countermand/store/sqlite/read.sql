@@ -14,7 +14,7 @@ SELECT json_group_array(json_array(state, tally)) FROM (
     GROUP BY t.state
 )
 
--- name: list_{scope} for group checkout order all
+-- name: list_{scope} for group checkout order refund all
 -- Looks at no more than :window rows, so that a filter that matches little costs no more.
 WITH bound (task_no) AS MATERIALIZED (
     SELECT task_no FROM ({tasks_of_scope}) WHERE task_no < :before
@@ -28,6 +28,7 @@ SELECT json_array((SELECT task_no FROM bound), json((
         WHERE s.task_no < :before AND s.task_no >= coalesce((SELECT task_no FROM bound), 0)
             AND {chosen}
             AND (:states IS NULL OR t.state IN (SELECT value FROM json_each(:states)))
+            AND (:refund_state IS NULL OR t.refund_state = :refund_state)
         ORDER BY s.task_no DESC LIMIT :limit
     ) AS x
     CROSS JOIN tasks AS t ON t.task_no = x.task_no
@@ -103,6 +104,17 @@ SELECT json_array(
 FROM cancellations
 WHERE namespace_no = :namespace_no AND cancellation_id >= :from AND cancellation_id < :before
     AND create_time >= :start_time AND create_time < :end_time
+
+-- name: summarize_refund
+-- Of the tasks that ended in a time. Counted as the index has them: to group them would sort them.
+SELECT json_array(
+    json_array('NONE', count(*) FILTER (WHERE refund_state = 'NONE')),
+    json_array('REQUIRED', count(*) FILTER (WHERE refund_state = 'REQUIRED')),
+    json_array('REFUNDED', count(*) FILTER (WHERE refund_state = 'REFUNDED')),
+    json_array('NOT_OWED', count(*) FILTER (WHERE refund_state = 'NOT_OWED')))
+FROM tasks INDEXED BY tasks_by_end
+WHERE namespace_no = :namespace_no AND end_time IS NOT NULL
+    AND end_time >= :start_time AND end_time < :end_time
 
 -- name: stops
 SELECT json_group_array(json_array({task}))

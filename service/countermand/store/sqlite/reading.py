@@ -1,20 +1,15 @@
 """The readings. Each is one function that runs on a reader's thread, in one snapshot."""
 
 import json
-from collections.abc import Sequence
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Target, Task
-from countermand.core.states import TargetKind, TaskState
-from countermand.store.contract import (
-    CancellationReading,
-    Due,
-    HolderReading,
-    TaskPage,
-)
+from countermand.core.states import RefundState, TargetKind, TaskState
+from countermand.store.contract import CancellationReading, Due, HolderReading
+from countermand.store.lists import TaskPage, TaskQuery
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import NO_NUMBER
 from countermand.store.sqlite.reading_cancellations import CancellationReader
@@ -36,19 +31,14 @@ class Reader(CancellationReader, WatchReader):
         row = self._loaded("load_carts", namespace, cart_id)
         return None if row is None else rows.read_cart(row)
 
-    def tasks(
-        self,
-        namespace: int,
-        chosen: TaskFilter,
-        states: Sequence[TaskState],
-        before: int | None,
-        limit: int,
-    ) -> TaskPage:
+    def tasks(self, namespace: int, query: TaskQuery, before: int | None, limit: int) -> TaskPage:
+        without_holder = "all" if query.refund_state in (None, RefundState.NONE) else "refund"
         bound, found = self._all(
-            f"list_{holder_scope(chosen) or 'all'}",
-            parameters(namespace, chosen)
+            f"list_{holder_scope(query.chosen) or without_holder}",
+            parameters(namespace, query.chosen)
             | {
-                "states": json.dumps(states) if states else None,
+                "states": json.dumps(query.states) if query.states else None,
+                "refund_state": query.refund_state,
                 "before": NO_NUMBER if before is None else before,
                 "window": self._max_scanned,
                 "limit": limit,

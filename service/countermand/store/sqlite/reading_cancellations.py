@@ -1,12 +1,13 @@
 """The readings that look for cancellations, and count them."""
 
 from collections import Counter
+from typing import Any
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.ids import uuid_at
 from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey
-from countermand.store.contract import CancellationPage, CancellationQuery
+from countermand.store.lists import CancellationPage, CancellationQuery
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import NO_NUMBER, Queries
 
@@ -56,21 +57,29 @@ class CancellationReader(Queries):
     def summary(
         self, namespace: int, start_time: int | None, end_time: int | None, group_by: SummaryKey
     ) -> dict[str, int]:
-        """Counts window by window, so that what it takes does not grow with what there is."""
-        chosen = self._id_range(start_time, end_time) | {
+        chosen = {
             "namespace_no": namespace,
             "start_time": start_time or 0,
             "end_time": NO_NUMBER if end_time is None else end_time,
         }
+        name = f"summarize_{group_by.lower()}"
+        if group_by is SummaryKey.REFUND:
+            tallies = Counter(dict(self._all(name, chosen)))
+        else:
+            tallies = self._summed(name, chosen | self._id_range(start_time, end_time))
+        return {key: tally for key, tally in tallies.items() if tally}
+
+    def _summed(self, name: str, chosen: dict[str, Any]) -> Counter[str]:
+        """Counts window by window, so that what it takes does not grow with what there is."""
         last = chosen["before"]
         tallies: Counter[str] = Counter()
         while chosen["from"] != last:
             window_end = self._one("summary_window", chosen | {"window": self._max_scanned})
             chosen["before"] = bytes.fromhex(window_end[0]) if window_end else last
-            for key, tally in self._all(f"summarize_{group_by.lower()}", chosen):
+            for key, tally in self._all(name, chosen):
                 tallies[key] += tally or 0
             chosen["from"], chosen["before"] = chosen["before"], last
-        return {key: tally for key, tally in tallies.items() if tally}
+        return tallies
 
     def _chosen_cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int

@@ -7,7 +7,8 @@ from typing import Any
 
 from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.records import Task
-from countermand.store.contract import Bookmark, History, LogPage, TaskPage, Trail
+from countermand.store.contract import Bookmark, History, LogPage, Trail
+from countermand.store.lists import TaskPage
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import Queries
 

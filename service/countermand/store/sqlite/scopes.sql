@@ -27,6 +27,11 @@ WHERE m.namespace_no = :namespace_no AND m.agent_id = :agent_id AND m.end_time I
 SELECT m.task_no FROM tasks AS m INDEXED BY tasks_live
 WHERE m.namespace_no = :namespace_no AND m.end_time IS NULL
 
+-- name: refund
+SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_refund
+WHERE m.namespace_no = :namespace_no
+    AND m.refund_state = :refund_state AND m.refund_state <> 'NONE'
+
 -- name: all
 SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_namespace
 WHERE m.namespace_no = :namespace_no

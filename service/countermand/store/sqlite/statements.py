@@ -7,12 +7,15 @@ from importlib.resources import files
 TASK_COLUMNS = (
     "task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels, "
     "create_time, update_time, state, version, agent_id, fence, cancellation_id, cancel_proof, "
-    "deadline_time, failure_message, charge_state, refund_required, expire_time, start_time, "
+    "deadline_time, failure_message, charge_state, refund_state, expire_time, start_time, "
     "end_time, last_seq, due_time"
 )
+ENDED_TASK_COLUMNS = "settlement, late_reports, end_seq, fence_raised"
+"""What only a task that has ended has. They are read together, as one value that is null for live
+tasks, since a cancel reads little else but live tasks."""
 HOLDER_COLUMNS = (
     "namespace_no, create_time, update_time, version, task_count, live_count, completed_count, "
-    "cancellation_id"
+    "owed_count, money_time, cancellation_id"
 )
 GROUP_COLUMNS = f"{HOLDER_COLUMNS}, group_id, checkout_id, order_id, closed"
 CHECKOUT_COLUMNS = (
@@ -30,7 +33,9 @@ KEY_COLUMNS = (
     "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "
     "successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches"
 )
-EVENT_COLUMNS = "seq, previous_seq, version, state, charge_state, deadline_time, time"
+EVENT_COLUMNS = (
+    "seq, previous_seq, version, state, charge_state, deadline_time, refund_state, settlement, time"
+)
 BLOBS = {
     "task_id",
     "group_id",
@@ -54,7 +59,10 @@ def _read(alias: str, columns: str) -> str:
 
 
 FRAGMENTS = {
-    "task": _read("t", TASK_COLUMNS) + ", c.reason, c.message",
+    "task": _read("t", TASK_COLUMNS)
+    + ", c.reason, c.message, json(iif(t.end_time IS NULL, NULL, json_array("
+    + _read("t", ENDED_TASK_COLUMNS)
+    + ")))",
     "group": _read("g", GROUP_COLUMNS),
     "checkout": _read("k", CHECKOUT_COLUMNS) + ", c.reason, c.message",
     "order": _read("o", ORDER_COLUMNS) + ", c.reason",
@@ -62,7 +70,7 @@ FRAGMENTS = {
     "cancellation": _read("c", CANCELLATION_COLUMNS),
     "event": _read("e", EVENT_COLUMNS),
     "key": "n.namespace_no, n.tenant, n.environment, " + _read("k", KEY_COLUMNS),
-    "task_columns": TASK_COLUMNS,
+    "task_columns": f"{TASK_COLUMNS}, {ENDED_TASK_COLUMNS}",
     "group_columns": GROUP_COLUMNS,
     "checkout_columns": CHECKOUT_COLUMNS,
     "order_columns": ORDER_COLUMNS,

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,20 +14,18 @@ from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Target, Task
-from countermand.core.states import SummaryKey, TaskState
+from countermand.core.states import SummaryKey
 from countermand.store.contract import (
     Bookmark,
-    CancellationPage,
-    CancellationQuery,
     CancellationReading,
     Due,
     History,
     HolderReading,
     LogPage,
     StoreFailed,
-    TaskPage,
     Trail,
 )
+from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file import StoreFile
 from countermand.store.sqlite.readers import Readers
@@ -173,17 +170,10 @@ class SqliteStore:
         return await self._quick.read(lambda reader: reader.cart(namespace, cart_id))
 
     async def tasks(
-        self,
-        namespace: int,
-        chosen: TaskFilter,
-        states: Sequence[TaskState],
-        before: int | None,
-        limit: int,
+        self, namespace: int, query: TaskQuery, before: int | None, limit: int
     ) -> TaskPage:
         """See the contract."""
-        return await self._long.read(
-            lambda reader: reader.tasks(namespace, chosen, states, before, limit)
-        )
+        return await self._long.read(lambda reader: reader.tasks(namespace, query, before, limit))
 
     async def cancellation(
         self, namespace: int, cancellation_id: str

@@ -1,8 +1,9 @@
 """One transaction: load what a batch wants, save what it changed. Runs on the writer's thread."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, ValuesView
 
+from countermand.core.cancellations import RequestId
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.ids import time_of
@@ -12,6 +13,7 @@ from countermand.core.leases import Renewal
 from countermand.core.log import Event
 from countermand.core.records import Holder, Order, Target
 from countermand.core.rows import Saves
+from countermand.core.states import RefundState
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.failures import is_full
@@ -105,9 +107,9 @@ class Writer:
         self._write("save_carts", map(rows.write_cart, saves.carts.values()))
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)
-        self._write("save_request_ids", map(rows.write_request_id, saves.request_ids.values()))
+        self._save_request_ids(saves.request_ids.values())
         self._save_tasks(saves)
-        self._write("insert_events", (_event(event, saves) for event in saves.events))
+        self._insert_events(saves)
         self._write("save_positions", saves.positions.items())
         if saves.gone:
             for name, gone in rows.write_gone(saves.gone):
@@ -167,6 +169,27 @@ class Writer:
         self._write("update_cancellations", changed)
         self._write("insert_cancellations", created)
         self._write("save_ids_ahead", ahead)
+
+    def _save_request_ids(self, saved: ValuesView[RequestId]) -> None:
+        of_cancels, settling = [], []
+        for one in saved:
+            if one.settles:
+                settling.append(rows.write_settling_request_id(one))
+            else:
+                of_cancels.append(rows.write_request_id(one))
+        self._write("save_request_ids", of_cancels)
+        self._write("save_settling_request_ids", settling)
+
+    def _insert_events(self, saves: Saves) -> None:
+        plain, of_refunds = [], []
+        for event in saves.events:
+            row = _event(event, saves)
+            if event.task is None or event.task.refund_state is RefundState.NONE:
+                plain.append(row)
+            else:
+                of_refunds.append((*row, *rows.write_refund(event.task)))
+        self._write("insert_events", plain)
+        self._write("insert_refund_events", of_refunds)
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed, going_on = [], [], []

@@ -90,5 +90,5 @@ def parse_summary_key(form: Form, number: int) -> SummaryKey:
     """Reads by what to count."""
     key = KEYS.get(number)
     if key is None:
-        form.reject("group_by", "must be REASON, STATE or PROOF")
+        form.reject("group_by", "must be REASON, STATE, PROOF or REFUND")
     return key or SummaryKey.REASON

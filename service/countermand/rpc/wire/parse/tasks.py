@@ -7,14 +7,16 @@ from countermand.core import commands as c
 from countermand.core.errors import Reason, invalid
 from countermand.core.log import TaskFilter
 from countermand.core.records import MAX_TASKS_PER_TARGET
-from countermand.core.states import TaskState
-from countermand.rpc.wire.enums import TASK_STATES, by_number
+from countermand.core.refunds import SettleRefund
+from countermand.core.states import RefundState, TaskState
+from countermand.rpc.wire.enums import REFUND_STATES, TASK_STATES, by_number
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as pb
 
 STATES = by_number(TASK_STATES)
+REFUNDS = by_number(REFUND_STATES)
 
 
 class Parents(NamedTuple):
@@ -109,6 +111,39 @@ def parse_filter(form: Form, chosen: task_pb2.TaskFilter) -> TaskFilter:
         order_id=form.optional_name("filter.order_id", chosen.order_id),
         agent_id=form.optional_name("filter.agent_id", chosen.agent_id),
     )
+
+
+def parse_refund_state(form: Form, number: int) -> RefundState | None:
+    """Reads which refund state is chosen; unspecified means any."""
+    state = REFUNDS.get(number)
+    if number and state is None:
+        form.reject("refund_state", "is not a state of a refund")
+    return state
+
+
+def parse_settle_refund(
+    request: pb.SettleRefundRequest, namespace: int, key_id: str
+) -> SettleRefund:
+    """Reads what became of a refund."""
+    form = Form()
+    outcome = REFUNDS.get(request.outcome)
+    if outcome is None or not outcome.settled:
+        form.reject("outcome", "must be REFUNDED or NOT_OWED")
+    amount = request.amount if request.HasField("amount") else None
+    if amount is not None and amount < 0:
+        form.reject("amount", "must not be negative")
+    command = SettleRefund(
+        namespace,
+        task_id=form.uuid("task_id", request.task_id),
+        outcome=outcome or RefundState.NOT_OWED,
+        amount=amount,
+        currency=form.text("currency", request.currency, 128),
+        note=form.text("note", request.note, 500),
+        request_id=form.optional_uuid("request_id", request.request_id),
+        settled_by=key_id,
+    )
+    form.check()
+    return command
 
 
 def parse_states(form: Form, numbers: Iterable[int]) -> tuple[TaskState, ...]:

@@ -5,7 +5,12 @@ from collections.abc import Iterable
 from countermand.core.cancellations import Cancellation
 from countermand.core.records import Task
 from countermand.core.states import TargetKind
-from countermand.rpc.wire.enums import CANCELLATION_STATES, DISPOSITIONS, TASK_STATES
+from countermand.rpc.wire.enums import (
+    CANCELLATION_STATES,
+    DISPOSITIONS,
+    REFUND_STATES,
+    TASK_STATES,
+)
 from countermand.rpc.wire.render.tasks import render_proof
 from countermand.rpc.wire.render.times import set_time
 from countermand.v1 import cancellation_pb2
@@ -51,6 +56,7 @@ def set_cancellation(
         result.task_id = task.task_id
         result.disposition = DISPOSITIONS[cancellation.disposition(task)]
         result.task_state = TASK_STATES[task.state]
+        result.refund_state = REFUND_STATES[task.refund_state]
         if task.ended:
             result.cancel_proof = render_proof(task)
             result.refund_required = task.refund_required

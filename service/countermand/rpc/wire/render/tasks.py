@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from countermand.core.records import Group, Task
+from countermand.core.records import Group, Settlement, Task
 from countermand.core.states import TaskState
-from countermand.rpc.wire.enums import CANCEL_PROOFS, CHARGE_STATES, TASK_STATES
+from countermand.rpc.wire.enums import CANCEL_PROOFS, CHARGE_STATES, REFUND_STATES, TASK_STATES
 from countermand.rpc.wire.render.times import set_time
 from countermand.v1 import agent_service_pb2, task_pb2
 
@@ -47,6 +47,7 @@ def set_task(message: task_pb2.Task, task: Task) -> None:
     if task.agent_id is not None:
         message.agent_id = task.agent_id
     message.charge_state = CHARGE_STATES[task.charge_state]
+    message.refund_state = REFUND_STATES[task.refund_state]
     if task.cancellation_id is not None:
         message.cancellation_id = task.cancellation_id
         message.cancel_reason = task.cancel_reason
@@ -55,10 +56,23 @@ def set_task(message: task_pb2.Task, task: Task) -> None:
         message.cancel_proof = render_proof(task)
         message.refund_required = task.refund_required
         message.failure_message = task.failure_message
+        if task.settlement is not None:
+            _set_settlement(message.settlement, task.settlement)
     for field in TIMES:
         time = getattr(task, field)
         if time is not None:
             set_time(getattr(message, field), time)
+
+
+def _set_settlement(message: task_pb2.Settlement, settlement: Settlement) -> None:
+    message.outcome = REFUND_STATES[settlement.outcome]
+    if settlement.amount is not None:
+        message.amount = settlement.amount
+    message.currency = settlement.currency
+    message.note = settlement.note
+    message.settled_by = settlement.settled_by
+    set_time(message.settle_time, settlement.settle_time)
+    message.request_id = settlement.request_id or ""
 
 
 def render_proof(task: Task) -> task_pb2.CancelProof:

@@ -12,6 +12,7 @@ from countermand.store.sqlite.rows.cancellations import (
     write_changed_cancellation,
     write_new_cancellation,
     write_request_id,
+    write_settling_request_id,
 )
 from countermand.store.sqlite.rows.gone import write_gone
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
@@ -24,6 +25,7 @@ from countermand.store.sqlite.rows.tasks import (
     write_event,
     write_live_task,
     write_new_task,
+    write_refund,
 )
 
 __all__ = [
@@ -50,5 +52,7 @@ __all__ = [
     "write_live_task",
     "write_new_cancellation",
     "write_new_task",
+    "write_refund",
     "write_request_id",
+    "write_settling_request_id",
 ]

@@ -87,22 +87,33 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
 
 def read_request_id(row: list[Any]) -> RequestId:
     """Returns the remembered request id of a row."""
-    namespace, request_id, cancellation_id, fingerprint, joined = row
+    namespace, request_id, answer_id, fingerprint, joined, settles = row
     return RequestId(
         namespace,
         str(uuid_text(request_id)),
-        str(uuid_text(cancellation_id)),
+        str(uuid_text(answer_id)),
         bytes.fromhex(fingerprint),
         bool(joined),
+        bool(settles),
+    )
+
+
+def write_settling_request_id(request_id: RequestId) -> tuple[Any, ...]:
+    """Returns the row of a request id that settled a refund."""
+    return (
+        request_id.namespace,
+        uuid_bytes(request_id.request_id),
+        uuid_bytes(request_id.answer_id),
+        request_id.fingerprint,
     )
 
 
 def write_request_id(request_id: RequestId) -> tuple[Any, ...]:
-    """Returns the row of a remembered request id."""
+    """Returns the row of a request id that a cancellation answered."""
     return (
         request_id.namespace,
         uuid_bytes(request_id.request_id),
-        uuid_bytes(request_id.cancellation_id),
+        uuid_bytes(request_id.answer_id),
         request_id.fingerprint,
         int(request_id.joined),
     )

@@ -7,7 +7,7 @@ from countermand.core.records import Cart, Checkout, Group, Holder, Order
 from countermand.core.states import CartState, CheckoutState, OrderState, TargetKind
 from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
 
-_SHARED = 8
+_SHARED = 10
 """How many columns all holders have."""
 
 
@@ -20,7 +20,9 @@ def _read_shared(row: list[Any]) -> dict[str, Any]:
         "task_count": row[4],
         "live_count": row[5],
         "completed_count": row[6],
-        "cancellation_id": uuid_text(row[7]),
+        "owed_count": row[7],
+        "money_time": row[8],
+        "cancellation_id": uuid_text(row[9]),
     }
 
 
@@ -33,6 +35,8 @@ def _write_shared(holder: Holder) -> tuple[Any, ...]:
         holder.task_count,
         holder.live_count,
         holder.completed_count,
+        holder.owed_count,
+        holder.money_time,
         uuid_bytes(holder.cancellation_id),
     )
 

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from countermand.core.log import Event, as_of
-from countermand.core.records import Task
-from countermand.core.states import CancelProof, ChargeState, TaskState
+from countermand.core.records import Settlement, Task
+from countermand.core.states import CancelProof, ChargeState, RefundState, TaskState
 from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
 
 _STATES = {str(state): state for state in TaskState}
+_REFUNDS = {str(refund): refund for refund in RefundState}
 _CHARGES = {str(charge): charge for charge in ChargeState}
 _PROOFS = {None: None} | {str(proof): proof for proof in CancelProof}
 _TASK_FIELDS = (
@@ -31,7 +32,7 @@ _TASK_FIELDS = (
     "deadline_time",
     "failure_message",
     "charge_state",
-    "refund_required",
+    "refund_state",
     "expire_time",
     "start_time",
     "end_time",
@@ -43,7 +44,8 @@ _TASK_FIELDS = (
 
 
 def read_task(row: list[Any]) -> Task:
-    """Returns the task of a `{task}` row."""
+    """Returns the task of a `{task}` row, which it takes apart."""
+    ended = row.pop()
     fields = dict(zip(_TASK_FIELDS, row, strict=True))
     fields["task_id"] = uuid_text(row[2])
     fields["group_id"] = uuid_text(row[3])
@@ -52,9 +54,15 @@ def read_task(row: list[Any]) -> Task:
     fields["cancellation_id"] = uuid_text(row[14])
     fields["cancel_proof"] = _PROOFS[row[15]]
     fields["charge_state"] = _CHARGES[row[18]]
-    fields["refund_required"] = bool(row[19])
+    fields["refund_state"] = _REFUNDS[row[19]]
     fields["cancel_reason"] = row[25] or ""
     fields["cancel_message"] = row[26] or ""
+    if ended is not None:  # A live task has the defaults of its class.
+        settlement, late_reports, end_seq, fence_raised = ended
+        fields["settlement"] = _read_settlement(settlement)
+        fields["late_reports"] = late_reports
+        fields["end_seq"] = end_seq
+        fields["fence_raised"] = bool(fence_raised)
     task: Task = object.__new__(Task)
     object.__setattr__(task, "__dict__", fields)
     return task
@@ -82,12 +90,16 @@ def write_new_task(task: Task) -> tuple[Any, ...]:
         task.deadline_time,
         task.failure_message,
         task.charge_state.value,
-        int(task.refund_required),
+        task.refund_state.value,
         task.expire_time,
         task.start_time,
         task.end_time,
         task.seq,
         task.due_time,
+        _write_settlement(task.settlement),
+        task.late_reports,
+        task.end_seq,
+        int(task.fence_raised),
     )
 
 
@@ -106,10 +118,14 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
         task.due_time,
         task.failure_message,
         task.charge_state.value,
-        int(task.refund_required),
+        task.refund_state.value,
+        _write_settlement(task.settlement),
+        task.late_reports,
         task.start_time,
         task.update_time,
         task.end_time,
+        task.end_seq,
+        int(task.fence_raised),
     )
 
 
@@ -129,27 +145,49 @@ def write_live_task(task: Task) -> tuple[Any, ...]:
     )
 
 
-EVENT_WIDTH = 7
+EVENT_WIDTH = 9
 """How many columns an `{event}` has."""
 
 
 def read_event(row: list[Any], task: Task) -> Event:
     """Returns the event of one of the task's versions, from an `{event}` row."""
-    seq, previous_seq, version, state, charge_state, deadline_time, time = row
+    seq, previous_seq, version, state, charge, deadline_time, refund, settlement, time = row
     then = as_of(
         task,
         version=version,
         state=_STATES[state],
-        charge_state=_CHARGES[charge_state],
+        charge_state=_CHARGES[charge],
         deadline_time=deadline_time,
+        refund_state=_read_refund(refund, _STATES[state], _CHARGES[charge]),
+        settlement=_read_settlement(settlement),
         time=time,
         seq=seq,
     )
     return Event(seq, task.namespace, then, previous_seq=previous_seq, time=time)
 
 
+def _read_refund(word: str | None, state: TaskState, charge_state: ChargeState) -> RefundState:
+    """Returns what a version said of the refund: where events of before say nothing, it was
+    required of a task that was stopped or failed with the money."""
+    if word is not None:
+        return _REFUNDS[word]
+    held = state in (TaskState.CANCELLED, TaskState.FAILED) and charge_state.may_hold_money
+    return RefundState.REQUIRED if held else RefundState.NONE
+
+
+def _read_settlement(text: str | None) -> Settlement | None:
+    if text is None:
+        return None
+    outcome, *rest = json.loads(text)
+    return Settlement(_REFUNDS[outcome], *rest)
+
+
+def _write_settlement(settlement: Settlement | None) -> str | None:
+    return None if settlement is None else json.dumps(settlement)
+
+
 def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
-    """Returns the row of an event; `number` is its task's."""
+    """Returns the row of an event, but for its refund; `number` is its task's."""
     task = event.task
     if task is None:
         return (event.namespace, event.seq, 0, None, None, None, None, None, event.time)
@@ -164,3 +202,8 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
         task.deadline_time,
         event.time,
     )
+
+
+def write_refund(task: Task) -> tuple[Any, ...]:
+    """Returns what the row of an event has more if it says something of a refund."""
+    return (task.refund_state.value, _write_settlement(task.settlement))
