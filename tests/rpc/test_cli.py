@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from countermand.client import Client
-from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_CANCELLED, FINISH_OUTCOME_COMPLETED
+from countermand.v1.agent_service_pb2 import (
+    FINISH_OUTCOME_CANCELLED,
+    FINISH_OUTCOME_COMPLETED,
+    FINISH_OUTCOME_FAILED,
+)
 from countermand.v1.checkout_pb2 import Checkout
 from countermand.v1.order_pb2 import Order
 from countermand.v1.task_pb2 import TaskFilter
@@ -94,8 +98,65 @@ async def test_cancel_says_what_became_of_a_checkout_and_its_money(
 
     await client.finish_task(bought, fence, FINISH_OUTCOME_CANCELLED)
     watched = await command("watch", "--checkout", "checkout-1")
-    assert "  charge=BEGUN  refund_required=true\n" in watched.out
+    assert "  charge=BEGUN  refund=REQUIRED\n" in watched.out
     assert (watched.status, len(watched.out.splitlines())) == (0, 2)
+
+
+async def owed(client: Client, **fields: str) -> str:
+    """Makes a task that was ended with its charge begun. Returns its id."""
+    task_id = (await client.create_task(**fields)).task.task_id
+    fence = (await client.start_task(task_id, "agent-1")).fence
+    await client.begin_charge(task_id, fence)
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_FAILED)
+    return task_id
+
+
+async def test_whoever_is_owed_money_is_listed_and_settled(client: Client, command: Command):
+    first = await owed(client, merchant="shop \u202e")
+    second = await owed(client)
+    await start_one(client)
+    listed = await command("list", "tasks", "--refund-state", "required")
+    assert (listed.status, listed.err) == (0, "")
+    title, *rows = listed.out.splitlines()
+    assert title.split() == ["TASK", "STATE", "VERSION", "CHARGE", "REFUND", "END", "MERCHANT"]
+    assert [row.split()[:5] for row in rows] == [
+        [second, "FAILED", "4", "BEGUN", "REQUIRED"],
+        [first, "FAILED", "4", "BEGUN", "REQUIRED"],
+    ]
+    assert rows[1].endswith("shop \\u202e")
+
+    said = ("--amount", "1999", "--currency", "EUR", "--note", "paid back", "--request-id", UNKNOWN)
+    settled = await command("settle", first, "--refunded", *said)
+    assert (settled.status, settled.err) == (0, "")
+    facts = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in settled.out.splitlines()}
+    assert facts["refund"] == facts["settled"] == "REFUNDED"
+    assert (facts["amount"], facts["note"], facts["replayed"]) == ("1999 EUR", "paid back", "no")
+    again = json.loads((await command("settle", first, "--refunded", *said, "--json")).out)
+    assert (again["replayed"], again["task"]["settlement"]["amount"]) == (True, "1999")
+    refused = await command("settle", first, "--not-owed")
+    assert refused.status == 1
+    assert "REFUND_ALREADY_SETTLED" in refused.err
+    assert (await command("settle", second, "--not-owed")).status == 0
+
+    left = await command("list", "tasks", "--refund-state", "REQUIRED")
+    assert (left.status, left.out) == (0, "")
+    lines = (await command("list", "tasks", "--state", "failed", "--json")).out.splitlines()
+    states = {task["task_id"]: task["refund_state"] for task in map(json.loads, lines)}
+    assert states == {first: "REFUND_STATE_REFUNDED", second: "REFUND_STATE_NOT_OWED"}
+
+
+async def test_a_list_follows_its_pages_and_its_filters(client: Client, command: Command):
+    group = (await client.create_group([CreateTaskRequest() for _ in range(1001)])).group
+    running, _ = await start_one(client)
+    everything = await command("list", "tasks", "--json")
+    assert len(everything.out.splitlines()) == 1002
+    of_group = await command("list", "tasks", "--group", group.group_id, "--json")
+    assert len(of_group.out.splitlines()) == 1001
+    of_agent = await command("list", "tasks", "--agent", "agent-1", "--state", "RUNNING")
+    assert [line.split()[0] for line in of_agent.out.splitlines()[1:]] == [running]
+    unknown = await command("list", "tasks", "--checkout", "nobody-has-it")
+    assert (unknown.status, unknown.out) == (1, "")
+    assert "CHECKOUT_NOT_FOUND" in unknown.err
 
 
 async def test_cancel_names_a_checkout_by_its_cart(client: Client, command: Command):

@@ -18,6 +18,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.client import Client
+from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_FAILED
+from countermand.v1.task_pb2 import REFUND_STATE_REFUNDED
 from tests.support.command import Command, Result
 from tests.support.server import Server, started
 
@@ -172,6 +174,15 @@ async def client(environment: dict[str, str]) -> AsyncIterator[Client]:
 CREATE = ("keys", "create", "--tenant", "shop", "--scope", "tasks:read")
 
 
+async def owed_by(client: Client) -> str:
+    """Makes a task of which a refund is required. Returns its id."""
+    task_id = (await client.create_task()).task.task_id
+    fence = (await client.start_task(task_id, "agent-1")).fence
+    await client.begin_charge(task_id, fence)
+    await client.finish_task(task_id, fence, FINISH_OUTCOME_FAILED)
+    return task_id
+
+
 async def target_of(client: Client, command: str) -> tuple[str, ...]:
     """What a command acts on."""
     match command:
@@ -181,6 +192,11 @@ async def target_of(client: Client, command: str) -> tuple[str, ...]:
             task_id = (await client.create_task()).task.task_id
             await client.cancel_task(task_id)
             return ("watch", task_id)
+        case "list tasks":
+            await client.create_task()
+            return ("list", "tasks")
+        case "settle":
+            return ("settle", "--refunded", await owed_by(client))
         case "revoke" | "rotate":
             made = await client.create_key("shop", "sandbox", ["tasks:read"])
             return ("keys", command, made.key.key_id)
@@ -200,6 +216,8 @@ async def is_done(client: Client, arguments: tuple[str, ...], keys_before: int) 
                 (await client.get_task(target)).task.cancel_reason == ""
                 and (await client.get_task(target)).task.version == 2
             )
+        case ("settle", *_):
+            return (await client.get_task(target)).task.refund_state == REFUND_STATE_REFUNDED
         case ("keys", "revoke", _):
             return any(key.key_id == target and key.HasField("revoke_time") for key in keys)
         case ("keys", "create" | "rotate", *_):
@@ -208,11 +226,11 @@ async def is_done(client: Client, arguments: tuple[str, ...], keys_before: int) 
 
 
 MAKING = ("create", "rotate")
-PRINTING = ("watch", "keys list", "--help")
+PRINTING = ("watch", "keys list", "list tasks", "--help")
 
 
 @some_ways
-@pytest.mark.parametrize("name", ["cancel", "revoke", *MAKING, *PRINTING])
+@pytest.mark.parametrize("name", ["cancel", "settle", "revoke", *MAKING, *PRINTING])
 async def test_a_command_does_what_it_was_told_to(
     environment: dict[str, str], client: Client, run: Run, name: str
 ):
@@ -234,7 +252,7 @@ async def test_a_command_does_what_it_was_told_to(
         assert "stderr" in broken or "No space" in result.err
     else:
         assert (result.status, done) == (0, True)
-        if out == "full" and name in ("cancel", "revoke") and "stderr" not in broken:
+        if out == "full" and name in ("cancel", "settle", "revoke") and "stderr" not in broken:
             assert "but the answer cannot be written: No space" in result.err
         elif "stderr" not in broken:
             assert result.err == ""

@@ -32,7 +32,14 @@ from countermand.v1.cancellation_service_pb2 import (
 )
 from countermand.v1.checkout_pb2 import Checkout, CheckoutMessage, CheckoutState
 from countermand.v1.order_pb2 import Order, OrderState
-from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskCount, TaskState
+from countermand.v1.task_pb2 import (
+    CancelProof,
+    ChargeState,
+    RefundState,
+    Task,
+    TaskCount,
+    TaskState,
+)
 
 TASK_ID = "0192f0c1-0000-7000-8000-000000000001"
 WHEN = datetime(2026, 3, 1, 12, 30, 0, 250_999, tzinfo=UTC)
@@ -104,13 +111,35 @@ def test_a_shipped_word_without_a_letter_or_too_long_is_wrong_usage(word, capsys
     assert "at least one letter" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flags", [[], ["--refunded", "--not-owed"]])
+def test_a_settlement_says_one_of_two_things(flags, capsys):
+    assert run(["settle", TASK_ID, *flags]) == 2
+    assert "--refunded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--refund-state", "PAID"], ["--refund-state", "UNSPECIFIED"], ["--state", "STOPPED"]],
+    ids=str,
+)
+def test_a_state_that_there_is_not_is_wrong_usage_and_the_words_are_named(flags, capsys):
+    assert run(["list", "tasks", *flags]) == 2
+    printed = capsys.readouterr().err
+    assert "is none of" in printed
+    assert ("REQUIRED" in printed) is ("--refund-state" in flags)
+
+
 def test_the_version_is_the_package_s(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"countermand {__version__}\n"
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["cancel"], ["watch"], ["keys"], ["keys", "create"], ["demo"]]
+    "command",
+    [
+        *([], ["serve"], ["cancel"], ["watch"], ["list"], ["list", "tasks"], ["settle"]),
+        *(["keys"], ["keys", "create"], ["demo"]),
+    ],
 )
 def test_each_command_has_a_help_in_the_form_of_manuals(command, capsys):
     assert run([*command, "--help"]) == 0
@@ -386,8 +415,9 @@ def test_a_version_says_what_stands_with_its_money():
     assert str(line(task)).endswith("deadline=-")
     task.charge_state = ChargeState.CHARGE_STATE_CAPTURED
     assert str(line(task)).endswith("deadline=-  charge=CAPTURED")
-    task.refund_required = True
-    assert str(line(task)).endswith("deadline=-  charge=CAPTURED  refund_required=true")
+    for refund, told in ((1, ""), (2, "  refund=REQUIRED"), (3, "  refund=REFUNDED")):
+        task.refund_state = refund
+        assert str(line(task)).endswith(f"deadline=-  charge=CAPTURED{told}")
 
 
 CANCELLATION = Cancellation(
@@ -400,7 +430,7 @@ CANCELLATION = Cancellation(
             disposition=Disposition.DISPOSITION_STOPPED,
             task_state=TaskState.TASK_STATE_CANCELLED,
             cancel_proof=CancelProof.CANCEL_PROOF_FORCED,
-            refund_required=True,
+            refund_state=RefundState.REFUND_STATE_REQUIRED,
         ),
         CancellationResult(
             task_id=TASK_ID,
@@ -444,7 +474,7 @@ def test_a_cancelled_checkout_is_told_with_results_proofs_and_refunds():
         ("replayed", "yes"),
     ]
     assert [str(result) for result in results] == [
-        f"result  {TASK_ID}  STOPPED   CANCELLED   FORCED  refund_required",
+        f"result  {TASK_ID}  STOPPED   CANCELLED   FORCED  refund=REQUIRED",
         f"result  {TASK_ID}  SKIPPED   COMPLETED   -",
     ]
 

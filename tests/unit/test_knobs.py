@@ -71,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "number of glibc": {"rpc/memory.py M_ARENA_MAX"},
     "contract bound": {
         "cli/keys.py _all: keys.list_keys(page_size)",
+        "cli/listing.py _PAGE_SIZE",
         "core/cancellations.py EARLY_CANCEL_LIFETIME",
         "core/leases.py MAX_DELAY",
         "core/records.py DEFAULT_GRACE",
@@ -128,6 +129,8 @@ ALLOWED: dict[str, set[str]] = {
         "cli/cancel.py _show: to_json(indent)",
         "cli/keys.py _make: to_json(indent)",
         "cli/keys.py revoke: to_json(indent)",
+        "cli/listing.py _WIDTHS",
+        "cli/settle.py settle: to_json(indent)",
         "cli/demo/board.py _table: table.add_column(min_width)",
         "cli/demo/board.py shown: Live(refresh_per_second)",
     },

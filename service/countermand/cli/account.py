@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from countermand.cli.output import NONE, STYLES, moment, word
+from countermand.cli.output import NONE, STYLES, moment, word, yes_or_no
 from countermand.v1.cancellation_pb2 import (
     Cancellation,
     CancellationResult,
@@ -19,7 +19,16 @@ from countermand.v1.cancellation_service_pb2 import (
 )
 from countermand.v1.checkout_pb2 import Checkout, CheckoutState
 from countermand.v1.order_pb2 import Order, OrderState
-from countermand.v1.task_pb2 import CancelProof, ChargeState, Group, Task, TaskCount, TaskState
+from countermand.v1.task_pb2 import (
+    CancelProof,
+    ChargeState,
+    Group,
+    RefundState,
+    Settlement,
+    Task,
+    TaskCount,
+    TaskState,
+)
 
 Answer = CancelTaskResponse | CancelGroupResponse | CancelCheckoutResponse | CancelOrderResponse
 Facts = list[tuple[str, str]]
@@ -31,14 +40,14 @@ def account(answer: Answer) -> tuple[Facts, list[Text]]:
         case CancelTaskResponse() if not answer.HasField("task"):
             about = [("task", answer.cancellation.task_id), ("state", "not created yet")]
         case CancelTaskResponse():
-            about = _about_task(answer.task)
+            about = about_task(answer.task)
         case CancelGroupResponse():
             about = _about_group(answer.group)
         case CancelCheckoutResponse():
             about = _about_checkout(answer.checkout)
         case CancelOrderResponse():
             about = _about_order(answer.order)
-    replayed = ("replayed", _yes_or_no(answer.replayed))
+    replayed = ("replayed", yes_or_no(answer.replayed))
     results = [result_line(result) for result in answer.cancellation.results]
     return [*about, *_about_cancellation(answer.cancellation), replayed], results
 
@@ -50,11 +59,20 @@ def result_line(result: CancellationResult) -> Text:
         f"result  {result.task_id}  {word(Disposition, result.disposition):<8}  ",
         (f"{state:<10}", STYLES.get(state, "")),
         f"  {word(CancelProof, result.cancel_proof)}",
-        ("  refund_required", "bold") if result.refund_required else "",
+        refund_word(result.refund_state),
     )
 
 
-def _about_task(task: Task) -> Facts:
+def refund_word(refund_state: RefundState) -> str | tuple[str, str]:
+    """What of a refund belongs into a line: nothing if none was ever required."""
+    if refund_state in (RefundState.REFUND_STATE_UNSPECIFIED, RefundState.REFUND_STATE_NONE):
+        return ""
+    required = refund_state == RefundState.REFUND_STATE_REQUIRED
+    return (f"  refund={word(RefundState, refund_state)}", "bold" if required else "")
+
+
+def about_task(task: Task) -> Facts:
+    """Returns the facts of a task."""
     return [
         ("task", task.task_id),
         ("state", word(TaskState, task.state)),
@@ -62,7 +80,19 @@ def _about_task(task: Task) -> Facts:
         ("proof", word(CancelProof, task.cancel_proof)),
         ("deadline", moment(task.deadline_time)),
         ("charge", word(ChargeState, task.charge_state)),
-        ("refund_required", _yes_or_no(task.refund_required)),
+        ("refund", word(RefundState, task.refund_state)),
+        *(_about_settlement(task.settlement) if task.HasField("settlement") else ()),
+    ]
+
+
+def _about_settlement(settlement: Settlement) -> Facts:
+    amount = f"{settlement.amount} {settlement.currency}" if settlement.HasField("amount") else ""
+    return [
+        ("settled", word(RefundState, settlement.outcome)),
+        ("settled at", moment(settlement.settle_time)),
+        ("settled by", settlement.settled_by),
+        ("amount", amount.strip()),
+        ("note", settlement.note),
     ]
 
 
@@ -111,7 +141,3 @@ def _about_cancellation(found: Cancellation) -> Facts:
 
 def _counts(counts: Iterable[TaskCount]) -> str:
     return ", ".join(f"{count.count} {word(TaskState, count.state)}" for count in counts)
-
-
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"

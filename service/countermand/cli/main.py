@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from countermand import __version__
-from countermand.cli import cancel, keys, serve, watch
+from countermand.cli import cancel, keys, listing, serve, settle, watch
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
 from countermand.cli.output import plain_lines, show
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.command("serve", cls=PlainCommand)(serve.serve)
 app.command("cancel", cls=PlainCommand)(cancel.cancel)
 app.command("watch", cls=PlainCommand)(watch.watch)
+app.add_typer(listing.app, name="list")
+app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
 app.command("demo", cls=PlainCommand)(demo.demo)
 

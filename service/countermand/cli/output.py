@@ -43,6 +43,11 @@ def word(enum: EnumTypeWrapper, value: int) -> str:
         return str(value)
 
 
+def yes_or_no(value: bool) -> str:
+    """A flag as a person reads it."""
+    return "yes" if value else "no"
+
+
 def moment(time: Timestamp) -> str:
     """A time in UTC with milliseconds, `-` if it is unset."""
     if not time.ByteSize():

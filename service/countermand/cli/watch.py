@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict
 import typer
 from rich.text import Text
 
+from countermand.cli.account import refund_word
 from countermand.cli.contact import heard
 from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import STYLES, moment, show, to_json, word
@@ -60,8 +61,8 @@ def watch(
     """Follow a task to its end, or all tasks of a group, checkout or order.
 
     Prints one line for each version, beginning with the present one: the time it was committed,
-    the task, and its version, state, proof and deadline; also its charge and whether a refund is
-    required, if so. With --json it prints one message a line. It outlives a restart of the
+    the task, and its version, state, proof and deadline; also its charge, and how its refund
+    stands, if there is one. With --json it prints one message a line. It outlives a restart of the
     server, and then neither repeats nor skips a version; when nothing is heard of the server for
     some seconds it says so on stderr, and goes on for five minutes.
     """
@@ -115,5 +116,5 @@ def line(task: Task) -> Text:
         (state, STYLES.get(state, "")),
         f"  proof={word(CancelProof, task.cancel_proof)}  deadline={moment(task.deadline_time)}",
         f"  charge={word(ChargeState, task.charge_state)}" if charged else "",
-        ("  refund_required=true", "bold") if task.refund_required else "",
+        refund_word(task.refund_state),
     )
