@@ -16,12 +16,21 @@ from typing import Any
 from countermand.cli.main import app_entry
 from countermand.core import commands as c
 from countermand.core.decide import RULES
+from countermand.core.refunds import Settled, SettleRefund
 from countermand.core.rows import Saves
-from countermand.core.rules import charging, reaping
-from countermand.core.states import CancelProof, ChargeState, TargetKind, TaskState
+from countermand.core.rules import cancelling, owing, reaping
+from countermand.core.rules.holders import holders_of
+from countermand.core.states import (
+    CancelProof,
+    ChargeState,
+    RefundState,
+    TargetKind,
+    TaskState,
+)
 from countermand.engine.hub import Hub
 from countermand.rpc.servicers import cancellation
 from countermand.store.sqlite import file, readers
+from countermand.store.sqlite.rows import tasks
 from countermand.store.sqlite.writing import Writer
 from tests.chaos.robustness.unsynced import note_writes
 
@@ -216,7 +225,12 @@ def late_word() -> None:
         forced = task is not None and task.cancel_proof is CancelProof.FORCED
         if not forced or command.outcome is TaskState.CANCELLED:
             return rule.decide(command, draft)
-        fields = {"cancel_proof": None, "refund_required": False, "charge_state": ChargeState.NONE}
+        fields = {
+            "cancel_proof": None,
+            "refund_state": RefundState.NONE,
+            "settlement": None,
+            "charge_state": ChargeState.NONE,
+        }
         return draft.log_task(
             task.evolve(
                 state=command.outcome,
@@ -228,6 +242,34 @@ def late_word() -> None:
         )
 
     RULES[c.FinishTask] = rule._replace(decide=finish)
+
+
+def undone_work_stands() -> None:
+    """The cancel of a checkout or order does not ask for the money of what was COMPLETED."""
+    replace(cancelling, "_undo", lambda _: lambda task, *rest: task)
+
+
+def settled_twice() -> None:
+    """A settlement overwrites the one before it."""
+    rule = RULES[SettleRefund]
+
+    def settle(command: SettleRefund, draft: Any) -> Any:
+        task = draft.task(command.namespace, command.task_id)
+        if task is None or task.refund_state in (RefundState.NONE, command.outcome):
+            return rule.decide(command, draft)
+        holders = holders_of(task, draft)
+        return Settled(owing.change_refund(task, command.outcome, holders, draft), replayed=False)
+
+    RULES[SettleRefund] = rule._replace(decide=settle)
+
+
+def lost_settlement() -> None:
+    """What a settlement says is not kept now and then."""
+
+    def forgetful(write: Any) -> Any:
+        return lambda settlement: None if now_and_then(3) else write(settlement)
+
+    replace(tasks, "_write_settlement", forgetful)
 
 
 def resume_skips() -> None:
@@ -251,7 +293,7 @@ def charge_after_cancel() -> None:
         task = draft.task(command.namespace, command.task_id)
         cancelling = task is not None and task.state is TaskState.CANCELLING
         if cancelling and task.fence == command.fence and not task.charge_state.may_hold_money:
-            return charging._charged(task, ChargeState.BEGUN, draft)
+            return draft.log_change(task, charge_state=ChargeState.BEGUN)
         return rule.decide(command, draft)
 
     RULES[c.BeginCharge] = rule._replace(decide=begin)

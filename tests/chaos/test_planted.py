@@ -51,6 +51,14 @@ BUGS = [
     Bug(
         "charge_after_cancel", {"money"}, likes={"begin_charge": 30, "cancel_task": 20}, seconds=1.0
     ),
+    Bug("undone_work_stands", {"money", "P3 atomic"}, likes={"undo_a_sale": 20}),
+    Bug("settled_twice", {"money"}, likes={"begin_charge": 20, "settle_refund": 40}, seconds=2.0),
+    Bug(
+        "lost_settlement",
+        {"P1 durable", "P2 un-seen", "money"},
+        likes={"begin_charge": 20, "settle_refund": 30},
+        seconds=1.0,
+    ),
     # What was cancelled before the fault is past its deadline by a second long before the end.
     Bug("forgotten_deadlines", {"deadline"}, ("kill -9",), {"cancel_task": 30}, seconds=3.0),
 ]

@@ -26,7 +26,14 @@ UNSET = dict.fromkeys(
         "end_time",
     )
 )
-EMPTY = {"merchant": "", "labels": "{}", "fence": 0, "failure_message": "", "refund_required": 0}
+EMPTY = {
+    "merchant": "",
+    "labels": "{}",
+    "fence": 0,
+    "fence_raised": 0,
+    "failure_message": "",
+    "refund_state": "NONE",
+}
 
 
 class Story:
@@ -56,6 +63,8 @@ class Story:
             row.pop("deadline", before.deadline_time if before else None),
             row.pop("time", int(self.now * SECOND)),
             before.seq if before else 0,
+            row.pop("refund", before.refund_state if before else None),
+            row.pop("settlement", before.settlement if before else None),
         )
         task.versions.append(version)
         task.__dict__.pop("shown", None)
@@ -64,7 +73,8 @@ class Story:
             "state": state,
             "last_seq": seq,
             "charge_state": version.charge_state,
-            "end_time": version.time if version.ended else None,
+            "refund_state": version.refund,
+            "end_time": task.end.time if task.end is not None else None,
             **row,
         }
         return version

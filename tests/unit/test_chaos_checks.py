@@ -1,7 +1,9 @@
 """The checker of the robustness runs, on histories written by hand: the good pass, and each way of
 breaking a promise is seen."""
 
+import json
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -446,3 +448,149 @@ def test_an_answer_without_end_is_open():
     assert call.unknown
     assert call.until == inf
     assert story.judge().passed
+
+
+# Money.
+
+
+def owed_story() -> tuple[Story, Task]:
+    """A task that failed with its charge begun: four versions, the last one REQUIRED."""
+    story = Story()
+    task = story.task("t1", agent_id="agent", fence=1)
+    story.log(task, "PENDING")
+    story.log(task, "RUNNING", start_time=2 * SECOND)
+    story.log(task, "RUNNING", "BEGUN")
+    story.log(task, "FAILED", refund="REQUIRED")
+    return story, task
+
+
+def settlement(outcome: str = "REFUNDED", request_id: str = "settles") -> str:
+    return json.dumps([outcome, 500, "EUR", "paid back", "key", 0, request_id])
+
+
+def settle_request(request_id: str = "settles", **fields: Any) -> t.SettleRefundRequest:
+    said = {"outcome": task_pb2.REFUND_STATE_REFUNDED, "amount": 500, "currency": "EUR"}
+    said |= {"note": "paid back", "request_id": request_id}
+    return t.SettleRefundRequest(task_id="t1", **said | fields)
+
+
+def report_request(word: str, fence: int = 1) -> a.ReportChargeRequest:
+    return a.ReportChargeRequest(task_id="t1", fence=fence, charge_state=f"CHARGE_STATE_{word}")
+
+
+def calls_before_the_end(story: Story, task: Task) -> None:
+    """Every call that made the versions of `owed_story`."""
+    story.create(task)
+    story.start(task, 2)
+    charge = a.BeginChargeRequest(task_id="t1", fence=1)
+    story.call(charge, a.BeginChargeResponse(task=task.shown[3]))
+    story.finish(task, 4, "FAILED")
+
+
+def test_a_settlement_late_words_and_what_they_are_refused_with_pass():
+    story, task = owed_story()
+    story.log(task, "FAILED", refund="REFUNDED", settlement=settlement())
+    story.log(task, "FAILED", "VOIDED")
+    story.log(task, "FAILED", "CAPTURED", refund="REQUIRED")
+    story.truth.requests["us", "settles"] = "t1"
+    calls_before_the_end(story, task)
+    story.call(report_request("VOIDED", fence=2), code="ABORTED", reason="FENCED")
+    story.call(settle_request(), t.SettleRefundResponse(task=task.shown[5]))
+    story.call(settle_request(), t.SettleRefundResponse(task=task.shown[5], replayed=True))
+    story.call(settle_request("other"), reason="REFUND_ALREADY_SETTLED")
+    story.call(settle_request("", note="else"), t.SettleRefundResponse(task=task.shown[5]))
+    other = settle_request(amount=6)
+    story.call(other, code="ALREADY_EXISTS", reason="REQUEST_ID_CONFLICT")
+    story.call(report_request("VOIDED"), a.ReportChargeResponse(task=task.shown[6]))
+    story.call(report_request("VOIDED"), a.ReportChargeResponse(task=task.shown[6]))
+    story.call(report_request("CAPTURED"), a.ReportChargeResponse(task=task.shown[7]))
+    story.watch(
+        c.WatchTaskRequest(task_id="t1", after_version=5),
+        told_alone(task, 6),
+        told_alone(task, 7, last=True),
+        code="OK",
+    )
+    early = story.watch(c.WatchTaskRequest(task_id="t1"), told_alone(task, 4, SNAPSHOT, last=True))
+    early.start = 4.1  # before any later version was seen
+    assert story.judge().passed, str(story.judge())
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        [{"refund": "NONE"}],
+        [{"charge": "VOIDED", "refund": "REQUIRED"}],
+        [{"refund": "NOT_OWED"}],
+        [
+            {"refund": "REFUNDED", "settlement": settlement()},
+            {"refund": "NOT_OWED", "settlement": settlement("NOT_OWED")},
+        ],
+        [
+            {"refund": "REFUNDED", "settlement": settlement()},
+            {"charge": "VOIDED", "settlement": settlement(request_id="x")},
+        ],
+    ],
+    ids=["forgotten", "without money", "by nobody", "settled twice", "settled otherwise"],
+)
+def test_a_refund_that_the_rules_do_not_give_is_seen(versions):
+    story, task = owed_story()
+    for fields in versions:
+        story.log(task, "FAILED", **fields)
+    assert "money" in broken(story)
+
+
+def test_money_of_completed_work_must_be_asked_for_when_its_order_is_cancelled():
+    for asked in (True, False):
+        story = Story()
+        task = story.task("t1", agent_id="agent", fence=1, order_id="o1")
+        story.log(task, "PENDING")
+        story.log(task, "RUNNING", start_time=2 * SECOND)
+        story.log(task, "RUNNING", "CAPTURED")
+        story.log(task, "COMPLETED")
+        story.cancellation("ORDER", "o1")
+        if asked:
+            story.log(task, "COMPLETED", refund="REQUIRED")
+        assert ("money" in broken(story)) is not asked
+        assert ("P3 atomic" in broken(story)) is not asked
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda story, task: story.call(settle_request(), reason="REFUND_NOT_REQUIRED"),
+        lambda story, task: story.call(
+            settle_request("other"), t.SettleRefundResponse(task=task.shown[5])
+        ),
+        lambda story, task: story.call(report_request("VOIDED"), reason="TASK_NOT_RUNNING"),
+        lambda story, task: story.call(
+            report_request("CAPTURED"), a.ReportChargeResponse(task=task.shown[5])
+        ),
+    ],
+    ids=["refused", "by another", "the old refusal", "a word that is not there"],
+)
+def test_an_answer_about_money_that_the_model_does_not_give_has_no_order(lie):
+    story, task = owed_story()
+    story.log(task, "FAILED", refund="REFUNDED", settlement=settlement())
+    story.truth.requests["us", "settles"] = "t1"
+    calls_before_the_end(story, task)
+    story.call(settle_request(), t.SettleRefundResponse(task=task.shown[5]))
+    assert story.judge().passed, str(story.judge())
+    lie(story, task)
+    assert "P4 linearizable" in broken(story)
+
+
+def test_a_watch_that_ends_before_a_later_version_that_was_seen_ended_too_early():
+    story, task = owed_story()
+    story.log(task, "FAILED", "VOIDED", refund="NOT_OWED")
+    calls_before_the_end(story, task)
+    story.call(report_request("VOIDED"), a.ReportChargeResponse(task=task.shown[5]))
+    request = c.WatchTaskRequest(task_id="t1", after_version=3)
+    story.watch(request, told_alone(task, 4, last=True), code="OK")
+    assert "a watch ends" in broken(story)
+
+
+def test_a_watch_that_goes_on_after_the_newest_version_did_not_end():
+    story, task = owed_story()
+    calls_before_the_end(story, task)
+    story.watch(c.WatchTaskRequest(task_id="t1", after_version=3), told_alone(task, 4))
+    assert "a watch ends" in broken(story)

@@ -35,6 +35,10 @@ class Board:
         """The fences of each task, the newest last."""
         self.cancels: list[Any] = []
         """Requests of cancels that had an answer."""
+        self.settlements: list[Any] = []
+        """Requests of settlements that had an answer."""
+        self.owed: deque[str] = deque(maxlen=RECENT)
+        """Tasks of which a refund was required when somebody looked."""
         self.cancellations: deque[str] = deque(maxlen=40)
 
     def new_uuid(self) -> str:

@@ -33,8 +33,8 @@ async def end_everything(client: Client, board: Board) -> None:
 
 
 async def ask_again(client: Client, board: Board) -> None:
-    """Repeats every cancel that was accepted: its request id must still answer."""
-    for request in board.cancels:
+    """Repeats every cancel and settlement that was accepted: its request id must still answer."""
+    for request in [*board.cancels, *board.settlements]:
         await insist(client, request)
 
 

@@ -41,6 +41,9 @@ MIX = {
     "cancel_checkout": 4,
     "cancel_order": 2,
     "repeat_a_cancel": 4,
+    "undo_a_sale": 2,
+    "settle_refund": 6,
+    "repeat_a_settlement": 2,
     "reuse_a_request_id": 1,
     "change_cart": 1,
     "complete_checkout": 2,
@@ -226,6 +229,31 @@ class Worker(Actor):
             if request.request_id:
                 self._board.cancels.append(request)
 
+    async def undo_a_sale(self) -> None:
+        """An order whose work is COMPLETED with the money taken, and which is cancelled then."""
+        order_id, task_id = self._board.new_name("order"), self._board.new_uuid()
+        self._board.add("task", task_id)
+        await self._call(
+            o.CreateOrderRequest(
+                order=order_pb2.Order(order_id=order_id),
+                tasks=[t.CreateTaskRequest(task_id=task_id)],
+            )
+        )
+        self._board.add("order", order_id)
+        await self._start(task_id)
+        if known := self._board.held.get(task_id):
+            of_task = {"task_id": task_id, "fence": known[-1].fence}
+            captured, done = "CHARGE_STATE_CAPTURED", "FINISH_OUTCOME_COMPLETED"
+            steps = [
+                a.ReportChargeRequest(**of_task, charge_state=captured),
+                a.FinishTaskRequest(**of_task, outcome=done),
+            ]
+            if self._chosen.random() < 0.3:
+                steps.reverse()
+            for step in steps:
+                await self._call(step)
+        await self._cancel(c.CancelOrderRequest(order_id=order_id))
+
     async def repeat_a_cancel(self) -> None:
         if self._board.cancels:
             await self._call(self._chosen.choice(self._board.cancels))
@@ -259,6 +287,35 @@ class Worker(Actor):
             request.update_mask.paths.append("state" if closes else "note")
             await self._call(request)
 
+    async def settle_refund(self) -> None:
+        task_id = self._board.some("task")
+        if self._board.owed and self._chosen.random() < 0.8:
+            task_id = self._chosen.choice(self._board.owed)
+        if task_id is None:
+            return
+        self._said += 1
+        request = t.SettleRefundRequest(
+            task_id=task_id,
+            outcome=self._chosen.choice(("REFUND_STATE_REFUNDED", "REFUND_STATE_NOT_OWED")),
+            amount=self._chosen.choice((None, 500)),
+            currency=self._chosen.choice(("", "EUR")),
+            note=f"{self._client.name} {self._said}",
+        )
+        if self._chosen.random() < 0.8:
+            request.request_id = self._board.new_uuid()
+        call = await self._call(request)
+        if call.done and request.request_id:
+            self._board.settlements.append(request)
+
+    async def repeat_a_settlement(self) -> None:
+        if self._board.settlements:
+            used = self._chosen.choice(self._board.settlements)
+            request = t.SettleRefundRequest()
+            request.CopyFrom(used)
+            if self._chosen.random() < 0.3:
+                request.note += " otherwise"
+            await self._call(request)
+
     async def read_one(self) -> None:
         kind = self._chosen.choice(("task",) * 6 + ("group", "checkout", "order", "cart"))
         if self._board.cancellations and self._chosen.random() < 0.15:
@@ -280,4 +337,10 @@ class Worker(Actor):
             return
         kind = self._chosen.choice(("group", "checkout", "order", "none"))
         named = {f"{kind}_id": id} if kind != "none" and (id := self._board.some(kind)) else {}
-        await self._call(t.ListTasksRequest(filter=task_pb2.TaskFilter(**named), page_size=100))
+        request = t.ListTasksRequest(filter=task_pb2.TaskFilter(**named), page_size=100)
+        if self._chosen.random() < 0.4:
+            words = ("REQUIRED", "REQUIRED", "REFUNDED", "NOT_OWED")
+            request.refund_state = f"REFUND_STATE_{self._chosen.choice(words)}"
+        call = await self._call(request)
+        if call.done and request.refund_state == task_pb2.REFUND_STATE_REQUIRED:
+            self._board.owed.extend(task.task_id for task in call.answer.tasks[:10])

@@ -31,10 +31,17 @@ class Version(NamedTuple):
     deadline_time: int | None
     time: int
     previous_seq: int = 0
+    refund_state: str | None = None
+    settlement: str | None = None
+    """The last settlement as a JSON array."""
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def refund(self) -> str:
+        return self.refund_state or "NONE"
 
 
 @dataclass
@@ -56,6 +63,11 @@ class Task:
     def agent_at(self, version: Version) -> str:
         """Returns the agent that it had at a version: it is set once, with RUNNING."""
         return (self.row["agent_id"] or "") if version.state != "PENDING" else ""
+
+    @property
+    def end(self) -> Version | None:
+        """The version with which it ended; later ones say something of its money."""
+        return next((version for version in self.versions if version.ended), None)
 
     @cached_property
     def shown(self) -> dict[int, task_pb2.Task]:
@@ -81,7 +93,7 @@ class Truth:
     tasks: dict[str, Task] = field(default_factory=dict)
     cancellations: dict[str, Cancellation] = field(default_factory=dict)
     requests: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Which cancellation each request id of a tenant has."""
+    """Which cancellation answered each request id of a tenant, or which task that was settled."""
     holders: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """The rows of groups, checkouts, orders and carts, by kind and id."""
     listed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -125,6 +137,14 @@ class Truth:
             changed.add(task.task_id)
             last += 1
         return last
+
+    def undoing(self, task: Task) -> list[Cancellation]:
+        """Returns the cancels by which not even COMPLETED work of a task stands."""
+        return [
+            one
+            for one in self.cancellations.values()
+            if one.kind in ("CHECKOUT", "ORDER") and self.is_under(task, one.kind, one.target)
+        ]
 
     def under(self, tenant: str, kind: str, id: str) -> list[Task]:
         """Returns the tasks under a holder, or the task itself."""
@@ -182,7 +202,7 @@ def _read(path: Path, truth: Truth) -> None:
             _add_cancellation(truth, tenants[row["namespace_no"]], dict(row))
         for row in db.execute("SELECT * FROM request_ids"):
             key = (tenants[row["namespace_no"]], _text(row["request_id"]))
-            truth.requests[key] = _text(row["cancellation_id"])
+            truth.requests[key] = _text(row["answer_id"])
         for kind in ("group", "checkout", "order", "cart"):
             for row in db.execute(f"SELECT * FROM {kind}s"):
                 truth.holders[kind, _text(row[f"{kind}_id"])] = _plain(row)
@@ -237,8 +257,7 @@ def _text(value: Any) -> str:
 def _message(task: Task, then: Version) -> task_pb2.Task:
     """Returns a task as a version of it must be shown."""
     row = task.row
-    present = then is task.versions[-1]
-    cancelled = then.state == "CANCELLING" or (present and task.cancel is not None)
+    cancelled = then.state == "CANCELLING" or then.ended
     message = task_pb2.Task(
         task_id=task.task_id,
         group_id=row["group_id"],
@@ -250,6 +269,8 @@ def _message(task: Task, then: Version) -> task_pb2.Task:
         version=then.version,
         agent_id=task.agent_at(then),
         charge_state=f"CHARGE_STATE_{then.charge_state}",
+        refund_state=f"REFUND_STATE_{then.refund}",
+        refund_required=then.refund == "REQUIRED",
     )
     times = {
         "deadline_time": then.deadline_time,
@@ -263,12 +284,23 @@ def _message(task: Task, then: Version) -> task_pb2.Task:
         message.cancel_reason = task.cancel.row["reason"]
         message.cancel_message = task.cancel.row["message"]
     if then.ended:
-        message.refund_required = bool(row["refund_required"])
         message.failure_message = row["failure_message"]
         if row["cancel_proof"]:
             message.cancel_proof = task_pb2.CancelProof.Value(f"CANCEL_PROOF_{row['cancel_proof']}")
         times["end_time"] = row["end_time"]
+    if then.settlement is not None:
+        _settle(message.settlement, json.loads(then.settlement))
     for name, moment in times.items():
         if moment is not None:
             getattr(message, name).FromMicroseconds(moment)
     return message
+
+
+def _settle(message: task_pb2.Settlement, said: list[Any]) -> None:
+    outcome, amount, currency, note, settled_by, settle_time, request_id = said
+    message.outcome = task_pb2.RefundState.Value(f"REFUND_STATE_{outcome}")
+    if amount is not None:
+        message.amount = amount
+    message.currency, message.note, message.settled_by = currency, note, settled_by
+    message.settle_time.FromMicroseconds(settle_time)
+    message.request_id = request_id or ""

@@ -1,7 +1,7 @@
 """Whether groups, checkouts, orders, carts, cancellations and request ids keep what was said."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, NamedTuple
 
@@ -13,6 +13,11 @@ from tests.chaos.robustness.truth import Truth
 
 KINDS = ("group", "checkout", "order", "cart")
 CANCELS = ("CancelTask", "CancelGroup", "CancelCheckout", "CancelOrder")
+ANSWERED_BY: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(CANCELS, lambda answer: answer.cancellation.cancellation_id),
+    "SettleRefund": lambda answer: answer.task.task_id,
+}
+"""What a request id is kept with, by the method that it came with."""
 
 
 class Shown(NamedTuple):
@@ -148,10 +153,10 @@ def _request_ids(history: History, truth: Truth) -> Iterator[Violation]:
     """An accepted request id is kept with its cancellation, a refused one stays free."""
     asked: dict[tuple[str, str], list[Call]] = defaultdict(list)
     for call in history.calls:
-        if call.method in CANCELS and call.request.request_id and not call.is_trial:
+        if call.method in ANSWERED_BY and call.request.request_id and not call.is_trial:
             asked[call.tenant, call.request.request_id].append(call)
     for key, calls in asked.items():
-        answers = {call.answer.cancellation.cancellation_id for call in calls if call.done}
+        answers = {ANSWERED_BY[call.method](call.answer) for call in calls if call.done}
         kept = truth.requests.get(key)
         if len(answers) > 1:
             yield Violation(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from tests.chaos.robustness.checks import money
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.history import PULSE, History
 from tests.chaos.robustness.truth import Cancellation, Task, Truth, Version
 
 SECOND = 1_000_000
-MONEY = ("BEGUN", "CAPTURED")
 NEXT = {
     "PENDING": {"RUNNING", "CANCELLED"},
     "RUNNING": {"RUNNING", "CANCELLING", "COMPLETED", "FAILED"},
@@ -25,6 +25,8 @@ def check(history: History, truth: Truth) -> Iterator[Violation]:
             yield Violation(Promise.ORDERED, f"task {task.task_id}: {what}")
         for earlier, later in zip(task.versions, task.versions[1:], strict=False):
             yield from _step(task, earlier, later)
+        for what in money.broken(task, truth):
+            yield Violation(Promise.MONEY, f"task {task.task_id}: {what}")
         yield from _end(task, history)
     for cancellation in truth.cancellations.values():
         yield from _is_atomic(cancellation, truth)
@@ -49,11 +51,12 @@ def _chain(task: Task) -> Iterator[str]:
     if [one.previous_seq for one in versions] != [0, *(one.seq for one in versions[:-1])]:
         yield "its versions are not chained"
     last, row = versions[-1] if versions else None, task.row
-    if last is None or (last.version, last.state, last.seq, last.charge_state) != (
+    if last is None or (last.version, last.state, last.seq, last.charge_state, last.refund) != (
         row["version"],
         row["state"],
         row["last_seq"],
         row["charge_state"],
+        row["refund_state"],
     ):
         yield f"its row is not its last version {last}"
 
@@ -61,7 +64,9 @@ def _chain(task: Task) -> Iterator[str]:
 def _step(task: Task, earlier: Version, later: Version) -> Iterator[Violation]:
     where = f"task {task.task_id}, version {later.version}"
     if earlier.ended:
-        yield Violation(Promise.ONE_END, f"{where}: {later.state} after {earlier.state}")
+        fixed = (earlier.state, earlier.deadline_time)
+        if (later.state, later.deadline_time) != fixed:
+            yield Violation(Promise.ONE_END, f"{where}: {later.state} after {earlier.state}")
     elif later.state not in NEXT[earlier.state]:
         yield Violation(Promise.ONE_END, f"{where}: {earlier.state} became {later.state}")
     begun = later.charge_state == "BEGUN" != earlier.charge_state
@@ -75,13 +80,10 @@ def _step(task: Task, earlier: Version, later: Version) -> Iterator[Violation]:
 
 
 def _end(task: Task, history: History) -> Iterator[Violation]:
-    row, last = task.row, task.versions[-1] if task.versions else None
+    row, last = task.row, task.end or (task.versions[-1] if task.versions else None)
     if last is None:
         return
     where, deadline = f"task {task.task_id}", last.deadline_time
-    money = last.state in ("CANCELLED", "FAILED") and last.charge_state in MONEY
-    if bool(row["refund_required"]) != money:
-        yield Violation(Promise.MONEY, f"{where}: refund_required is {row['refund_required']}")
     if deadline is None:
         return
     if row["cancel_proof"] == "FORCED" and last.time < deadline:
@@ -121,9 +123,14 @@ def _is_atomic(cancellation: Cancellation, truth: Truth) -> Iterator[Violation]:
     before, last = cancellation.row["accept_seq"], truth.block_end(cancellation)
     for task in truth.under(cancellation.tenant, cancellation.kind, cancellation.target):
         then, now = task.at(before), task.at(last)
-        if then is None or then.state not in ("PENDING", "RUNNING"):
+        if then is None:
             continue
-        if now is None or now.state not in ("CANCELLING", "CANCELLED"):
+        undone = cancellation.kind in ("CHECKOUT", "ORDER") and then.refund == "NONE"
+        if then.state in ("PENDING", "RUNNING"):
+            left_out = now is None or now.state not in ("CANCELLING", "CANCELLED")
+        else:
+            left_out = undone and money.is_owed(then, undone=True) and now == then
+        if left_out:
             yield Violation(
                 Promise.ATOMIC,
                 f"cancellation {cancellation.cancellation_id} of {cancellation.kind} "

@@ -6,8 +6,15 @@ from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
-from countermand.v1 import agent_service_pb2, task_pb2
+from countermand.v1 import (
+    agent_service_pb2,
+    cancellation_pb2,
+    cancellation_service_pb2,
+    task_pb2,
+    task_service_pb2,
+)
 from tests.chaos.robustness.checks import task_model as m
+from tests.chaos.robustness.checks import task_money as money
 from tests.chaos.robustness.checks.linear import Action
 from tests.chaos.robustness.history import Call, History
 from tests.chaos.robustness.truth import Task, Truth
@@ -21,8 +28,13 @@ OF_ONE_TASK = {
     "FinishTask",
     "CancelTask",
     "GetTask",
+    "SettleRefund",
 }
 HOLDERS = {"CancelGroup": "GROUP", "CancelCheckout": "CHECKOUT", "CancelOrder": "ORDER"}
+UNDOING = (
+    cancellation_service_pb2.CancelCheckoutRequest,
+    cancellation_service_pb2.CancelOrderRequest,
+)
 OWN_REASONS = {"ChangeCart": "cart_changed", "CreateCheckout": "superseded"}
 """The calls that cancel a checkout for a reason of their own."""
 REFUSALS = {
@@ -38,6 +50,9 @@ REFUSALS = {
     "TASK_ALREADY_CANCELLED",
     "VERSION_MISMATCH",
     "REQUEST_ID_CONFLICT",
+    "REFUND_NOT_REQUIRED",
+    "REFUND_ALREADY_SETTLED",
+    "TOO_MANY_CHANGES",
 }
 """Those that say something of the task itself."""
 
@@ -75,8 +90,9 @@ def actions_by_task(
         seen = Part(task_id, partial(m.shown, version), m.UNKNOWN, reads=True)
         add(seen, -inf, moment, f"version {version} shown")
     for task_id, task in truth.tasks.items():
+        undoing = truth.undoing(task)
         for then in task.versions:
-            if m.came_by_itself(task, then):
+            if m.came_by_itself(task, then, undoing):
                 alone = Part(task_id, partial(m.by_itself, then.version), m.UNKNOWN)
                 add(alone, -inf, inf, f"version {then.version} by itself")
     return found
@@ -106,10 +122,10 @@ def _parts(call: Call, truth: Truth) -> Iterable[Part]:
     if call.method in ("CreateGroup", "CreateOrder"):
         return _created(call)
     if call.method == "ListTasks":
-        return [_is(task.task_id, task.state, task.version) for task in call.answer.tasks]
+        return [Part(task.task_id, m.read, _seen(task), reads=True) for task in call.answer.tasks]
     if call.method == "GetCancellation":
         results = call.answer.cancellation.results
-        return [_is(result.task_id, result.task_state) for result in results]
+        return [Part(x.task_id, m.read, _result(x), reads=True) for x in results]
     if call.method == "Heartbeat" and call.done:
         return _listed(call, truth)
     return ()
@@ -129,7 +145,7 @@ def _of_one_task(call: Call) -> Iterator[Part]:
             seen = _seen(call.answer.task)
         if call.method == "StartTask":
             seen = seen._replace(fence=call.answer.fence)
-        if call.method == "CancelTask":
+        if call.method in ("CancelTask", "SettleRefund"):
             seen = seen._replace(replayed=call.answer.replayed)
             reads = call.answer.replayed
     yield Part(request.task_id, _steps(call.method, request), seen, reads)
@@ -141,13 +157,15 @@ def _steps(method: str, request: Any) -> m.Steps:
     if method == "StartTask":
         return partial(m.start, request.agent_id)
     if method == "BeginCharge":
-        return partial(m.charge, request.fence, "BEGUN")
+        return partial(money.charge, request.fence, "BEGUN")
     if method == "ReportCharge":
         word = task_pb2.ChargeState.Name(request.charge_state).removeprefix("CHARGE_STATE_")
-        return partial(m.charge, request.fence, word)
+        return partial(money.charge, request.fence, word)
     if method == "FinishTask":
         outcome = agent_service_pb2.FinishOutcome.Name(request.outcome)
         return partial(m.finish, request.fence, outcome.removeprefix("FINISH_OUTCOME_"))
+    if method == "SettleRefund":
+        return partial(money.settle, _settled(request))
     if method == "CancelTask":
         return partial(m.cancel, _said(request, of_task=True))
     return m.read
@@ -165,6 +183,18 @@ def _said(request: Any, *, of_task: bool) -> m.Cancel:
         request.validate_only,
         of_task,
         of_task and request.allow_missing,
+        isinstance(request, UNDOING),
+    )
+
+
+def _settled(request: task_service_pb2.SettleRefundRequest) -> money.Settlement:
+    return money.Settlement(
+        task_pb2.RefundState.Name(request.outcome).removeprefix("REFUND_STATE_"),
+        request.amount if request.HasField("amount") else None,
+        request.currency,
+        request.note,
+        request.request_id,
+        request.SerializeToString(deterministic=True),
     )
 
 
@@ -176,13 +206,15 @@ def _cancelled(call: Call, said: m.Cancel, targets: Iterable[Task]) -> Iterator[
         return
     replayed = getattr(call.answer, "replayed", False)
     for result in call.answer.cancellation.results:
-        seen = m.Answer("", None, _state(result.task_state), None, replayed)
+        seen = _result(result)._replace(replayed=replayed)
         yield Part(result.task_id, steps, seen, replayed)
 
 
 def _cancelled_by_itself(call: Call, truth: Truth) -> Iterator[Part]:
     """The tasks of the checkout that a changed or a superseding cart cancels."""
-    said = m.Cancel(OWN_REASONS[call.method], "", "", DEFAULT_GRACE, b"", of_task=False)
+    said = m.Cancel(
+        OWN_REASONS[call.method], "", "", DEFAULT_GRACE, b"", of_task=False, undoes=True
+    )
     if call.method == "ChangeCart":
         yield from _cancelled(call, said, _on_cart(call.request.cart_id, truth))
         return
@@ -227,12 +259,16 @@ def _listed(call: Call, truth: Truth) -> Iterator[Part]:
             yield Part(task.task_id, steps, m.UNKNOWN, reads=True)
 
 
-def _is(task_id: str, state: int, version: int | None = None) -> Part:
-    return Part(task_id, m.read, m.Answer("", version, _state(state)), reads=True)
-
-
 def _seen(task: task_pb2.Task) -> m.Answer:
-    return m.Answer("", task.version, _state(task.state))
+    return m.Answer("", task.version, _state(task.state), refund=_refund(task.refund_state))
+
+
+def _result(result: cancellation_pb2.CancellationResult) -> m.Answer:
+    return m.Answer("", state=_state(result.task_state), refund=_refund(result.refund_state))
+
+
+def _refund(number: int) -> str:
+    return task_pb2.RefundState.Name(number).removeprefix("REFUND_STATE_")
 
 
 def _state(number: int) -> str:

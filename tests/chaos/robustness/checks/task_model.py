@@ -5,12 +5,13 @@ them, and what each call is answered when. What the log does not hold is searche
 which changes without a version, and the request ids that were accepted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tests.chaos.robustness.truth import ENDED, Task, Version
+from tests.chaos.robustness.checks.money import is_owed
+from tests.chaos.robustness.truth import ENDED, Cancellation, Task, Version
 
-MONEY = ("BEGUN", "CAPTURED")
+EXPIRY = "system:expiry"
 HELD = ("RUNNING", "CANCELLING")
 LOST = "the agent was lost: its lease ran out"
 
@@ -37,6 +38,7 @@ class Answer(NamedTuple):
     state: str | None = None
     fence: int | None = None
     replayed: bool | None = None
+    refund: str | None = None
 
     def fits(self, other: "Answer") -> bool:
         """Whether both may be the same answer."""
@@ -60,6 +62,8 @@ class Cancel(NamedTuple):
     of_task: bool = True
     """Whether the task is its target, and so may be the reason to refuse it."""
     allow_missing: bool = False
+    undoes: bool = False
+    """Whether not even COMPLETED work stands after it."""
 
 
 class Model:
@@ -94,7 +98,7 @@ class Model:
     def answer(self, state: State, **more: Any) -> Answer:
         now = self.at(state)
         assert now is not None
-        return Answer("", now.version, now.state, state.fence, **more)
+        return Answer("", now.version, now.state, state.fence, refund=now.refund, **more)
 
     def moved(self, state: State, new: str, charge: str | None = None) -> State | None:
         """Returns the state after the next version, if that has this state and charge."""
@@ -160,7 +164,7 @@ def start(agent_id: str, model: Model, state: State) -> Iterator[tuple[State, An
         yield fenced, model.answer(fenced)
 
 
-def _held(fence: int, model: Model, state: State) -> str:
+def held(fence: int, model: Model, state: State) -> str:
     """Returns why a call that carries a fence is refused, or nothing."""
     now = model.at(state)
     if now is None:
@@ -170,24 +174,8 @@ def _held(fence: int, model: Model, state: State) -> str:
     return "FENCED" if fence != state.fence else ""
 
 
-def charge(fence: int, word: str, model: Model, state: State) -> Iterator[tuple[State, Answer]]:
-    """BeginCharge, which is the word BEGUN, and ReportCharge, which is any other."""
-    refusal, now = _held(fence, model, state), model.at(state)
-    if not refusal and now is not None:
-        if now.ended:
-            refusal = "TASK_NOT_RUNNING"
-        elif word == "BEGUN" and now.state == "CANCELLING":
-            refusal = "CANCELLATION_REQUESTED"
-    if refusal or now is None:
-        yield state, Answer(refusal)
-    elif now.charge_state == word or (word == "BEGUN" and now.charge_state in MONEY):
-        yield state, model.answer(state)
-    elif (then := model.moved(state, now.state, word)) is not None:
-        yield then, model.answer(then)
-
-
 def finish(fence: int, outcome: str, model: Model, state: State) -> Iterator[tuple[State, Answer]]:
-    refusal, now = _held(fence, model, state), model.at(state)
+    refusal, now = held(fence, model, state), model.at(state)
     if not refusal and now is not None:
         if now.ended:
             refusal = "" if now.state == outcome else "TASK_NOT_RUNNING"
@@ -225,7 +213,8 @@ def cancel(said: Cancel, model: Model, state: State) -> Iterator[tuple[State, An
         yield state, Answer(replayed=False)
     else:
         accepted = _accepted(said, state)
-        if now.state in ("CANCELLING", *ENDED):
+        asks_back = said.undoes and now.refund == "NONE" and is_owed(now, undone=True)
+        if now.state in ("CANCELLING", *ENDED) and not asks_back:
             yield accepted, model.answer(accepted, replayed=False)
         for then in _stopped(said, model, accepted):
             yield then, model.answer(then, replayed=False)
@@ -242,6 +231,11 @@ def _stopped(said: Cancel, model: Model, state: State) -> Iterator[State]:
     if now is None or then is None:
         return
     own = _is_of(said, model)
+    if now.ended:
+        asked_back = model.moved(state, now.state)
+        if said.undoes and now.refund == "NONE" and then.refund == "REQUIRED" and asked_back:
+            yield asked_back
+        return
     if now.state == "PENDING" and own and (ended := model.moved(state, "CANCELLED")):
         yield ended._replace(fence=state.fence + 1)
     if now.state not in HELD or then.deadline_time != then.time + said.grace_period:
@@ -263,20 +257,28 @@ def _is_of(said: Cancel, model: Model) -> bool:
     )
 
 
-def came_by_itself(task: Task, then: Version) -> bool:
-    """Whether time made a version: a deadline passed, an agent was lost, or the task expired."""
+def came_by_itself(task: Task, then: Version, undoing: Iterable[Cancellation]) -> bool:
+    """Whether time made a version: a deadline passed, an agent was lost, or the task or what it is
+    under expired."""
     if then.version == 1:
         return False
-    before, row = task.versions[then.version - 2].state, task.row
+    earlier, row = task.versions[then.version - 2], task.row
+    before = earlier.state
+    if earlier.ended:
+        expired = [x.row for x in undoing if x.row["requested_by"] == EXPIRY]
+        asked_back = (earlier.refund, then.refund) == ("NONE", "REQUIRED")
+        same = earlier.charge_state == then.charge_state
+        return asked_back and same and any(x["create_time"] == then.time for x in expired)
     if then.ended and before in HELD:
         return row["cancel_proof"] in ("FORCED", "AGENT_LOST") or row["failure_message"] == LOST
     accepts = before in ("PENDING", "RUNNING") and then.state in ("CANCELLING", "CANCELLED")
-    expiry = task.cancel is not None and task.cancel.row["requested_by"] == "system:expiry"
+    expiry = task.cancel is not None and task.cancel.row["requested_by"] == EXPIRY
     return accepts and expiry
 
 
 def by_itself(version: int, model: Model, state: State) -> Iterator[tuple[State, Answer]]:
     """A version that time made."""
-    then = model.after(state)
+    now, then = model.at(state), model.after(state)
     if then is not None and then.version == version:
-        yield state._replace(version=version, fence=state.fence + then.ended), UNKNOWN
+        ends = then.ended and not (now is not None and now.ended)
+        yield state._replace(version=version, fence=state.fence + ends), UNKNOWN

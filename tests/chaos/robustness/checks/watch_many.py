@@ -40,6 +40,15 @@ class Log:
             if chosen.agent_id in ("", task.agent_at(version))
         ]
         self.entries = sorted(entries, key=lambda entry: entry.version.seq)
+        self.final = max(
+            (
+                place
+                for place, (task, version) in enumerate(self.entries, 1)
+                if not _is_late(task, version)
+            ),
+            default=0,
+        )
+        """How many entries stand up to the last one that is no late word of money."""
         self._places = {
             (task.task_id, version.version): place
             for place, (task, version) in enumerate(self.entries)
@@ -89,7 +98,7 @@ def check(
     yield from together(snapshot, stream.tenant, truth, "its snapshot")
     # It began at one place of the log: before its first change, and after what was seen already.
     least = log.count(seen.before(stream.tenant, stream.root.start))
-    begins = range(len(log.entries) if last else least, len(log.entries) + 1)
+    begins = range(max(log.final, least) if last else least, len(log.entries) + 1)
     if changes:
         place = log.place(changes[0])
         if place is None:
@@ -153,14 +162,18 @@ def _is_stretch(
                 f"{missing.task.task_id} is missing",
             )
         at = at if place is None else max(at, place)
-    if last and at + 1 < len(log):
-        yield Violation(
-            Promise.RELIABLE, f"after its last message, the log has {len(log) - at - 1} more"
-        )
+    left = [entry for entry in log[at + 1 :] if not _is_late(*entry)]
+    if last and left:
+        yield Violation(Promise.RELIABLE, f"after its last message, the log has {len(left)} more")
 
 
 def _ended_by(task: Task, moment: int) -> bool:
-    return task.versions[-1].ended and task.versions[-1].time <= moment
+    return task.end is not None and task.end.time <= moment
+
+
+def _is_late(task: Task, version: Version) -> bool:
+    """Whether it came after the end of its task."""
+    return task.end is not None and version.seq > task.end.seq
 
 
 def _name(task: Any) -> str:
