@@ -19,14 +19,14 @@ STAGES: dict[str, tuple[str, ...]] = {
     "ids of the trace": ("countermand.telemetry.tracing:Tracing.start_call",),
     "spans of sampled calls": (
         "countermand.telemetry.calls:SampledCall.end",
-        "countermand.rpc.story:Storyteller.__call__",
+        "countermand.app.commit_traces:Storyteller.__call__",
     ),
     "log line of sampled calls": ("logging:Logger.info",),
     "key": (
-        "countermand.rpc.guard:_credentials",
-        "countermand.rpc.keyring:Keyring.authenticate",
+        "countermand.rpc.guard.calls:_credentials",
+        "countermand.engine.keyring:Keyring.authenticate",
     ),
-    "decode": ("countermand.rpc.guard:Guard._let_in",),
+    "decode": ("countermand.rpc.guard.calls:Guard._let_in",),
     "parse and validate": ("countermand.rpc.wire.parse.cancels:parse_cancel",),
     "queue": (
         "countermand.engine.writer:Writer.submit",
@@ -34,7 +34,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "countermand.engine.writer:_settle",
     ),
     "tell watchers and reaper": (
-        "countermand.engine.hub:Hub.publish",
+        "countermand.engine.watching.hub:Hub.publish",
         "countermand.engine.reaper:Reaper._hear",
     ),
     "render": (
@@ -45,7 +45,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "decide": ("countermand.store.sqlite.writing:Writer._decide",),
     "records to rows": ("countermand.store.sqlite.writing:Writer._save",),
 }
-CONNECT = "countermand.store.sqlite.file:connect_writer"
+CONNECT = "countermand.store.sqlite.file.store_file:connect_writer"
 
 
 class Totals:

@@ -27,9 +27,10 @@ from countermand.core.states import (
     TargetKind,
     TaskState,
 )
-from countermand.engine.hub import Hub
+from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
-from countermand.store.sqlite import file, readers
+from countermand.store.sqlite import readers
+from countermand.store.sqlite.file import store_file as file
 from countermand.store.sqlite.rows import tasks
 from countermand.store.sqlite.writing import Writer
 from tests.chaos.robustness.unsynced import note_writes

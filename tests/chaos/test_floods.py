@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from countermand.rpc.limits import CallLimits
+from countermand.rpc.guard.limits import CallLimits
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import Caller, first_caller
 from tests.support.knobs import PRODUCTION

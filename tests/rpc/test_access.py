@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 
 import countermand.v1
 from countermand.core.ids import SCOPES as CORE_SCOPES
+from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.method import Unary
-from countermand.rpc.open_calls import OpenCalls
 from countermand.rpc.router import Router
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from countermand.core.log import TaskFilter
-from countermand.rpc.tokens import encode
+from countermand.rpc.wire.tokens import encode
 from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import key_service_pb2 as k

@@ -14,8 +14,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from countermand.rpc.address import Address
-from countermand.rpc.binding import held, resolve
+from countermand.app.address import Address
+from countermand.rpc.listening.binding import held, resolve
 from tests.support.server import Server, run_to_the_end, started
 
 LOOPBACKS = ("127.0.0.1", "::1")
@@ -166,8 +166,8 @@ def test_nothing_gets_between_the_look_at_a_port_and_its_taking():
 FEW_PORTS = """
 import socket, sys
 from ipaddress import ip_address
-from countermand.rpc.address import Address
-from countermand.rpc.binding import BindRefused, held
+from countermand.app.address import Address
+from countermand.rpc.listening.binding import BindRefused, held
 
 others = [socket.create_server(("::1", 40001), family=socket.AF_INET6)]
 wanted = Address("localhost", 0), [ip_address("127.0.0.1"), ip_address("::1")]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
+from countermand.app.composition import open_store, running
 from countermand.core.retention import DAY
-from countermand.rpc.app import open_store, running
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import (

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from countermand.app.composition import open_store, running
 from countermand.core.states import TaskState
 from countermand.engine.listeners import Committed
-from countermand.rpc.app import open_store, running
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start
 from tests.support.knobs import drawn_with

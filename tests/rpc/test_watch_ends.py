@@ -5,7 +5,7 @@ import asyncio
 import grpc
 import pytest
 
-from countermand.rpc.open_calls import draining
+from countermand.rpc.guard.open_calls import draining
 from countermand.v1 import key_service_pb2, task_service_pb2
 from tests.support.caller import (
     CANCELLED,

@@ -14,8 +14,8 @@ import pytest
 from countermand.core.knobs import StoreKnobs
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.store.sqlite import shrinking
 from countermand.store.sqlite.connection import connect_reader
+from countermand.store.sqlite.file import shrinking
 from tests.support.ask import (
     FIRST_TIME,
     acknowledged,

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite import claim, path_of
+from countermand.store.sqlite import path_of
+from countermand.store.sqlite.file import claim
 from tests.support.ask import FIRST_TIME, NS, T1, T2, create
 from tests.support.stores import LONG_LOG, Keeper, leave_as_killed, sqlite_store
 
@@ -23,7 +24,8 @@ HOLDER = """
 import argparse, asyncio, sys
 from pathlib import Path
 from countermand.core.knobs import StoreKnobs
-from countermand.store.sqlite import SqliteStore, claim
+from countermand.store.sqlite import SqliteStore
+from countermand.store.sqlite.file import claim
 claim.sys = argparse.Namespace(platform=sys.argv[2], maxsize=sys.maxsize)
 async def main():
     await SqliteStore(Path(sys.argv[1]), StoreKnobs()).open(0)

@@ -14,15 +14,15 @@ from countermand.core.knobs import Knobs, StoreKnobs, WatchersKnobs
 from countermand.core.leases import Renewal
 from countermand.core.log import Event, TaskFilter
 from countermand.engine.clock import NANOSECONDS, Clock
-from countermand.engine.hub import Hub, Subscription
 from countermand.engine.listeners import Committed
-from countermand.engine.messages import Message
-from countermand.engine.page_cache import PageCache
-from countermand.engine.places import Place
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
-from countermand.engine.watch import Watch
-from countermand.engine.watchers import Watcher
+from countermand.engine.watching.hub import Hub, Subscription
+from countermand.engine.watching.messages import Message
+from countermand.engine.watching.page_cache import PageCache
+from countermand.engine.watching.places import Place
+from countermand.engine.watching.watch import Watch
+from countermand.engine.watching.watchers import Watcher
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
 from tests.support.knobs import DRAWN, PRODUCTION

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import grpc
 
+from countermand.app.composition import App, open_store, running
 from countermand.core.knobs import Knobs
 from countermand.core.shipping import ShippedWords
 from countermand.engine.clock import Clock
-from countermand.rpc.app import App, open_store, running
-from countermand.rpc.guard import Guard
-from countermand.rpc.limits import CallLimits
-from countermand.rpc.listening import options
+from countermand.rpc.guard.calls import Guard
+from countermand.rpc.guard.limits import CallLimits
+from countermand.rpc.guard.open_calls import OpenCalls
+from countermand.rpc.listening.port import options
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.open_calls import OpenCalls
 from countermand.rpc.router import Router
 from countermand.rpc.server import services_of
 from countermand.telemetry.tracing import Tracing

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from countermand.cli.main import app_entry
 from countermand.core.knobs import StoreKnobs
-from countermand.store.sqlite import file
 from countermand.store.sqlite.connection import connect_writer
+from countermand.store.sqlite.file import store_file as file
 
 
 def _connect_without_sync(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:

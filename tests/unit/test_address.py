@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from countermand.rpc.address import Address, is_loopback, parse_address
-from countermand.rpc.settings import Settings
+from countermand.app.address import Address, is_loopback, parse_address
+from countermand.app.settings import Settings
 
 LONG = "a" * 64
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from countermand.app.commit_traces import Storyteller
+from countermand.app.composition import App
 from countermand.core.errors import Refused
 from countermand.core.records import SECOND
 from countermand.core.states import TaskState
 from countermand.engine import reaper
 from countermand.engine.listeners import Committed
-from countermand.rpc.app import App
-from countermand.rpc.story import Storyteller
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.tracing import Tracing
 from tests.support.ask import NS, T1, cancel, create, renew, start

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from countermand.rpc.certificates import (
+from countermand.app.settings import Settings
+from countermand.rpc.listening.certificates import (
     CertificateRefused,
     client_name,
     read_authorities,
     read_pair,
 )
-from countermand.rpc.settings import Settings
 from tests.support.certificates import Authority, Pair
 
 CERT, KEY, CA = Path("a.pem"), Path("a.key"), Path("ca.pem")

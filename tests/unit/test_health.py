@@ -7,8 +7,8 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from countermand.rpc.open_calls import OpenCalls
-from countermand.rpc.public import Public
+from countermand.rpc.guard.open_calls import OpenCalls
+from countermand.rpc.public.services import Public
 from tests.support.knobs import DRAWN
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING

@@ -7,9 +7,9 @@ import pytest
 from countermand.core.commands import Command
 from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event, TaskFilter
-from countermand.engine.entries import ENTRY_BYTES
-from countermand.engine.hub import Hub, Subscription
-from countermand.engine.topics import Topic, filter_topic, task_topic
+from countermand.engine.watching.entries import ENTRY_BYTES
+from countermand.engine.watching.hub import Hub, Subscription
+from countermand.engine.watching.topics import Topic, filter_topic, task_topic
 from tests.support.ask import (
     G1,
     NS,

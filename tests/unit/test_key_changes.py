@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
+from countermand.app.composition import App
+from countermand.cli.local_keys import OPERATOR
 from countermand.core.commands import RotateKey
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.keys import Key
 from countermand.core.records import SECOND
-from countermand.rpc.app import App
-from countermand.rpc.keyring import Keyring
-from countermand.rpc.local import OPERATOR
+from countermand.engine.keyring import Keyring
 from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed
 from countermand.v1 import key_service_pb2 as k

@@ -15,7 +15,7 @@ from countermand.core.errors import Refused
 from countermand.core.keys import Key, KeyLimits
 from countermand.core.knobs import KeyringKnobs
 from countermand.core.records import SECOND
-from countermand.rpc.keyring import Keyring, Principal
+from countermand.engine.keyring import Keyring, Principal
 from countermand.store.contract import StoreFailed
 from tests.support.engine import Engine, HandClock, running
 from tests.support.knobs import PRODUCTION

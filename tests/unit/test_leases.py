@@ -18,7 +18,7 @@ from countermand.core.leases import MAX_DELAY
 from countermand.core.records import SECOND
 from countermand.core.states import TaskState
 from countermand.engine.leases import Leases
-from countermand.engine.pulse import Pulse
+from countermand.engine.suspend_detector import Pulse
 from tests.support.ask import FIRST_TIME, NS, create, renew, start, uid
 from tests.support.knobs import PRODUCTION
 from tests.support.world import World

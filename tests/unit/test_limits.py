@@ -10,8 +10,8 @@ from google.rpc.status_pb2 import Status
 from countermand.core.errors import Reason, Refused
 from countermand.core.keys import KeyLimits
 from countermand.core.knobs import CallsKnobs
-from countermand.rpc.keyring import Principal
-from countermand.rpc.limits import (
+from countermand.engine.keyring import Principal
+from countermand.rpc.guard.limits import (
     MILLISECOND,
     SECOND,
     Buckets,

@@ -10,8 +10,8 @@ from countermand.core.commands import Command
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import PagesKnobs
 from countermand.core.log import Event
-from countermand.engine.entries import ENTRY_BYTES, Entry
-from countermand.engine.page_cache import Page, PageCache, SharedPages, Slice
+from countermand.engine.watching.entries import ENTRY_BYTES, Entry
+from countermand.engine.watching.page_cache import Page, PageCache, SharedPages, Slice
 from countermand.store.contract import Trail
 from tests.support.ask import create, uid
 from tests.support.world import World

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from countermand.app.composition import App
 from countermand.core.commands import NoteClock
 from countermand.core.decide import Batch
 from countermand.core.knobs import PurgerKnobs
@@ -19,7 +20,6 @@ from countermand.core.records import SECOND
 from countermand.core.retention import DAY
 from countermand.core.states import TaskState
 from countermand.engine.purger import Purger
-from countermand.rpc.app import App
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.logs import JsonFormatter
 from tests.support.ask import (

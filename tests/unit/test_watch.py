@@ -10,9 +10,9 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import WatchersKnobs
 from countermand.core.records import SECOND
 from countermand.core.states import TaskState
-from countermand.engine.entries import ENTRY_BYTES
-from countermand.engine.messages import Kind, Message
-from countermand.engine.watchers import Watchers
+from countermand.engine.watching.entries import ENTRY_BYTES
+from countermand.engine.watching.messages import Kind, Message
+from countermand.engine.watching.watchers import Watchers
 from tests.support.ask import (
     NS,
     T1,

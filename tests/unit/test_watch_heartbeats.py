@@ -11,8 +11,8 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import ChargeState
-from countermand.engine.messages import Kind
-from countermand.engine.places import Place
+from countermand.engine.watching.messages import Kind
+from countermand.engine.watching.places import Place
 from tests.support.ask import (
     G1,
     NS,

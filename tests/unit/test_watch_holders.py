@@ -13,8 +13,8 @@ from countermand.core.commands import Command
 from countermand.core.errors import Refused
 from countermand.core.log import TaskFilter
 from countermand.core.retention import DAY
-from countermand.engine.messages import Kind, Message
-from countermand.engine.places import Place
+from countermand.engine.watching.messages import Kind, Message
+from countermand.engine.watching.places import Place
 from tests.support.ask import (
     G1,
     O1,

@@ -9,9 +9,9 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
-from countermand.engine.entries import ENTRY_BYTES
-from countermand.engine.messages import Kind, Message
-from countermand.engine.places import Place
+from countermand.engine.watching.entries import ENTRY_BYTES
+from countermand.engine.watching.messages import Kind, Message
+from countermand.engine.watching.places import Place
 from tests.support.ask import (
     FIRST_TIME,
     G1,

@@ -11,8 +11,8 @@ from countermand.core.commands import Command
 from countermand.core.knobs import Knobs
 from countermand.core.log import Event, TaskFilter
 from countermand.core.states import ChargeState
-from countermand.engine.entries import ENTRY_BYTES
-from countermand.engine.messages import Kind, Message
+from countermand.engine.watching.entries import ENTRY_BYTES
+from countermand.engine.watching.messages import Kind, Message
 from tests.support.ask import (
     G1,
     G2,

@@ -9,9 +9,9 @@ import pytest
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
 from countermand.core.states import TaskState
-from countermand.engine.entries import ENTRY_BYTES
-from countermand.engine.messages import Message
-from countermand.engine.places import Place
+from countermand.engine.watching.entries import ENTRY_BYTES
+from countermand.engine.watching.messages import Message
+from countermand.engine.watching.places import Place
 from tests.support.ask import (
     G1,
     G2,

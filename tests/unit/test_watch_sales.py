@@ -9,7 +9,7 @@ import pytest
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.log import TaskFilter
-from countermand.engine.messages import Message
+from countermand.engine.watching.messages import Message
 from tests.support.ask import (
     C1,
     G1,

@@ -2,7 +2,7 @@
 
 import os
 
-from countermand.rpc.streams import open_closed_streams
+from countermand.app.standard_streams import open_closed_streams
 
 open_closed_streams()
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from countermand.app.standard_streams import is_shown, note, write_line
 from countermand.cli.failures import Failure
 from countermand.cli.key_account import account, is_admin
 from countermand.cli.options import Access, JsonOption, calls_server, parse_span
@@ -16,7 +17,6 @@ from countermand.cli.output import after, show, show_columns, show_facts, to_jso
 from countermand.cli.store_keys import open_store
 from countermand.cli.usage import PlainCommand, PlainGroup
 from countermand.client.keys import KeyMethods
-from countermand.rpc.streams import is_shown, note, write_line
 from countermand.v1.key_service_pb2 import (
     CreateKeyResponse,
     Key,

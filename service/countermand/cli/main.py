@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from countermand import __version__
+from countermand.app.standard_streams import complain, flush_streams
 from countermand.cli import cancel, keys, listing, serve, settle, watch
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
 from countermand.cli.output import plain_lines, show
 from countermand.cli.usage import PlainCommand, PlainGroup
-from countermand.rpc.streams import complain, flush_streams
 
 app = typer.Typer(
     name="countermand",

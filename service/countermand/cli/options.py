@@ -12,11 +12,11 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import grpc
 import typer
 
+from countermand.app.address import Address, parse_address
+from countermand.app.standard_streams import note
 from countermand.cli.failures import Failure, not_reached, unreached
 from countermand.client import Client, CountermandError
-from countermand.rpc.address import Address, parse_address
-from countermand.rpc.certificates import CertificateRefused, read_authorities, read_pair
-from countermand.rpc.streams import note
+from countermand.rpc.listening.certificates import CertificateRefused, read_authorities, read_pair
 
 SERVER = "127.0.0.1:50051"
 

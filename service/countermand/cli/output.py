@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
 
-from countermand.rpc.streams import discard, note
+from countermand.app.standard_streams import discard, note
 
 NONE = "-"
 

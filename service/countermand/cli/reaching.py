@@ -3,10 +3,10 @@
 import socket
 import ssl
 
+from countermand.app.address import Address
 from countermand.cli.failures import cause_of
 from countermand.cli.output import plain
 from countermand.client import CountermandError
-from countermand.rpc.address import Address
 
 _PROBE_TIMEOUT = 2.0
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)

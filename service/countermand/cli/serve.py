@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from countermand.app.signals import StopSignals
 from countermand.cli.failures import WRONG_USAGE, Failure
 from countermand.cli.options import SERVER, parse_retention, parse_span
-from countermand.rpc.signals import StopSignals
 
 
 def serve(
@@ -118,9 +118,9 @@ def serve(
     # The client commands start faster without the server's modules.
     import uvloop
 
+    from countermand.app.settings import Settings
     from countermand.core.knobs import Knobs
     from countermand.rpc.server import serve as run_server
-    from countermand.rpc.settings import Settings
 
     try:
         settings = Settings(

@@ -11,7 +11,7 @@ from countermand.client.connection import Answer, Stub
 from countermand.client.keys import KeyMethods
 
 if TYPE_CHECKING:
-    from countermand.rpc.local import LocalKeys
+    from countermand.cli.local_keys import LocalKeys
 
 
 class StoreKeys(KeyMethods):
@@ -31,7 +31,7 @@ async def open_store(store: str) -> AsyncIterator[StoreKeys]:
     """Opens the keys of a store. Raises Failure if it cannot be opened, as while a server has it
     open."""
     # The client commands start faster without the server's modules.
-    from countermand.rpc.local import open_keys
+    from countermand.cli.local_keys import open_keys
     from countermand.store.contract import StoreRefused
 
     try:

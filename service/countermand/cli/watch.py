@@ -9,12 +9,12 @@ from typing import Annotated, TypedDict
 import typer
 from rich.text import Text
 
+from countermand.app.standard_streams import note
 from countermand.cli.account import refund_word
 from countermand.cli.contact import heard
 from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import STYLES, moment, show, to_json, word
 from countermand.client import Client
-from countermand.rpc.streams import note
 from countermand.v1.cancellation_service_pb2 import (
     WatchTaskResponse,
     WatchTasksResponse,

@@ -14,7 +14,7 @@ from countermand.core.decide import Batch
 from countermand.core.leases import MAX_DELAY, NO_RENEWAL, Renewal
 from countermand.core.records import SECOND
 from countermand.core.rows import Id
-from countermand.engine.pulse import Pulse
+from countermand.engine.suspend_detector import Pulse
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)

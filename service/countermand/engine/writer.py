@@ -22,7 +22,7 @@ from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
 from countermand.engine.leases import Leases
 from countermand.engine.listeners import Committed, Listener, Listeners
-from countermand.engine.pulse import Pulse
+from countermand.engine.suspend_detector import Pulse
 from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
 

@@ -7,9 +7,9 @@ from google.protobuf.message import Message
 
 from countermand.core.caller import Caller
 from countermand.core.trace import TraceContext
-from countermand.engine.watchers import Watcher
-from countermand.rpc.keyring import Principal
-from countermand.rpc.limits import Kind
+from countermand.engine.keyring import Principal
+from countermand.engine.watching.watchers import Watcher
+from countermand.rpc.guard.limits import Kind
 
 READING = ("Get", "List", "Summarize")
 """With what the names of methods begin that only read."""

@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 
 from countermand.core.ids import SCOPES
-from countermand.rpc.guard import Guard
-from countermand.rpc.handlers import answering_once, answering_with_stream
+from countermand.rpc.guard.calls import Guard
+from countermand.rpc.guard.handlers import answering_once, answering_with_stream
+from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.open_calls import OpenCalls
 
 
 class Router(grpc.GenericRpcHandler):

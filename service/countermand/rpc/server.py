@@ -10,20 +10,24 @@ from typing import NoReturn
 import grpc
 
 from countermand import __version__
+from countermand.app.address import Address
+from countermand.app.commit_traces import Storyteller
+from countermand.app.composition import App, open_store, running
+from countermand.app.first_key import make_first_key
+from countermand.app.memory import give_back, share_heaps
+from countermand.app.settings import Settings
+from countermand.app.signals import StopSignals
+from countermand.app.standard_streams import complain, write_line
 from countermand.core.errors import Refused
 from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
-from countermand.rpc.address import Address
-from countermand.rpc.app import App, open_store, running
-from countermand.rpc.first_key import make_first_key
-from countermand.rpc.guard import Guard
-from countermand.rpc.limits import CallLimits
-from countermand.rpc.listening import ListenRefused, listen, options
-from countermand.rpc.memory import give_back, share_heaps
+from countermand.rpc.guard.calls import Guard
+from countermand.rpc.guard.limits import CallLimits
+from countermand.rpc.guard.open_calls import OpenCalls, draining
+from countermand.rpc.listening.port import ListenRefused, listen, options
 from countermand.rpc.method import Servicer
-from countermand.rpc.open_calls import OpenCalls, draining
-from countermand.rpc.public import Public
+from countermand.rpc.public.services import Public
 from countermand.rpc.router import Router
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
@@ -31,10 +35,6 @@ from countermand.rpc.servicers.checkout import CheckoutService
 from countermand.rpc.servicers.key import KeyService
 from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
-from countermand.rpc.settings import Settings
-from countermand.rpc.signals import StopSignals
-from countermand.rpc.story import Storyteller
-from countermand.rpc.streams import complain, write_line
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
 from countermand.telemetry.tracing import Tracing

@@ -12,13 +12,12 @@ from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Checkout, Group, Order, Target, Task
 from countermand.core.shipping import ShippedWords
 from countermand.core.states import TargetKind
-from countermand.engine.messages import Kind, Message
-from countermand.engine.watch import Watch
-from countermand.engine.watchers import Watcher
+from countermand.engine.watching.messages import Kind, Message
+from countermand.engine.watching.watch import Watch
+from countermand.engine.watching.watchers import Watcher
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder
-from countermand.rpc.tokens import decode, decode_place, encode, encode_place
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
 from countermand.rpc.wire.parse.tasks import parse_filter
@@ -30,6 +29,7 @@ from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
 from countermand.rpc.wire.snapshots import goods_left
+from countermand.rpc.wire.tokens import decode, decode_place, encode, encode_place
 from countermand.store.contract import Store
 from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as pb

@@ -2,12 +2,12 @@
 
 from countermand.core.errors import Reason, invalid
 from countermand.engine.clock import Clock
-from countermand.rpc.keyring import Keyring
+from countermand.engine.keyring import Keyring
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.keys import parse_create_key, parse_revoke_key, parse_rotate_key
 from countermand.rpc.wire.render.keys import render_key
+from countermand.rpc.wire.tokens import decode, encode
 from countermand.v1 import key_service_pb2 as pb
 
 SERVICE = "countermand.v1.KeyService"

@@ -11,12 +11,12 @@ from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder
-from countermand.rpc.tokens import decode, encode
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import tasks as parse
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
+from countermand.rpc.wire.tokens import decode, encode
 from countermand.store.contract import Store
 from countermand.store.lists import TaskQuery
 from countermand.v1 import task_service_pb2 as pb

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import open_failed
-from countermand.store.sqlite.inspection import check_identity
+from countermand.store.sqlite.file.inspection import check_identity
 from countermand.store.sqlite.statements import migrations
 
 

@@ -27,7 +27,7 @@ from countermand.store.contract import (
 )
 from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
 from countermand.store.sqlite.failures import open_failed, write_failed
-from countermand.store.sqlite.file import StoreFile
+from countermand.store.sqlite.file.store_file import StoreFile
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.writing import Writer
 

@@ -17,8 +17,8 @@ from countermand.core.states import RefundState
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.failures import is_full
+from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.loading import Loader
-from countermand.store.sqlite.pairing import Pairing
 from countermand.store.sqlite.reading_cancellations import AHEAD
 from countermand.store.sqlite.statements import statements
 

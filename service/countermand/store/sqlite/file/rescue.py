@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from countermand.store.sqlite.claim import PRIVATE
+from countermand.store.sqlite.file.claim import PRIVATE
 
 
 def rescue(descriptor: int, path: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import WatchersKnobs
-from countermand.engine.hub import Subscription
+from countermand.engine.watching.hub import Subscription
 
 
 class Watcher:

@@ -4,7 +4,7 @@ import sqlite3
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import is_full
-from countermand.store.sqlite.wal import OpenIndex
+from countermand.store.sqlite.file.wal import OpenIndex
 
 
 class WriteAheadLog:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from countermand.rpc.open_calls import Context, OpenCalls
+from countermand.rpc.guard.open_calls import Context, OpenCalls
 
 # The class is generic in its stubs alone.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from google.protobuf.message import Message
 
+from countermand.app.composition import open_store, running
 from countermand.core.ids import SCOPES
 from countermand.core.knobs import Knobs
 from countermand.core.trace import TraceContext
-from countermand.rpc.app import open_store, running
-from countermand.rpc.keyring import Principal
+from countermand.engine.keyring import Principal
 from countermand.rpc.method import Call, Unary
 from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed, StoreRefused

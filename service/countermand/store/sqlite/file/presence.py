@@ -8,9 +8,9 @@ import os
 import sqlite3
 from contextlib import ExitStack, suppress
 
-from countermand.store.sqlite.claim import Claim, Identity, identity_of
-from countermand.store.sqlite.pairing import read_pair
-from countermand.store.sqlite.wal import OpenIndex
+from countermand.store.sqlite.file.claim import Claim, Identity, identity_of
+from countermand.store.sqlite.file.pairing import read_pair
+from countermand.store.sqlite.file.wal import OpenIndex
 
 UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 

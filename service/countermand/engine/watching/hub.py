@@ -18,8 +18,8 @@ from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event
 from countermand.core.records import Holder, Target
 from countermand.core.rows import Saves
-from countermand.engine.entries import Entry, weight
-from countermand.engine.topics import Topic, topics_of
+from countermand.engine.watching.entries import Entry, weight
+from countermand.engine.watching.topics import Topic, topics_of
 
 UNKNOWN = 1 << 63
 """Above every place of a log: where a topic begins that has heard nothing yet."""

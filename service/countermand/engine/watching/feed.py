@@ -9,10 +9,10 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Generic, NamedTuple
 
-from countermand.engine.entries import Entry
-from countermand.engine.hub import Subscription
-from countermand.engine.page_cache import Item, SharedPages, Slice
-from countermand.engine.watchers import Watcher
+from countermand.engine.watching.entries import Entry
+from countermand.engine.watching.hub import Subscription
+from countermand.engine.watching.page_cache import Item, SharedPages, Slice
+from countermand.engine.watching.watchers import Watcher
 
 
 class Silence:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite.claim import PRIVATE, Claim
 from countermand.store.sqlite.connection import connect_reader
 from countermand.store.sqlite.failures import open_failed
-from countermand.store.sqlite.inspection import (
+from countermand.store.sqlite.file.claim import PRIVATE, Claim
+from countermand.store.sqlite.file.inspection import (
     check_end_of_log,
     check_header,
     check_identity,
@@ -23,9 +23,9 @@ from countermand.store.sqlite.inspection import (
     damaged,
     no_pair,
 )
-from countermand.store.sqlite.pairing import read_pair
-from countermand.store.sqlite.shrinking import empty_log
-from countermand.store.sqlite.wal import Index, OpenIndex, read_index
+from countermand.store.sqlite.file.pairing import read_pair
+from countermand.store.sqlite.file.shrinking import empty_log
+from countermand.store.sqlite.file.wal import Index, OpenIndex, read_index
 
 log = logging.getLogger(__name__)
 

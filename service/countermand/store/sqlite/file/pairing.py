@@ -21,9 +21,9 @@ import sqlite3
 from typing import NamedTuple
 
 from countermand.store.sqlite.failures import is_full
-from countermand.store.sqlite.header import Header, read_header, read_only_row
-from countermand.store.sqlite.shrinking import empty_log
-from countermand.store.sqlite.wal import OpenIndex
+from countermand.store.sqlite.file.header import Header, read_header, read_only_row
+from countermand.store.sqlite.file.shrinking import empty_log
+from countermand.store.sqlite.file.wal import OpenIndex
 
 COOKIES = range(1 << 20, 1 << 31)
 """Far above those that SQLite counts up from, as it does in copies."""

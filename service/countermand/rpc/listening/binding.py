@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from countermand.rpc.address import LOCALHOST, Address, IpAddress
+from countermand.app.address import LOCALHOST, Address, IpAddress
 
 _LOOPBACKS = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)

@@ -20,9 +20,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from countermand.core.errors import Reason, Refused, invalid
 from countermand.core.knobs import PublicKnobs
-from countermand.rpc.handlers import answering_once, answering_with_stream
-from countermand.rpc.manual import REFLECTION_V1, REFLECTION_V1ALPHA, ManualPool
-from countermand.rpc.open_calls import Context, OpenCalls, draining
+from countermand.rpc.guard.handlers import answering_once, answering_with_stream
+from countermand.rpc.guard.open_calls import Context, OpenCalls, draining
+from countermand.rpc.public.manual import REFLECTION_V1, REFLECTION_V1ALPHA, ManualPool
 from countermand.rpc.status import render
 
 log = logging.getLogger(__name__)

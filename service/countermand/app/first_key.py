@@ -3,8 +3,8 @@
 import logging
 import sys
 
-from countermand.rpc.keyring import Keyring
-from countermand.rpc.streams import is_shown, write_line
+from countermand.app.standard_streams import is_shown, write_line
+from countermand.engine.keyring import Keyring
 
 log = logging.getLogger(__name__)
 

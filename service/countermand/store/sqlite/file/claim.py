@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite.naming import check_kind, check_mount, resolve
+from countermand.store.sqlite.file.naming import check_kind, check_mount, resolve
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ import sqlite3
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite.claim import Claim
-from countermand.store.sqlite.header import JOURNAL_MAGIC, read_header
-from countermand.store.sqlite.pairing import Pair
+from countermand.store.sqlite.file.claim import Claim
+from countermand.store.sqlite.file.header import JOURNAL_MAGIC, read_header
+from countermand.store.sqlite.file.pairing import Pair
+from countermand.store.sqlite.file.wal import Ending, Index, ending_of, loses_commits
 from countermand.store.sqlite.statements import migrations
-from countermand.store.sqlite.wal import Ending, Index, ending_of, loses_commits
 
 APPLICATION_ID = 0x436D6E64
 """Stands in the header of every store, so that no other program's file is taken for one."""

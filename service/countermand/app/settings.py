@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from countermand.app.address import Address, parse_address
 from countermand.core.shipping import ShippedWords
-from countermand.rpc.address import Address, parse_address
 
 
 @dataclass(frozen=True, slots=True)

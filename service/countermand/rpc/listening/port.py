@@ -4,12 +4,16 @@ from typing import Any
 
 import grpc
 
+from countermand.app.address import Address, is_loopback
+from countermand.app.settings import Settings
 from countermand.core.knobs import ConnectionKnobs
-from countermand.rpc.address import Address, is_loopback
-from countermand.rpc.binding import BindRefused, held, resolve
-from countermand.rpc.certificates import CertificateFiles, CertificateReader, CertificateRefused
+from countermand.rpc.listening.binding import BindRefused, held, resolve
+from countermand.rpc.listening.certificates import (
+    CertificateFiles,
+    CertificateReader,
+    CertificateRefused,
+)
 from countermand.rpc.method import LARGE
-from countermand.rpc.settings import Settings
 
 
 class ListenRefused(Exception):

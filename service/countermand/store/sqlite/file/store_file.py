@@ -8,15 +8,15 @@ from pathlib import Path
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreFailed, StoreRefused
-from countermand.store.sqlite import opening
-from countermand.store.sqlite.claim import Claim
 from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.failures import open_failed, write_failed
-from countermand.store.sqlite.pairing import Pairing
-from countermand.store.sqlite.presence import Displaced, Presence
-from countermand.store.sqlite.rescue import rescue
-from countermand.store.sqlite.shrinking import WriteAheadLog
-from countermand.store.sqlite.wal import OpenIndex
+from countermand.store.sqlite.file import opening
+from countermand.store.sqlite.file.claim import Claim
+from countermand.store.sqlite.file.pairing import Pairing
+from countermand.store.sqlite.file.presence import Displaced, Presence
+from countermand.store.sqlite.file.rescue import rescue
+from countermand.store.sqlite.file.shrinking import WriteAheadLog
+from countermand.store.sqlite.file.wal import OpenIndex
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from countermand.core.records import Task
-from countermand.engine.entries import Entry
-from countermand.engine.places import Place
+from countermand.engine.watching.entries import Entry
+from countermand.engine.watching.places import Place
 
 
 class Kind(StrEnum):

@@ -10,7 +10,7 @@ from typing import Final
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import CallsKnobs
-from countermand.rpc.keyring import Principal
+from countermand.engine.keyring import Principal
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000

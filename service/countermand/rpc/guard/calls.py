@@ -16,14 +16,14 @@ from google.protobuf.message import DecodeError, Message
 from countermand.core.errors import Reason, Refused, invalid, unavailable
 from countermand.core.keys import NO_LIMITS
 from countermand.core.knobs import CallsKnobs
-from countermand.engine.watchers import Watcher, Watchers
-from countermand.rpc.call_timeout import CallTimeout
-from countermand.rpc.certificates import client_name
-from countermand.rpc.credentials import Credentials
-from countermand.rpc.keyring import Keyring, Principal
-from countermand.rpc.limits import CallLimits, LineLimit
+from countermand.engine.keyring import Keyring, Principal
+from countermand.engine.watching.watchers import Watcher, Watchers
+from countermand.rpc.guard.call_timeout import CallTimeout
+from countermand.rpc.guard.credentials import Credentials
+from countermand.rpc.guard.limits import CallLimits, LineLimit
+from countermand.rpc.guard.open_calls import draining
+from countermand.rpc.listening.certificates import client_name
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.open_calls import draining
 from countermand.rpc.status import render
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.calls import CallTrace

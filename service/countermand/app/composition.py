@@ -8,16 +8,16 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.core.leases import MAX_DELAY
 from countermand.engine.clock import Clock
-from countermand.engine.hub import Hub
+from countermand.engine.keyring import Keyring
 from countermand.engine.listeners import Committed, Listener
-from countermand.engine.page_cache import PageCache
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.timekeeper import Timekeeper
-from countermand.engine.watch import Watch
-from countermand.engine.watchers import Watchers
+from countermand.engine.watching.hub import Hub
+from countermand.engine.watching.page_cache import PageCache
+from countermand.engine.watching.watch import Watch
+from countermand.engine.watching.watchers import Watchers
 from countermand.engine.writer import Writer
-from countermand.rpc.keyring import Keyring
 from countermand.store.contract import Store, StoreFailed
 from countermand.store.sqlite import SqliteStore, path_of
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from countermand.core.errors import Reason, invalid
-from countermand.engine.places import Place
+from countermand.engine.watching.places import Place
 
 _DIGEST_BYTES = 8
 _PLACE = struct.Struct(">qqqq")

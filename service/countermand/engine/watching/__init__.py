@@ -1,0 +1,1 @@
+"""What watchers are told: the hub, the log and the streams between them."""
