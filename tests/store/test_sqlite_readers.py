@@ -46,7 +46,7 @@ async def readers(file: Path) -> AsyncIterator[Readers]:
     readers = Readers(PRODUCTION.store, threads=1, max_readings=64)
     await readers.open(file)
     yield readers
-    readers.close()
+    await readers.close()
 
 
 def count(reader: Reader) -> int:
@@ -114,7 +114,7 @@ async def test_a_store_that_cannot_be_opened_is_refused_before_any_reading(tmp_p
             await readers.open(tmp_path / "missing.db")
         with pytest.raises(StoreFailed):
             await readers.read(count)
-        readers.close()
+        await readers.close()
 
 
 @contextmanager
@@ -146,7 +146,7 @@ async def test_a_reading_needs_no_descriptor_not_even_to_sort(file: Path) -> Non
         with pytest.raises(OSError, match="Too many open files"):
             os.dup(0)
         found = await asyncio.gather(*[readers.read(sort) for _ in range(4)])
-    readers.close()
+    await readers.close()
     assert found == [100_001] * 4
 
 
@@ -157,7 +157,7 @@ async def test_a_closed_one_refuses_what_waits_and_what_comes(readers: Readers) 
     waiting = asyncio.create_task(readers.read(count))
     await asyncio.sleep(0)
     gate.open.set()
-    readers.close()
+    await readers.close()
     with pytest.raises(StoreFailed):
         await waiting
     with pytest.raises(StoreFailed):

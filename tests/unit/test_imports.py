@@ -50,6 +50,7 @@ OWNERS: dict[str, set[str]] = {
     "grpc_reflection": GRPC_SIDE,
     "google.rpc": GRPC_SIDE,
     "countermand.v1": {"rpc.wire", "rpc.*servicer*", "client", "cli"},
+    "aiosqlite": {"store.sqlite"},
     "sqlite3": {"store.sqlite"},
     "asyncpg": {"store.postgres"},
     "opentelemetry": {"telemetry"},

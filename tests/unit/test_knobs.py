@@ -46,7 +46,6 @@ ALLOWED: dict[str, set[str]] = {
         "store/sqlite/file/wal.py YOUNGER_LOGS",
     },
     "mode of files": {"store/sqlite/file/claim.py PRIVATE"},
-    "one writer": {"store/sqlite/store.py __init__: ThreadPoolExecutor()"},
     "format of ids, digests and tokens": {
         "core/commands.py digest: blake2b(digest_size)",
         "engine/keyring.py _NOBODY",

@@ -1,13 +1,49 @@
 """Connections to the file: one writer, and readers that only read."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.file.inspection import check_identity
 from countermand.store.sqlite.statements import migrations
+
+Result = TypeVar("Result")
+
+
+class Connection(aiosqlite.Connection):
+    """A connection on a thread of its own, to which it hands whole transactions and readings.
+
+    One function is one hop to the thread and back, and an await that is cancelled leaves no
+    statement and no transaction behind. Await it to open it.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+        """Opens with what the function returns, which is called on the thread of that name."""
+        super().__init__(connect, iter_chunk_size=1)  # of cursors, which we do not use
+        self._thread.name = name
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        """What it opened, for functions that run on its thread."""
+        return self._conn
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Returns what the function does on the thread, behind all that was handed to it before."""
+        result: Result = await self._execute(work)  # type: ignore[no-untyped-call]
+        return result
+
+    async def close(self) -> None:
+        """Closes it when all is done that was handed to it. It may be called twice, and after it
+        could not be opened."""
+        await super().close()
+        if self._thread.is_alive():
+            self._thread.join()
 
 
 def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:

@@ -6,16 +6,14 @@ commits: an idle store reads at once, and ten thousand watchers that come back t
 
 import asyncio
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreFailed, StoreRefused
-from countermand.store.sqlite.connection import connect_reader
+from countermand.store.sqlite.connection import Connection, connect_reader
 from countermand.store.sqlite.failures import open_failed, read_failed
 from countermand.store.sqlite.reading import Reader
 
@@ -27,6 +25,13 @@ class _Reading(NamedTuple):
     answer: asyncio.Future[Any]
 
 
+class _Lane(NamedTuple):
+    """A thread that reads, with its connection."""
+
+    connection: Connection
+    reader: Reader
+
+
 class Readers:
     """Runs readings on threads, each with a connection of its own that cannot write."""
 
@@ -34,45 +39,32 @@ class Readers:
         """A batch has at most so many readings, so that a long one keeps few others waiting."""
         self._knobs = knobs
         self._max_readings = max_readings
-        self._count = threads
-        self._idle = 0
-        self._threads = ThreadPoolExecutor(threads, "store-reader")
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._threads = threads
+        self._connections: list[Connection] = []
+        self._idle: list[_Lane] = []
+        self._working: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Reading] = deque()
         self._is_open = False
 
     async def open(self, path: Path) -> None:
         """Starts the threads, each with a connection: later there may be no thread and no
         descriptor left to have. Raises StoreRefused."""
-        loop = asyncio.get_running_loop()
-        # Each waits for all, or the first to be ready would do the work of the next.
-        together = threading.Barrier(self._count)
-        starting = []
-        try:
-            for _ in range(self._count):
-                starting.append(loop.run_in_executor(self._threads, self._start, path, together))
-        except RuntimeError as error:
-            together.abort()
-            raise StoreRefused(f"cannot open the store {path}: {error}") from error
-        finally:
-            ended = await asyncio.gather(*starting, return_exceptions=True)
-        for failure in ended:
-            if isinstance(failure, sqlite3.Error):
-                raise open_failed(path, failure) from failure
-        self._idle = self._count
+        for _ in range(self._threads):
+            connection = Connection(lambda: self._connect(path), "store-reader")
+            self._connections.append(connection)
+            try:
+                await connection
+            except sqlite3.Error as error:
+                raise open_failed(path, error) from error
+            except RuntimeError as error:  # no thread is left
+                raise StoreRefused(f"cannot open the store {path}: {error}") from error
+            self._idle.append(_Lane(connection, Reader(connection.driver, self._knobs)))
         self._is_open = True
 
-    def _start(self, path: Path, together: threading.Barrier) -> None:
-        try:
-            connection = connect_reader(path, self._knobs)
-            self._connections.append(connection)
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
-        except sqlite3.Error:
-            together.abort()
-            raise
-        self._local.reader = Reader(connection, self._knobs)
-        together.wait()
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        connection = connect_reader(path, self._knobs)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
+        return connection
 
     async def read(self, read: Callable[[Reader], Result]) -> Result:
         """Returns what the function reads, in one snapshot that is not older than this call.
@@ -81,53 +73,54 @@ class Readers:
         """
         if not self._is_open:
             raise _closed()
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Reading(read, answer))
         if self._idle:
-            self._idle -= 1
             # Not at once: what the loop does before it waits again may read, too.
-            asyncio.get_running_loop().call_soon(self._begin)
+            loop.call_soon(self._begin, self._idle.pop())
         return await answer
 
-    def close(self) -> None:
-        """Ends the threads. What still waits is refused."""
+    async def close(self) -> None:
+        """Ends the threads. What still waits is refused. It may be called twice."""
         self._is_open = False
-        self._threads.shutdown(wait=True)
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
         _settle([(one, _closed()) for one in self._waiting])
         self._waiting.clear()
+        for connection in self._connections:
+            await connection.close()
+        self._connections.clear()
+        self._idle.clear()
 
-    def _begin(self) -> None:
+    def _begin(self, lane: _Lane) -> None:
         """Gives what waits to a thread."""
         count = min(len(self._waiting), self._max_readings)
         batch = [self._waiting.popleft() for _ in range(count)]
-        if batch:
-            self._threads.submit(self._work, batch, asyncio.get_running_loop())
-        else:
-            self._idle += 1
+        if not batch:
+            self._idle.append(lane)
+            return
+        working = asyncio.create_task(self._work(lane, batch))
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
 
-    def _work(self, batch: list[_Reading], loop: asyncio.AbstractEventLoop) -> None:
-        """Reads a batch, on a thread."""
-        answers = self._read_all(batch)
-        loop.call_soon_threadsafe(self._end, list(zip(batch, answers, strict=True)))
-
-    def _end(self, answered: list[tuple[_Reading, Any]]) -> None:
+    async def _work(self, lane: _Lane, batch: list[_Reading]) -> None:
         """Answers a batch, and goes on with what queued meanwhile."""
-        _settle(answered)
-        self._begin()
-
-    def _read_all(self, batch: list[_Reading]) -> list[Any]:
-        """Returns the answers of a batch; an exception stands for a reading that failed."""
         try:
-            reader: Reader = self._local.reader
-            try:
-                return [_read_one(one, reader) for one in batch]
-            finally:
-                reader.snapshot_end()
-        except sqlite3.Error as error:
-            return [read_failed(error) for _ in batch]
+            answers = await lane.connection.run(lambda: _read_all(batch, lane.reader))
+        except ValueError:  # It was closed before the batch came to it.
+            answers = [_closed() for _ in batch]
+        _settle(list(zip(batch, answers, strict=True)))
+        self._begin(lane)
+
+
+def _read_all(batch: list[_Reading], reader: Reader) -> list[Any]:
+    """Returns the answers of a batch; an exception stands for a reading that failed."""
+    try:
+        try:
+            return [_read_one(one, reader) for one in batch]
+        finally:
+            reader.snapshot_end()
+    except sqlite3.Error as error:
+        return [read_failed(error) for _ in batch]
 
 
 def _read_one(reading: _Reading, reader: Reader) -> Any:

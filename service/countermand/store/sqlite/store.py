@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from countermand.core.cancellations import Cancellation
@@ -26,7 +25,9 @@ from countermand.store.contract import (
     Trail,
 )
 from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
+from countermand.store.sqlite.connection import Connection
 from countermand.store.sqlite.failures import open_failed, write_failed
+from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.file.store_file import StoreFile
 from countermand.store.sqlite.readers import Readers
 from countermand.store.sqlite.writing import Writer
@@ -38,8 +39,7 @@ class SqliteStore:
     """See countermand.store.contract.Store.
 
     A whole transaction is one function on the writer's thread, and a whole reading one function
-    on a reader's, so an await that is cancelled leaves no statement and no transaction behind.
-    That needs of an asynchronous driver only its thread, which the standard library has.
+    on a reader's: statement by statement, the decision of a large batch would stop the event loop.
     """
 
     name = "sqlite"
@@ -48,8 +48,9 @@ class SqliteStore:
         self._path = path
         self._knobs = knobs
         self._file = StoreFile(path, knobs)
+        self._connection = Connection(self._connect, "store-writer")
+        self._pairing: Pairing | None = None
         self._writer: Writer | None = None
-        self._writing = ThreadPoolExecutor(1, "store-writer")
         self._idle_clock: IdleClock | None = None
         self._quick = Readers(
             knobs, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
@@ -67,14 +68,20 @@ class SqliteStore:
 
     async def open(self, now: int) -> None:
         """See the contract."""
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._open, now)
+        await self._connection
+        await self._connection.run(lambda: self._begin(now))
         for readers in self._all_readers:
             await readers.open(self._file.path)
 
-    def _open(self, now: int) -> None:
-        connection, pairing = self._file.open()
+    def _connect(self) -> sqlite3.Connection:
+        connection, self._pairing = self._file.open()
+        return connection
+
+    def _begin(self, now: int) -> None:
+        assert self._pairing is not None
+        self._idle_clock = IdleClock()  # It is this thread's.
         try:
-            self._writer = Writer(connection, self._knobs, pairing)
+            self._writer = Writer(self._connection.driver, self._knobs, self._pairing)
             self._writer.begin(now)
         except sqlite3.Error as error:
             self._file.distrust()
@@ -84,47 +91,38 @@ class SqliteStore:
         """See the contract."""
         while True:
             await asyncio.sleep(self._knobs.watch_interval)
-            await asyncio.get_running_loop().run_in_executor(self._writing, self._file.look)
+            await self._connection.run(self._file.look)
 
     async def rescue(self) -> None:
         """See the contract."""
         if self._file.is_orphan:  # In any other case the thread may hang in the disk.
-            await asyncio.get_running_loop().run_in_executor(self._writing, self._file.rescue)
+            await self._connection.run(self._file.rescue)
 
     async def close(self) -> None:
         """See the contract."""
+        self._writer = None
         for readers in self._all_readers:
-            readers.close()
-        self._writing.shutdown(wait=True)
+            await readers.close()
+        await self._connection.close()
         if self._idle_clock is not None:
             self._idle_clock.close()
         self._file.close()
 
     async def commit(self, batch: Batch) -> float:
         """See the contract."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[float] = loop.create_future()
-        self._writing.submit(self._commit_for, batch, done, loop)
-        return await done
-
-    def _commit_for(
-        self, batch: Batch, done: asyncio.Future[float], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        """Commits on the writer's thread. It tells the loop itself: through a future of the thread
-        it takes two rounds more."""
-        if self._idle_clock is None:  # It is this thread's.
-            self._idle_clock = IdleClock()
-        failure, begin = None, self._idle_clock()
-        try:
-            self._commit(batch)
-        except BaseException as error:
-            failure = error
-        waited = self._idle_clock() - begin
-        loop.call_soon_threadsafe(_settle, done, waited, failure)
-
-    def _commit(self, batch: Batch) -> None:
         if self._writer is None:
             raise StoreFailed("the store is not open", fatal=True)
+        return await self._connection.run(lambda: self._commit(batch))
+
+    def _commit(self, batch: Batch) -> float:
+        assert self._idle_clock is not None
+        begin = self._idle_clock()
+        self._write(batch)
+        self._tend()
+        return self._idle_clock() - begin
+
+    def _write(self, batch: Batch) -> None:
+        assert self._writer is not None
         try:
             self._file.expect_present()
             self._writer.commit(batch)
@@ -136,7 +134,6 @@ class SqliteStore:
                 self._file.distrust()
                 self._file.look()  # That may be why.
             raise failure from error
-        self._tend()
 
     def _tend(self) -> None:
         """Keeps the log short, and looks after the file. The batch before it is on disk, whatever
@@ -258,13 +255,3 @@ class SqliteStore:
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""
         return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
-
-
-def _settle(done: asyncio.Future[float], waited: float, failure: BaseException | None) -> None:
-    """Tells how a commit ended, if somebody still waits."""
-    if done.done():
-        return
-    if failure is None:
-        done.set_result(waited)
-    else:
-        done.set_exception(failure)
