@@ -36,9 +36,13 @@ RULES = {
             SELECT 1 FROM cancellations AS c
             WHERE (c.namespace_no, c.cancellation_id) = (t.namespace_no, t.cancellation_id))""",
     "a request id has no cancellation": """
-        SELECT count(*) FROM request_ids AS r WHERE NOT EXISTS (
+        SELECT count(*) FROM request_ids AS r WHERE NOT settles AND NOT EXISTS (
             SELECT 1 FROM cancellations AS c
-            WHERE (c.namespace_no, c.cancellation_id) = (r.namespace_no, r.cancellation_id))""",
+            WHERE (c.namespace_no, c.cancellation_id) = (r.namespace_no, r.answer_id))""",
+    "a request id settles a task that is not there": """
+        SELECT count(*) FROM request_ids AS r WHERE settles AND NOT EXISTS (
+            SELECT 1 FROM tasks AS t
+            WHERE (t.namespace_no, t.task_id) = (r.namespace_no, r.answer_id))""",
     "a cart is locked by a checkout that does not hold it": """
         SELECT count(*) FROM carts AS c WHERE state = 'LOCKED' AND NOT EXISTS (
             SELECT 1 FROM checkouts AS k
