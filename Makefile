@@ -78,7 +78,7 @@ check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos
 		exit 1
 	}
 
-fix: $(INSTALLED) ## mend what can be mended: lint, format
+fix: $(INSTALLED) ## fix lint and formatting
 	@ruff check --fix-only
 	ruff format
 	buf format -w protos

@@ -181,7 +181,7 @@ TAKEN_AWAY = [
 
 
 async def back_up(store: Path, backup: Path) -> None:
-    """As README says to."""
+    """As docs/operations/storage.md says to."""
 
     def copy() -> None:
         source = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
@@ -250,7 +250,7 @@ async def test_a_server_leaves_when_a_file_is_taken_away_and_nothing_answered_is
 
 
 async def test_a_backup_that_is_put_in_place_beside_the_log_of_a_killed_server_is_refused(tmp_path):
-    """Until the log is removed, as README says; then the backup is served, and nothing else."""
+    """As storage.md says: with the log gone, the backup is served, and nothing else."""
     of_backup, ledger, backup = Ledger(), Ledger(), tmp_path / "backup.db"
     async with started(tmp_path, knobs=PLAIN_STORE) as server:
         async with first_caller(server) as caller:

@@ -186,7 +186,7 @@ async def test_a_file_and_a_log_of_different_times_are_never_mixed(
 
 
 def backup(source: Path, copy: Path) -> None:
-    """As README says to."""
+    """As docs/operations/storage.md says to."""
     reader = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
     with closing(reader), closing(sqlite3.connect(copy)) as target:
         reader.backup(target)
@@ -280,7 +280,7 @@ async def look(path: Path) -> None:
 
 
 async def make_smaller(path: Path) -> None:
-    """As README says to."""
+    """As docs/operations/storage.md says to."""
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("VACUUM")
 

@@ -81,7 +81,7 @@ def run(*command: str | Path) -> None:
 
 
 def back_up(path: Path, copy: Path) -> None:
-    """As README says to."""
+    """As docs/operations/storage.md says to."""
     source = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(copy)) as target:
         source.backup(target)

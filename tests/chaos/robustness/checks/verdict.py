@@ -9,7 +9,7 @@ MOST = 20
 
 
 class Promise(StrEnum):
-    """What is promised. CONTRIBUTING says what each means."""
+    """What is promised. docs/testing.md says what each means."""
 
     DURABLE = "P1 durable"
     UNSEEN = "P2 un-seen"
