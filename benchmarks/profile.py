@@ -17,7 +17,7 @@ from benchmarks.tasks import RunningTasks
 
 PROGRAM = (sys.executable, str(Path(__file__).with_name("profiled_server.py")))
 SECONDS = 10
-LOOP, WRITER = "MainThread", "store-writer_0"
+LOOP, WRITER = "MainThread", "store-writer"
 ON_WRITER = ("rows to records", "decide", "records to rows", "SQL", "commit and sync")
 
 

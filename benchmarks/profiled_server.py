@@ -23,7 +23,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "log line of sampled calls": ("logging:Logger.info",),
     "key": (
-        "countermand.rpc.guard.calls:_credentials",
+        "countermand.rpc.guard.credentials:Credentials.__init__",
+        "countermand.rpc.guard.credentials:Credentials.key",
         "countermand.engine.keyring:Keyring.authenticate",
     ),
     "decode": ("countermand.rpc.guard.calls:Guard._let_in",),
