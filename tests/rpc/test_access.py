@@ -15,7 +15,7 @@ import countermand.v1
 from countermand.core.ids import SCOPES as CORE_SCOPES
 from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.method import Unary
-from countermand.rpc.router import Router
+from countermand.rpc.router import handlers_of
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import checkout_service_pb2 as s
@@ -302,4 +302,4 @@ async def test_a_method_that_names_no_scope_cannot_be_served():
     for scopes in ((), ("tasks:everything",), ("tasks:read", "")):
         method = Unary("countermand.v1.TaskService/New", t.GetTaskRequest, scopes, handle)
         with pytest.raises(ValueError, match="TaskService/New"):
-            Router(None, [method], OpenCalls())
+            handlers_of(None, [method], OpenCalls())

@@ -21,6 +21,11 @@ class Frame(NamedTuple):
     stream: int
     payload: bytes
 
+    @property
+    def ends_stream(self) -> bool:
+        """Whether nothing more comes of a call."""
+        return self.kind in (DATA, HEADERS) and bool(self.flags & END_STREAM)
+
     def settings(self) -> dict[int, int]:
         """Reads a SETTINGS frame."""
         return dict(struct.iter_unpack(">HI", self.payload))
@@ -106,8 +111,10 @@ class Http2:
 
 
 def literal(header: tuple[str, str]) -> bytes:
-    """Encodes a header as HPACK does without its tables."""
-    return b"\0" + b"".join(_length(len(text)) + text.encode() for text in header)
+    """Encodes a header as HPACK does without its tables. What is no UTF-8 stands in it as Python
+    has it of the names of files: `os.fsdecode`."""
+    parts = [text.encode("utf-8", "surrogateescape") for text in header]
+    return b"\0" + b"".join(_length(len(part)) + part for part in parts)
 
 
 def _length(number: int) -> bytes:

@@ -16,9 +16,10 @@ from countermand.engine.clock import Clock
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.open_calls import OpenCalls
+from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import options
 from countermand.rpc.method import Stream, Unary
-from countermand.rpc.router import Router
+from countermand.rpc.router import handlers_of
 from countermand.rpc.server import services_of
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
@@ -75,8 +76,8 @@ async def inside(
             for method in service.methods()
         }
         methods |= {method.name: method for method in replaced}
-        server = grpc.aio.server(options=options(knobs.connections))
-        server.add_generic_rpc_handlers((Router(guard, methods.values(), OpenCalls()),))
+        handlers = handlers_of(guard, methods.values(), OpenCalls())
+        server = make_server(handlers, options(knobs.connections))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         key = await app.keyring.create_first()

@@ -25,10 +25,11 @@ from countermand.core.shipping import ShippedWords
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.open_calls import OpenCalls, draining
+from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import ListenRefused, listen, options
 from countermand.rpc.method import Servicer
 from countermand.rpc.public.services import Public
-from countermand.rpc.router import Router
+from countermand.rpc.router import handlers_of
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
 from countermand.rpc.servicers.checkout import CheckoutService
@@ -122,8 +123,8 @@ class _Life:
         services = services_of(app, ShippedWords(settings.shipped_words))
         methods = [method for service in services.values() for method in service.methods()]
         public = Public(services, self._calls, knobs.public)
-        server = grpc.aio.server(options=options(knobs.connections))
-        server.add_generic_rpc_handlers((Router(guard, methods, self._calls), public))
+        handlers = handlers_of(guard, methods, self._calls) | public.handlers
+        server = make_server(handlers, options(knobs.connections))
         address = await listen(server, settings, knobs.server.max_free_port_tries)
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from countermand.core.errors import Reason, Refused, invalid
 from countermand.core.knobs import PublicKnobs
-from countermand.rpc.guard.handlers import answering_once, answering_with_stream
+from countermand.rpc.guard.handlers import Handler, answering_once, answering_with_stream
 from countermand.rpc.guard.open_calls import Context, OpenCalls, draining
 from countermand.rpc.public.manual import REFLECTION_V1, REFLECTION_V1ALPHA, ManualPool
 from countermand.rpc.status import render
@@ -32,7 +32,7 @@ _HealthListRequest: Any = health_pb2.HealthListRequest  # type: ignore[attr-defi
 _HealthListResponse: Any = health_pb2.HealthListResponse  # type: ignore[attr-defined]
 
 
-class Public(grpc.GenericRpcHandler):
+class Public:
     """Health of the server and of each service, and reflection in both of its versions."""
 
     def __init__(self, services: Iterable[str], calls: OpenCalls, knobs: PublicKnobs) -> None:
@@ -48,18 +48,13 @@ class Public(grpc.GenericRpcHandler):
         self._reflecting: set[asyncio.Task[Any]] = set()
         self._manual = reflection.aio.ReflectionServicer(names, ManualPool())
         reflect: Any = grpc.stream_stream_rpc_method_handler(self._reflect)
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        self.handlers: dict[str, Handler] = {
             f"/{health.SERVICE_NAME}/Check": answering_once(self._check, calls),
             f"/{health.SERVICE_NAME}/List": answering_once(self._list, calls),
             f"/{health.SERVICE_NAME}/Watch": answering_with_stream(self._watch, calls),
             f"/{REFLECTION_V1}/ServerReflectionInfo": reflect,
             f"/{REFLECTION_V1ALPHA}/ServerReflectionInfo": reflect,
         }
-
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        return self._handlers.get(str(handler_call_details.method))
 
     def set_health(self, *, serving: bool) -> None:
         """Tells all who ask, and all who watch."""
