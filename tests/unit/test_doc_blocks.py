@@ -36,6 +36,8 @@ def fenced(info: str, text: str = "true", prose: str = "") -> str:
         (fenced("bash not-run=minutes", "rm -rf store"), "'rm -rf store' is not what minutes"),
         (fenced("bash not-run=minutes", "make run"), "'make run' is not what minutes"),
         (fenced("bash not-run=root", "apt-get install a; rm b"), "is not what root"),
+        (fenced("bash not-run=network", "pip install a; rm b"), "is not what network"),
+        (fenced("bash not-run=minutes", 'make test ARGS="a"; rm b'), "is not what minutes"),
         (fenced("bash not-run=minutes", "make test") + fenced("output"), "has no output"),
         (fenced("bash shell=second", prose="In this shell:"), "does not name the second shell"),
         (fenced("bash shell=first,second", prose="The first shell:"), "name the second shell"),
@@ -59,6 +61,20 @@ def test_a_block_that_cannot_be_run_is_found(text: str, fault: str) -> None:
     assert len(found) == 1
     assert found[0].startswith("page.md")
     assert fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("minutes", "make bench"),
+        ("minutes", 'COUNTERMAND_SEED=1 make smoke ARGS="tests/chaos/test_robustness.py"'),
+        ("root", "apt-get install strace faketime # and their libraries"),
+        ("network", ".venv/bin/python -m pip install 'countermand[cli]==1.0'"),
+        ("network", "git clone https://example.com/countermand.git"),
+    ],
+)
+def test_a_block_may_say_why_it_is_not_run(reason: str, command: str) -> None:
+    assert list(faults("page.md", fenced(f"bash not-run={reason}", command))) == []
 
 
 def test_blocks_know_their_shells_their_text_and_what_they_are_beneath() -> None:
