@@ -65,13 +65,17 @@ class RunningTasks:
 
 def create_group(server: Server, size: int) -> tuple[str, list[str]]:
     """Creates a group, and answers its id and those of its tasks."""
-    tasks = [task_service_pb2.CreateTaskRequest(merchant=f"merchant-{i}") for i in range(size)]
+    ids = [str(uuid.uuid4()) for _ in range(size)]
+    tasks = [
+        task_service_pb2.CreateTaskRequest(task_id=id, merchant=f"merchant-{place}")
+        for place, id in enumerate(ids)
+    ]
     request = task_service_pb2.CreateGroupRequest(tasks=tasks)
     options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
     with grpc.insecure_channel(server.address, options) as channel:
         stub = task_service_pb2_grpc.TaskServiceStub(channel)
         answer = stub.CreateGroup(request, metadata=server.metadata, timeout=60)
-    return answer.group.group_id, [task.task_id for task in answer.tasks]
+    return answer.group.group_id, ids
 
 
 def start(server: Server, generator: Generator, ids: Sequence[str]) -> None:

@@ -282,8 +282,13 @@ async def race_once(caller: Caller, number: int) -> str:
     return state
 
 
-async def test_lines_up_to_4_mib_are_taken(caller):
-    line = checkout_pb2.LineItem(id="x" * 1000)
-    request = s.ChangeCartRequest(cart_id="cart", line_items=[line] * 4000)
+async def test_1000_lines_of_256_kib_are_taken(caller):
+    line = checkout_pb2.LineItem(id="x" * 256)
+    request = s.ChangeCartRequest(cart_id="cart", line_items=[line] * 1000)
     answer = await caller.checkouts.ChangeCart(request, timeout=SECONDS)
-    assert len(answer.cart.line_items) == 4000
+    assert len(answer.cart.line_items) == 1000
+    for lines in ([line] * 1001, [checkout_pb2.LineItem(id="x" * 263)] * 1000):
+        request = s.ChangeCartRequest(cart_id="cart", line_items=lines)
+        refusal = await refused(caller.checkouts.ChangeCart(request), "INVALID_REQUEST")
+        assert list(refusal.fields) == ["line_items"]
+    assert (await caller.cart("cart")).version == 1

@@ -279,7 +279,9 @@ def _cases_of_tasks():
         {str(n): "" for n in range(17)},
         {"": "x"},
         {"x" * 129: ""},
-        {"x": "y" * 129},
+        {"x": "y" * 2049},
+        {str(n): "y" * 2047 for n in range(16)} | {"0": "y" * 2048},
+        {str(n): "🛒" * 1024 for n in range(9)},
         {"x\0": ""},
         {"x": "\0"},
     ):
@@ -353,7 +355,7 @@ async def test_all_that_is_wrong_is_named_at_once(caller):
 
 async def test_the_largest_input_is_fine(caller):
     held = await caller.running(
-        merchant="ü" * 128, labels={f"{n:0128}": "🛒" * 128 for n in range(16)}
+        merchant="ü" * 128, labels={f"{n:0128}": "🛒" * 475 for n in range(16)}
     )
     answer = await caller.cancel(
         held.task_id.upper(),

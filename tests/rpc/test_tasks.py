@@ -209,10 +209,17 @@ async def test_pages_end_early_to_stay_small(pager):
     labels = {f"{n:0>64}" + "🛒" * 64: "🛒" * 128 for n in range(16)}
     ids = []
     for _ in range(2):
-        request = t.CreateGroupRequest(
-            tasks=[t.CreateTaskRequest(labels=labels, merchant="🛒" * 128) for _ in range(230)]
-        )
-        ids += [task.task_id for task in (await caller.tasks.CreateGroup(request)).tasks]
+        named = [new_id() for _ in range(230)]
+        ids += named
+        tasks = [
+            t.CreateTaskRequest(task_id=id, labels=labels, merchant="🛒" * 128) for id in named
+        ]
+        made = await caller.tasks.CreateGroup(t.CreateGroupRequest(tasks=tasks))
+        shown = [task.task_id for task in made.tasks]
+        assert shown == named[: len(shown)]
+        assert len(shown) + made.tasks_left_out == 230
+        assert made.tasks_left_out > 0
+        assert made.ByteSize() < 3.5 * 1024 * 1024
     listed, token, pages = [], "", 0
     while not pages or token:
         page = await caller.tasks.ListTasks(t.ListTasksRequest(page_size=1000, page_token=token))

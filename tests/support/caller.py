@@ -108,9 +108,15 @@ class Caller:
                 return found
 
     async def create_group(self, count: int, **fields: Any) -> task_service_pb2.CreateGroupResponse:
-        tasks = [task_service_pb2.CreateTaskRequest() for _ in range(count)]
+        """Creates a group. Of the tasks that the answer leaves out, it answers what was asked."""
+        tasks = [task_service_pb2.CreateTaskRequest(task_id=new_id()) for _ in range(count)]
         request = task_service_pb2.CreateGroupRequest(tasks=tasks, **fields)
-        return await self.tasks.CreateGroup(request, timeout=SECONDS)
+        answer = await self.tasks.CreateGroup(request, timeout=SECONDS)
+        for task in tasks[len(answer.tasks) :]:
+            answer.tasks.add(
+                task_id=task.task_id, group_id=answer.group.group_id, state=PENDING, version=1
+            )
+        return answer
 
     async def start(self, task_id: str, agent_id: str = "agent-1", lease: float = 30) -> Held:
         request = a.StartTaskRequest(task_id=task_id, agent_id=agent_id, lease_duration=span(lease))

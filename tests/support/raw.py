@@ -48,6 +48,7 @@ def _rpc(service: str, request: Message, *scopes: str, **more: Any) -> Rpc:
 _CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _KEY = (
     f"{name}Service" for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Key")
 )
+_MEDIUM = 1024 * 1024
 _LARGE = 4 * 1024 * 1024
 RPCS = {
     rpc.name: rpc
@@ -71,14 +72,14 @@ RPCS = {
         _rpc(_CHECKOUT, s.GetCheckoutRequest(checkout_id="c"), "checkouts:read"),
         _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),
         _rpc(_CHECKOUT, s.GetCartRequest(cart_id="c"), "checkouts:read"),
-        _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_LARGE),
+        _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_MEDIUM),
         _rpc(_ORDER, o.CreateOrderRequest(), "orders:write", most_bytes=_LARGE),
         _rpc(_ORDER, o.GetOrderRequest(order_id="o"), "orders:read"),
         _rpc(
             _ORDER,
             o.UpdateOrderRequest(order={"order_id": "o"}),
             "orders:write",
-            most_bytes=_LARGE,
+            most_bytes=_MEDIUM,
         ),
         _rpc(_AGENT, a.StartTaskRequest(task_id=ID, agent_id="a"), "tasks:run"),
         _rpc(_AGENT, a.HeartbeatRequest(agent_id="a"), "tasks:run"),

@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
+from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
+from countermand.core.instant import Instant
 from countermand.core.records import MAX_TASKS_PER_TARGET, SECOND
+from countermand.core.rows import Wanted
+from countermand.core.rules.orders import wants_to_update_order
 from countermand.core.states import (
     CancellationState,
     CartState,
@@ -403,3 +407,76 @@ def test_an_event_names_the_orders_that_its_task_is_under() -> None:
     world = _world(create_order(order_id=O2, checkout_ids=(X1,)), cancel(T2), cancel(T1))
     found = [(e.task.task_id, e.orders) for e in world.events[-2:] if e.task]
     assert found == [(T2, {O1, O2}), (T1, {O1})]
+
+
+# How many it lists, and is listed by.
+
+
+def _checkout_ids(count: int) -> tuple[str, ...]:
+    return tuple(f"checkout-{number}" for number in range(count))
+
+
+def _listing(count: int) -> World:
+    """An order that lists so many checkouts, as one could before there was a bound."""
+    world = World()
+    ids = _checkout_ids(count)
+    world.do_all(*(create_checkout(checkout_id=id) for id in ids))
+    world.do(create_order(checkout_ids=ids))
+    return world
+
+
+def test_it_lists_at_most_100_checkouts_and_no_other_is_looked_for() -> None:
+    world = _listing(100)
+    made_up = _checkout_ids(100_000)
+    wanted = Wanted()
+    command = update_order(checkout_ids=made_up)
+    for _ in range(2):
+        wants_to_update_order(command, Batch([command], Instant.at(0), world.ids).rows, wanted)
+    assert wanted.holders == {target("order", O1)}
+    refusal = _refusal(world, command)
+    assert refusal.reason is Reason.INVALID_REQUEST
+    assert [one.field for one in refusal.violations] == ["order.checkout_ids"]
+
+
+def test_one_that_lists_more_may_keep_them_or_list_fewer_but_no_other() -> None:
+    world = _listing(150)
+    world.do(create_checkout(checkout_id="another"))
+    ids = _checkout_ids(150)
+    assert world.do(update_order(checkout_ids=ids)).version == 1
+    assert world.do(update_order(checkout_ids=ids[:120])).checkout_ids == ids[:120]
+    refusal = _refusal(world, update_order(checkout_ids=(*ids[:119], "another")))
+    assert refusal.reason is Reason.INVALID_REQUEST
+    assert world.do(update_order(checkout_ids=(*ids[:99], "another"))).checkout_ids[-1] == "another"
+    world.do(cancel_order())
+    assert world.order(O1).state is O.CANCELLED
+
+
+def test_at_most_100_orders_list_one_checkout() -> None:
+    world = World()
+    world.do_all(create_checkout(T1), start(T1))
+    for number in range(100):
+        world.do(create_order(order_id=f"order-{number}", checkout_ids=(X1,)))
+    before = world.rows()
+    refusal = _refusal(world, create_order(checkout_ids=(X1,)))
+    assert refusal.reason is Reason.TOO_MANY_ORDERS
+    assert refusal.metadata == {"checkout_id": X1}
+    assert world.rows() == before
+    world.do(create_order())
+    assert _refusal(world, update_order(checkout_ids=(X1,))).reason is Reason.TOO_MANY_ORDERS
+    world.do(update_order(order_id="order-7", checkout_ids=()))
+    assert world.do(update_order(checkout_ids=(X1,))).checkout_ids == (X1,)
+    world.do(cancel(T1, grace=0))
+
+
+def test_at_10_000_versions_it_takes_no_update_but_can_be_closed_and_cancelled() -> None:
+    world = World()
+    world.do(create_order())
+    for end in (update_order(close=True), cancel_order()):
+        old = world.copy()
+        old.holders[target("order", O1)] = old.order(O1).evolve(version=10_000)
+        refusal = _refusal(old, update_order(data=b"new"))
+        assert refusal.reason is Reason.TOO_MANY_CHANGES
+        assert refusal.metadata == {"order_id": O1, "version": "10000"}
+        assert old.do(update_order(data=b"order")).version == 10_000
+        old.do(end)
+        assert not old.order(O1).open

@@ -21,8 +21,17 @@ MAX_TASKS_PER_TARGET = 10_000
 SECOND = 1_000_000
 """One second, in the unit of all spans and times here."""
 
+MAX_CHECKOUTS_PER_ORDER = 100
+"""How many checkouts an order may list."""
+
+MAX_ORDERS_PER_CHECKOUT = 100
+"""How many orders may list one checkout: each of its tasks' ends is counted in all of them."""
+
 MAX_VERSIONS = 1_000
 """At how many versions a task changes no more by what may be asked without end."""
+
+MAX_HOLDER_VERSIONS = 10_000
+"""At how many versions a checkout or order takes no more updates of its snapshot."""
 
 MAX_LATE_REPORTS = 16
 """How often an agent may change what it says of the money of a task that has ended."""

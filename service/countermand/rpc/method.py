@@ -14,7 +14,10 @@ from countermand.rpc.guard.limits import Kind
 READING = ("Get", "List", "Summarize")
 """With what the names of methods begin that only read."""
 SMALL = 64 * 1024
+MEDIUM = 1024 * 1024
 LARGE = 4 * 1024 * 1024
+MAX_CERTIFICATE_NAME = 256
+"""How much is kept of the name in a client's certificate."""
 
 
 def no_certificate() -> str:
@@ -37,7 +40,9 @@ class Call(NamedTuple):
 
     def caller(self) -> Caller:
         """Returns what is remembered with a cancel."""
-        return Caller(self.principal.key_id, self.trace, self.certificate_name())
+        return Caller(
+            self.principal.key_id, self.trace, self.certificate_name()[:MAX_CERTIFICATE_NAME]
+        )
 
 
 class Unary(NamedTuple):

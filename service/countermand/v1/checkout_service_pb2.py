@@ -28,7 +28,7 @@ from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from countermand.v1 import task_service_pb2 as countermand_dot_v1_dot_task__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"i\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation2\xd2\x03\n\x0f\x43heckoutService\x12_\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\x12V\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\x12\x65\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\x12J\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\x12S\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"\x81\x01\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation2\xd2\x03\n\x0f\x43heckoutService\x12_\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\x12V\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\x12\x65\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\x12J\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\x12S\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,24 +37,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATECHECKOUTREQUEST']._serialized_start=186
   _globals['_CREATECHECKOUTREQUEST']._serialized_end=322
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=324
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=429
-  _globals['_GETCHECKOUTREQUEST']._serialized_start=431
-  _globals['_GETCHECKOUTREQUEST']._serialized_end=472
-  _globals['_GETCHECKOUTRESPONSE']._serialized_start=474
-  _globals['_GETCHECKOUTRESPONSE']._serialized_end=539
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=541
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=587
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=589
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=695
-  _globals['_GETCARTREQUEST']._serialized_start=697
-  _globals['_GETCARTREQUEST']._serialized_end=730
-  _globals['_GETCARTRESPONSE']._serialized_start=732
-  _globals['_GETCARTRESPONSE']._serialized_end=785
-  _globals['_CHANGECARTREQUEST']._serialized_start=787
-  _globals['_CHANGECARTREQUEST']._serialized_end=869
-  _globals['_CHANGECARTRESPONSE']._serialized_start=871
-  _globals['_CHANGECARTRESPONSE']._serialized_end=979
-  _globals['_CHECKOUTSERVICE']._serialized_start=982
-  _globals['_CHECKOUTSERVICE']._serialized_end=1448
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=325
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=454
+  _globals['_GETCHECKOUTREQUEST']._serialized_start=456
+  _globals['_GETCHECKOUTREQUEST']._serialized_end=497
+  _globals['_GETCHECKOUTRESPONSE']._serialized_start=499
+  _globals['_GETCHECKOUTRESPONSE']._serialized_end=564
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=566
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=612
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=614
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=720
+  _globals['_GETCARTREQUEST']._serialized_start=722
+  _globals['_GETCARTREQUEST']._serialized_end=755
+  _globals['_GETCARTRESPONSE']._serialized_start=757
+  _globals['_GETCARTRESPONSE']._serialized_end=810
+  _globals['_CHANGECARTREQUEST']._serialized_start=812
+  _globals['_CHANGECARTREQUEST']._serialized_end=894
+  _globals['_CHANGECARTRESPONSE']._serialized_start=896
+  _globals['_CHANGECARTRESPONSE']._serialized_end=1004
+  _globals['_CHECKOUTSERVICE']._serialized_start=1007
+  _globals['_CHECKOUTSERVICE']._serialized_end=1473
 # @@protoc_insertion_point(module_scope)

@@ -21,12 +21,14 @@ class CreateCheckoutRequest(_message.Message):
     def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_task_service_pb2.CreateTaskRequest, _Mapping]]] = ..., supersede: _Optional[bool] = ...) -> None: ...
 
 class CreateCheckoutResponse(_message.Message):
-    __slots__ = ("checkout", "tasks")
+    __slots__ = ("checkout", "tasks", "tasks_left_out")
     CHECKOUT_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     checkout: _checkout_pb2.Checkout
     tasks: _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]
-    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_task_pb2.Task, _Mapping]]] = ...) -> None: ...
+    tasks_left_out: int
+    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_task_pb2.Task, _Mapping]]] = ..., tasks_left_out: _Optional[int] = ...) -> None: ...
 
 class GetCheckoutRequest(_message.Message):
     __slots__ = ("checkout_id",)

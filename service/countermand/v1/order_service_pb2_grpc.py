@@ -113,7 +113,11 @@ class OrderServiceServicer:
         of a refused update is done. An unknown order is NOT_FOUND
         `ORDER_NOT_FOUND`, an unknown checkout `CHECKOUT_NOT_FOUND`, and more than
         10,000 tasks together with those of the checkouts are INVALID_ARGUMENT
-        `TOO_MANY_TASKS`.
+        `TOO_MANY_TASKS`. A checkout that 100 orders list already is
+        FAILED_PRECONDITION `TOO_MANY_ORDERS`, also in CreateOrder.
+
+        Of an order with 10,000 versions all but closing it is FAILED_PRECONDITION
+        `TOO_MANY_CHANGES`, unless nothing would change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"\xc8\x01\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08order_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"`\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\xc3\x01\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x31\n\x0crefund_state\x18\x05 \x01(\x0e\x32\x1b.countermand.v1.RefundState\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x13SettleRefundRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x13\n\x06\x61mount\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\t\n\x07_amount\"L\n\x14SettleRefundResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\x82\x04\n\x0bTaskService\x12S\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\x12V\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\x12J\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\x12M\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\x12P\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponse\x12Y\n\x0cSettleRefund\x12#.countermand.v1.SettleRefundRequest\x1a$.countermand.v1.SettleRefundResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"\xc8\x01\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08order_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"x\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\xc3\x01\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x31\n\x0crefund_state\x18\x05 \x01(\x0e\x32\x1b.countermand.v1.RefundState\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x13SettleRefundRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x13\n\x06\x61mount\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\t\n\x07_amount\"L\n\x14SettleRefundResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\x82\x04\n\x0bTaskService\x12S\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\x12V\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\x12J\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\x12M\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\x12P\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponse\x12Y\n\x0cSettleRefund\x12#.countermand.v1.SettleRefundRequest\x1a$.countermand.v1.SettleRefundResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,23 +44,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEGROUPREQUEST']._serialized_start=519
   _globals['_CREATEGROUPREQUEST']._serialized_end=719
   _globals['_CREATEGROUPRESPONSE']._serialized_start=721
-  _globals['_CREATEGROUPRESPONSE']._serialized_end=817
-  _globals['_GETTASKREQUEST']._serialized_start=819
-  _globals['_GETTASKREQUEST']._serialized_end=852
-  _globals['_GETTASKRESPONSE']._serialized_start=854
-  _globals['_GETTASKRESPONSE']._serialized_end=907
-  _globals['_GETGROUPREQUEST']._serialized_start=909
-  _globals['_GETGROUPREQUEST']._serialized_end=944
-  _globals['_GETGROUPRESPONSE']._serialized_start=946
-  _globals['_GETGROUPRESPONSE']._serialized_end=1002
-  _globals['_LISTTASKSREQUEST']._serialized_start=1005
-  _globals['_LISTTASKSREQUEST']._serialized_end=1200
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1202
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1283
-  _globals['_SETTLEREFUNDREQUEST']._serialized_start=1286
-  _globals['_SETTLEREFUNDREQUEST']._serialized_end=1454
-  _globals['_SETTLEREFUNDRESPONSE']._serialized_start=1456
-  _globals['_SETTLEREFUNDRESPONSE']._serialized_end=1532
-  _globals['_TASKSERVICE']._serialized_start=1535
-  _globals['_TASKSERVICE']._serialized_end=2049
+  _globals['_CREATEGROUPRESPONSE']._serialized_end=841
+  _globals['_GETTASKREQUEST']._serialized_start=843
+  _globals['_GETTASKREQUEST']._serialized_end=876
+  _globals['_GETTASKRESPONSE']._serialized_start=878
+  _globals['_GETTASKRESPONSE']._serialized_end=931
+  _globals['_GETGROUPREQUEST']._serialized_start=933
+  _globals['_GETGROUPREQUEST']._serialized_end=968
+  _globals['_GETGROUPRESPONSE']._serialized_start=970
+  _globals['_GETGROUPRESPONSE']._serialized_end=1026
+  _globals['_LISTTASKSREQUEST']._serialized_start=1029
+  _globals['_LISTTASKSREQUEST']._serialized_end=1224
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1226
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1307
+  _globals['_SETTLEREFUNDREQUEST']._serialized_start=1310
+  _globals['_SETTLEREFUNDREQUEST']._serialized_end=1478
+  _globals['_SETTLEREFUNDRESPONSE']._serialized_start=1480
+  _globals['_SETTLEREFUNDRESPONSE']._serialized_end=1556
+  _globals['_TASKSERVICE']._serialized_start=1559
+  _globals['_TASKSERVICE']._serialized_end=2073
 # @@protoc_insertion_point(module_scope)

@@ -56,12 +56,14 @@ class CreateGroupRequest(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., closed: _Optional[bool] = ..., tasks: _Optional[_Iterable[_Union[CreateTaskRequest, _Mapping]]] = ...) -> None: ...
 
 class CreateGroupResponse(_message.Message):
-    __slots__ = ("group", "tasks")
+    __slots__ = ("group", "tasks", "tasks_left_out")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     group: _task_pb2.Group
     tasks: _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]
-    def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_task_pb2.Task, _Mapping]]] = ...) -> None: ...
+    tasks_left_out: int
+    def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[_task_pb2.Task, _Mapping]]] = ..., tasks_left_out: _Optional[int] = ...) -> None: ...
 
 class GetTaskRequest(_message.Message):
     __slots__ = ("task_id",)

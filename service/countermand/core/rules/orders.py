@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from countermand.core.answers import OrderCreated
 from countermand.core.commands import CreateOrder, UpdateOrder
 from countermand.core.draft import Draft
-from countermand.core.errors import Reason, already_exists, invalid, not_found
-from countermand.core.records import MAX_TASKS_PER_TARGET, Checkout, Order, Target
+from countermand.core.errors import Reason, Refused, already_exists, invalid, not_found
+from countermand.core.records import (
+    MAX_CHECKOUTS_PER_ORDER,
+    MAX_HOLDER_VERSIONS,
+    MAX_ORDERS_PER_CHECKOUT,
+    MAX_TASKS_PER_TARGET,
+    Checkout,
+    Order,
+    Target,
+)
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.creating import create_tasks_under, wants_new_tasks
 from countermand.core.rules.holders import announce_over, order_ended
@@ -64,8 +72,8 @@ def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> N
     if command.checkout_ids is None:
         return
     order = rows.holders.get(target)
-    listed = order.checkout_ids if isinstance(order, Order) else ()
-    _wants_checkouts(namespace, (*listed, *command.checkout_ids), wanted)
+    if isinstance(order, Order) and _few_enough(command.checkout_ids, order):
+        _wants_checkouts(namespace, (*order.checkout_ids, *command.checkout_ids), wanted)
 
 
 def update_order(command: UpdateOrder, draft: Draft) -> Order:
@@ -73,6 +81,8 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
     order = draft.order(command.namespace, command.order_id)
     if order is None:
         raise not_found("order", command.order_id)
+    if command.checkout_ids is not None and not _few_enough(command.checkout_ids, order):
+        raise invalid("order.checkout_ids", f"must be at most {MAX_CHECKOUTS_PER_ORDER}")
     changed = order.evolve(snapshot=command.merge(order.snapshot))
     closes = command.close and order.state is not OrderState.CLOSED
     if closes:
@@ -85,12 +95,25 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
         changed = _list_checkouts(changed, command.checkout_ids, draft)
     if changed == order:
         return order
+    if order.version >= MAX_HOLDER_VERSIONS and not closes:
+        raise Refused(
+            Reason.TOO_MANY_CHANGES,
+            f"order {order.order_id} has {order.version} versions: it takes no more updates",
+            metadata={"order_id": order.order_id, "version": str(order.version)},
+        )
     changed = draft.save_holder(
         changed.evolve(version=draft.next_version(order.target), update_time=draft.now)
     )
     if closes:
         announce_over([changed.target], draft)
     return changed
+
+
+def _few_enough(checkout_ids: tuple[str, ...], order: Order) -> bool:
+    """Whether an order may list these: few, or not one more of the many that it lists already."""
+    return len(checkout_ids) <= MAX_CHECKOUTS_PER_ORDER or set(order.checkout_ids).issuperset(
+        checkout_ids
+    )
 
 
 def _list_checkouts(order: Order, checkout_ids: tuple[str, ...], draft: Draft) -> Order:
@@ -101,6 +124,12 @@ def _list_checkouts(order: Order, checkout_ids: tuple[str, ...], draft: Draft) -
         if checkout is None:
             raise not_found("checkout", checkout_id)
         listed = checkout_id in after
+        if listed and len(checkout.order_ids) >= MAX_ORDERS_PER_CHECKOUT:
+            raise Refused(
+                Reason.TOO_MANY_ORDERS,
+                f"checkout {checkout_id} is listed by {len(checkout.order_ids)} orders already",
+                metadata={"checkout_id": checkout_id},
+            )
         order = _count(order, checkout, 1 if listed else -1, draft)
         ids = set(checkout.order_ids) - {order.order_id} | ({order.order_id} if listed else set())
         draft.save_holder(checkout.evolve(order_ids=tuple(sorted(ids))))

@@ -39,6 +39,8 @@ CANCEL = ("tasks:cancel",)
 CANCEL_CHECKOUT = ("checkouts:write",)
 CANCEL_ORDER = ("orders:write",)
 READ = ("tasks:read", "tasks:run")
+MOST_ROWS = 10_000
+"""How many rows a summary has: there may be as many as reasons were given."""
 
 KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
 
@@ -230,9 +232,8 @@ class CancellationService:
         form.check()
         counts = await self._store.summary(call.namespace, start_time, end_time, group_by)
         rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-        return pb.SummarizeCancellationsResponse(
-            rows=[pb.SummaryRow(key=key, count=count) for key, count in rows]
-        )
+        counted = (pb.SummaryRow(key=key, count=count) for key, count in rows[:MOST_ROWS])
+        return pb.SummarizeCancellationsResponse(rows=fit_page(counted, self._knobs.max_bytes))
 
     async def _covering(self, covered: Target | None) -> tuple[str, ...] | None:
         """Returns the ids of the cancellations that cover a target; None if none is asked for."""

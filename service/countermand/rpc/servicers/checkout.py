@@ -7,14 +7,14 @@ from countermand.core.records import Checkout, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import checkouts as parse
 from countermand.rpc.wire.render.cancellations import render_cancellation
 from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
-from countermand.rpc.wire.render.tasks import count_states, render_task
+from countermand.rpc.wire.render.tasks import count_states, set_first_tasks
 from countermand.store.contract import Store
 from countermand.v1 import checkout_service_pb2 as pb
 
@@ -39,7 +39,7 @@ class CheckoutService:
             Unary(f"{SERVICE}/GetCheckout", pb.GetCheckoutRequest, READ, self.get),
             Unary(f"{SERVICE}/CompleteCheckout", pb.CompleteCheckoutRequest, WRITE, self.complete),
             Unary(f"{SERVICE}/GetCart", pb.GetCartRequest, READ, self.get_cart),
-            Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, LARGE),
+            Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, MEDIUM),
         ]
 
     async def create(
@@ -52,10 +52,11 @@ class CheckoutService:
             caller=call.caller(),
         )
         created: CheckoutCreated = await self._writer.submit(command, call.trace)
-        return pb.CreateCheckoutResponse(
-            checkout=render_checkout(created.checkout, count_states(created.tasks)),
-            tasks=[render_task(task) for task in created.tasks],
+        answer = pb.CreateCheckoutResponse(
+            checkout=render_checkout(created.checkout, count_states(created.tasks))
         )
+        set_first_tasks(answer, created.tasks)
+        return answer
 
     async def get(self, call: Call, request: pb.GetCheckoutRequest) -> pb.GetCheckoutResponse:
         form = Form()

@@ -6,13 +6,13 @@ from countermand.core.records import Order, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import orders as parse
 from countermand.rpc.wire.render.orders import render_order
-from countermand.rpc.wire.render.tasks import render_task
+from countermand.rpc.wire.render.tasks import set_first_tasks
 from countermand.store.contract import Store
 from countermand.v1 import order_service_pb2 as pb
 
@@ -35,7 +35,7 @@ class OrderService:
         return [
             Unary(f"{SERVICE}/CreateOrder", pb.CreateOrderRequest, WRITE, self.create, LARGE),
             Unary(f"{SERVICE}/GetOrder", pb.GetOrderRequest, READ, self.get),
-            Unary(f"{SERVICE}/UpdateOrder", pb.UpdateOrderRequest, WRITE, self.update, LARGE),
+            Unary(f"{SERVICE}/UpdateOrder", pb.UpdateOrderRequest, WRITE, self.update, MEDIUM),
         ]
 
     async def create(self, call: Call, request: pb.CreateOrderRequest) -> pb.CreateOrderResponse:
@@ -44,10 +44,9 @@ class OrderService:
         created: OrderCreated = await self._writer.submit(command, call.trace)
         # Its checkouts bring along tasks in any state, which the answer does not name.
         _, counts = await read(self._store, created.order.target)
-        return pb.CreateOrderResponse(
-            order=render_order(created.order, counts),
-            tasks=[render_task(task) for task in created.tasks],
-        )
+        answer = pb.CreateOrderResponse(order=render_order(created.order, counts))
+        set_first_tasks(answer, created.tasks)
+        return answer
 
     async def get(self, call: Call, request: pb.GetOrderRequest) -> pb.GetOrderResponse:
         form = Form()

@@ -15,7 +15,13 @@ from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import tasks as parse
 from countermand.rpc.wire.render.pages import fit_page
-from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
+from countermand.rpc.wire.render.tasks import (
+    count_states,
+    render_group,
+    render_task,
+    set_first_tasks,
+    set_task,
+)
 from countermand.rpc.wire.tokens import decode, encode
 from countermand.store.contract import Store
 from countermand.store.lists import TaskQuery
@@ -64,10 +70,11 @@ class TaskService:
         fresh = Fresh(self._clock.now(), self._ids)
         command = parse.parse_create_group(request, call.namespace, fresh)
         created: GroupCreated = await self._writer.submit(command, call.trace)
-        return pb.CreateGroupResponse(
-            group=render_group(created.group, count_states(created.tasks)),
-            tasks=[render_task(task) for task in created.tasks],
+        answer = pb.CreateGroupResponse(
+            group=render_group(created.group, count_states(created.tasks))
         )
+        set_first_tasks(answer, created.tasks)
+        return answer
 
     async def get_task(self, call: Call, request: pb.GetTaskRequest) -> pb.GetTaskResponse:
         form = Form()

@@ -21,6 +21,9 @@ LARGEST_PAGE = 1000
 MOST_VIOLATIONS = 16
 """How many wrong fields an answer names: it travels in trailers, of which clients take 8 KiB."""
 LONGEST_TEXT = 1000
+MAX_LABELS = 16
+MAX_LABEL_BYTES = 32 * 1024
+"""Of the keys and values of a task's labels together."""
 
 
 class Form:
@@ -72,18 +75,23 @@ class Form:
         return text
 
     def labels(self, field: str, labels: Any) -> dict[str, str]:
-        """Reads at most 16 labels."""
+        """Reads at most 16 labels, of 32 KiB together."""
         if not labels:
             return {}
-        if len(labels) > 16:
-            self.reject(field, "must have at most 16 entries")
+        if len(labels) > MAX_LABELS:
+            self.reject(field, f"must have at most {MAX_LABELS} entries")
+            return {}
+        size = 0
         for key, value in labels.items():
-            if not 1 <= len(key) <= 128 or len(value) > 128 or "\0" in key + value:
+            size += len(key.encode()) + len(value.encode())
+            if not 1 <= len(key) <= 128 or len(value) > 2048 or "\0" in key + value:
                 self.reject(
                     field,
-                    "keys must have 1 to 128 characters, values at most 128, and neither NUL",
+                    "keys must have 1 to 128 characters, values at most 2,048, and neither NUL",
                 )
                 break
+        if size > MAX_LABEL_BYTES:
+            self.reject(field, "must have at most 32 KiB together")
         return dict(labels)
 
     def span(self, field: str, owner: Any, default: int, *, least: int, most: int) -> int:
@@ -107,8 +115,7 @@ class Form:
         if not owner.HasField(field):
             return None
         time: Timestamp = getattr(owner, field)
-        in_range = -62_135_596_800 <= time.seconds <= 253_402_300_799
-        if not in_range or not 0 <= time.nanos < 1_000_000_000:
+        if not is_time(time):
             self.reject(path, "must be a time of the years 1 to 9999")
             return None
         return time.seconds * SECOND + time.nanos // 1000
@@ -135,3 +142,9 @@ class Form:
                 return
             if id:
                 seen.add(id)
+
+
+def is_time(time: Any) -> bool:
+    """Whether a Timestamp is of the years 1 to 9999."""
+    in_range = -62_135_596_800 <= time.seconds <= 253_402_300_799
+    return bool(in_range and 0 <= time.nanos < 1_000_000_000)

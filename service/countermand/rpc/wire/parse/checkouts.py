@@ -4,6 +4,7 @@ from countermand.core import commands as c
 from countermand.core.caller import Caller
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse.snapshots import read_lines, read_snapshot
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
 from countermand.rpc.wire.snapshots import CHECKOUT, encode_lines
 from countermand.v1 import checkout_service_pb2 as pb
@@ -27,7 +28,7 @@ def parse_create_checkout(
         checkout_id=checkout_id,
         cart_id=form.optional_name("checkout.cart_id", checkout.cart_id),
         group_id=group_id,
-        snapshot=CHECKOUT.encode(checkout),
+        snapshot=read_snapshot(form, "checkout", checkout, CHECKOUT),
         line_items=encode_lines(checkout.line_items),
         expire_time=form.future("checkout.expire_time", checkout, fresh.now),
         tasks=parse_new_tasks(form, request.tasks, parents, fresh),
@@ -56,7 +57,7 @@ def parse_change_cart(
     command = c.ChangeCart(
         namespace,
         cart_id=form.name("cart_id", request.cart_id),
-        line_items=encode_lines(request.line_items),
+        line_items=read_lines(form, request),
         caller=caller,
     )
     form.check()

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from countermand.core import commands as c
-from countermand.core.errors import invalid
 from countermand.core.states import OrderState
-from countermand.rpc.method import LARGE
+from countermand.rpc.wire.bounds import check_values
 from countermand.rpc.wire.enums import ORDER_STATES
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse.snapshots import merged, read_paths, read_snapshot
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
-from countermand.rpc.wire.snapshots import ORDER, copy_field
+from countermand.rpc.wire.snapshots import ORDER
 from countermand.v1 import order_pb2
 from countermand.v1 import order_service_pb2 as pb
 
@@ -30,8 +30,8 @@ def parse_create_order(
     command = c.CreateOrder(
         namespace,
         order_id=order_id,
+        snapshot=read_snapshot(form, "order", request.order, ORDER),
         checkout_ids=_checkout_ids(form, request.order.checkout_ids),
-        snapshot=ORDER.encode(request.order),
         tasks=parse_new_tasks(form, request.tasks, Parents(order_id=order_id), fresh),
     )
     form.check()
@@ -56,21 +56,13 @@ def parse_update_order(request: pb.UpdateOrderRequest, namespace: int) -> c.Upda
         checkout_ids = _checkout_ids(form, order.checkout_ids)
     if "state" in paths and order.state != CLOSED:
         form.reject("order.state", "can only be set to CLOSED")
-    merged = [path for path in paths if path not in RULED]
-
-    def merge(snapshot: bytes) -> bytes:
-        present = order_pb2.Order.FromString(snapshot)
-        for path in merged:
-            copy_field(path, order, present)
-        data = ORDER.encode(present)
-        if len(data) > LARGE:
-            raise invalid("order", f"would have more than {LARGE} bytes")
-        return data
-
+    copied = [path for path in paths if path not in RULED]
+    tops = {path.partition(".")[0] for path in copied}
+    check_values(form, "order", order, tops.__contains__)
     command = c.UpdateOrder(
         namespace,
         order_id=form.name("order.order_id", order.order_id),
-        merge=merge,
+        merge=lambda snapshot: merged(snapshot, order, copied, "order", ORDER),
         checkout_ids=checkout_ids,
         close="state" in paths,
     )
@@ -89,15 +81,16 @@ def _paths(form: Form, request: pb.UpdateOrderRequest) -> list[str]:
             or name == "checkout_ids"
             or (name == "state" and request.order.state == CLOSED)
         ]
-    paths = []
+    read_paths(form, request.update_mask.paths)
+    paths: dict[str, None] = {}
     for place, path in enumerate(request.update_mask.paths):
         if path == "*":
-            paths += ORDER.fields
+            paths |= dict.fromkeys(ORDER.fields)
         elif path in RULED or _is_of_snapshot(path):
-            paths.append(path)
+            paths[path] = None
         else:
             form.reject(f"update_mask.paths[{place}]", "is not a field that can be changed")
-    return paths
+    return list(paths)
 
 
 def _is_of_snapshot(path: str) -> bool:

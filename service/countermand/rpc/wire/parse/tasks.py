@@ -1,6 +1,6 @@
 """New tasks and groups, and the choosing of tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from countermand.core import commands as c
@@ -9,6 +9,7 @@ from countermand.core.log import TaskFilter
 from countermand.core.records import MAX_TASKS_PER_TARGET
 from countermand.core.refunds import SettleRefund
 from countermand.core.states import RefundState, TaskState
+from countermand.rpc.wire.bounds import MAX_STATES
 from countermand.rpc.wire.enums import REFUND_STATES, TASK_STATES, by_number
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
@@ -146,9 +147,12 @@ def parse_settle_refund(
     return command
 
 
-def parse_states(form: Form, numbers: Iterable[int]) -> tuple[TaskState, ...]:
+def parse_states(form: Form, numbers: Sequence[int]) -> tuple[TaskState, ...]:
     """Reads which states are chosen; the order and repeats do not matter."""
-    chosen = set()
+    chosen: set[TaskState] = set()
+    if len(numbers) > MAX_STATES:
+        form.reject("states", f"must be at most {MAX_STATES}")
+        return ()
     for place, number in enumerate(numbers):
         state = STATES.get(number)
         if state is None:

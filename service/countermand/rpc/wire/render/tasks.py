@@ -1,13 +1,31 @@
 """Tasks and groups."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from countermand.core.records import Group, Settlement, Task
 from countermand.core.states import TaskState
 from countermand.rpc.wire.enums import CANCEL_PROOFS, CHARGE_STATES, REFUND_STATES, TASK_STATES
+from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.times import set_time
-from countermand.v1 import agent_service_pb2, task_pb2
+from countermand.v1 import (
+    agent_service_pb2,
+    checkout_service_pb2,
+    order_service_pb2,
+    task_pb2,
+    task_service_pb2,
+)
+
+CreatedTasks: TypeAlias = (
+    task_service_pb2.CreateGroupResponse
+    | checkout_service_pb2.CreateCheckoutResponse
+    | order_service_pb2.CreateOrderResponse
+)
+
+MAX_ANSWERED_TASKS = 1_000
+MAX_ANSWERED_BYTES = 3 * 1024 * 1024
+"""How much of what was created its answer shows: clients of gRPC take 4 MiB by default."""
 
 TIMES = (
     "create_time",
@@ -62,6 +80,13 @@ def set_task(message: task_pb2.Task, task: Task) -> None:
         time = getattr(task, field)
         if time is not None:
             set_time(getattr(message, field), time)
+
+
+def set_first_tasks(message: CreatedTasks, tasks: Sequence[Task]) -> None:
+    """Fills in as many of the tasks that were created as an answer takes, and counts the rest."""
+    fitting = fit_page(map(render_task, tasks[:MAX_ANSWERED_TASKS]), MAX_ANSWERED_BYTES)
+    message.tasks.extend(fitting)
+    message.tasks_left_out = len(tasks) - len(fitting)
 
 
 def _set_settlement(message: task_pb2.Settlement, settlement: Settlement) -> None:
