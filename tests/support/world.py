@@ -25,6 +25,7 @@ from countermand.core.records import (
     Order,
     Target,
     Task,
+    whole,
 )
 from countermand.core.retention import Found, Gone, Leftover, Search, Spot, floors
 from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
@@ -187,10 +188,15 @@ class World:
 
         return Loaded(
             tasks=pick(self.tasks, wanted.tasks),
-            holders=pick(self.holders, wanted.holders),
+            holders=[_without_snapshot(one) for one in pick(self.holders, wanted.holders)],
+            snapshots=[
+                (one.target, whole(one.snapshot))
+                for one in pick(self.holders, wanted.snapshots)
+                if isinstance(one, Checkout | Order)
+            ],
             members=[(target, self.members(target)) for target in wanted.members],
             subgroups=[(target, self.subgroups(target)) for target in wanted.subgroups],
-            carts=pick(self.carts, wanted.carts),
+            carts=[one.evolve(line_items=None) for one in pick(self.carts, wanted.carts)],
             agents=pick(self.agents, wanted.agents),
             cancellations=pick(self.cancellations, wanted.cancellations),
             early_cancels=[
@@ -296,8 +302,16 @@ class World:
     def take(self, saves: Saves) -> None:
         """Keeps what a plan wants saved."""
         self.tasks |= saves.tasks
-        self.holders |= saves.holders
-        self.carts |= saves.carts
+        for target, holder in saves.holders.items():
+            if isinstance(holder, Checkout | Order) and holder.snapshot is None:
+                before = self.holders[target]
+                assert isinstance(before, Checkout | Order)
+                holder = holder.evolve(snapshot=before.snapshot)
+            self.holders[target] = holder
+        for key, cart in saves.carts.items():
+            if cart.line_items is None:
+                cart = cart.evolve(line_items=self.carts[key].line_items)
+            self.carts[key] = cart
         self.agents |= saves.agents
         self.cancellations |= saves.cancellations
         self.request_ids |= saves.request_ids
@@ -350,3 +364,8 @@ def _is_of(event: Event, task: Task) -> bool:
 
 def _is_of_checkout(holder: Holder) -> bool:
     return isinstance(holder, Group) and holder.checkout_id is not None
+
+
+def _without_snapshot(holder: Holder) -> Holder:
+    """Returns a holder as a batch sees it that did not want its snapshot."""
+    return holder.evolve(snapshot=None) if isinstance(holder, Checkout | Order) else holder

@@ -214,8 +214,9 @@ class Checkout(Holder):
     checkout_id: str
     cart_id: str | None
     group_id: str | None
-    snapshot: bytes
-    """Buyer, lines, totals and all else that the caller gave, in an encoding of its own."""
+    snapshot: bytes | None
+    """Buyer, lines, totals and all else that the caller gave, in an encoding of its own. None in a
+    batch that did not want to see it, and leaves it as it is."""
     state: CheckoutState = CheckoutState.OPEN
     expire_time: int | None = None
     cancel_time: int | None = None
@@ -241,8 +242,8 @@ class Order(Holder):
 
     order_id: str
     checkout_ids: tuple[str, ...]
-    snapshot: bytes
-    """All that the platform says of the order, in an encoding of its own."""
+    snapshot: bytes | None
+    """All that the platform says of the order, in an encoding of its own; None as of a checkout."""
     state: OrderState = OrderState.OPEN
     cancel_time: int | None = None
     cancel_reason: str = ""
@@ -267,10 +268,17 @@ class Cart(Record):
     state: CartState
     checkout_id: str | None
     """The checkout that locks it, or that closed it."""
-    line_items: bytes
-    """Its lines, in an encoding of its own."""
+    line_items: bytes | None
+    """Its lines, in an encoding of its own. None in a batch, which leaves them as they are."""
     update_time: int
     version: int = 1
+
+
+def whole(part: bytes | None) -> bytes:
+    """Returns a snapshot, or the lines of a cart, that must be here. Raises LookupError if not."""
+    if part is None:
+        raise LookupError("a snapshot was not asked for")
+    return part
 
 
 @dataclass(frozen=True)

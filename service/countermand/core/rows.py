@@ -13,8 +13,10 @@ from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
     Cart,
+    Checkout,
     Group,
     Holder,
+    Order,
     Target,
     Task,
 )
@@ -31,6 +33,8 @@ class Wanted:
 
     tasks: set[Id] = field(default_factory=set)
     holders: set[Target] = field(default_factory=set)
+    snapshots: set[Target] = field(default_factory=set)
+    """Holders of which the snapshot is wanted, too; without, it is None."""
     members: set[Target] = field(default_factory=set)
     """Holders of which all tasks are wanted."""
     subgroups: set[Target] = field(default_factory=set)
@@ -54,6 +58,7 @@ class Wanted:
         return bool(
             self.tasks
             or self.holders
+            or self.snapshots
             or self.members
             or self.subgroups
             or self.carts
@@ -90,6 +95,7 @@ class Loaded(NamedTuple):
 
     tasks: Iterable[Task] = ()
     holders: Iterable[Holder] = ()
+    snapshots: Iterable[tuple[Target, bytes]] = ()
     members: Iterable[tuple[Target, list[Task]]] = ()
     """Tasks in the order of their creation."""
     subgroups: Iterable[tuple[Target, list[Group]]] = ()
@@ -117,6 +123,8 @@ class Rows:
         self.ids = ids
         self.tasks: dict[Id, Task | None] = {}
         self.holders: dict[Target, Holder | None] = {}
+        self.snapshots: set[Target] = set()
+        """The holders that have their snapshot, if they exist."""
         self.members: dict[Target, list[str]] = {}
         self.subgroups: dict[Target, list[Target]] = {}
         self.carts: dict[Id, Cart | None] = {}
@@ -136,6 +144,7 @@ class Rows:
         return Wanted(
             tasks=wanted.tasks - self.tasks.keys(),
             holders=wanted.holders - self.holders.keys(),
+            snapshots=wanted.snapshots - self.snapshots,
             members=wanted.members - self.members.keys(),
             subgroups=wanted.subgroups - self.subgroups.keys(),
             carts=wanted.carts - self.carts.keys(),
@@ -167,6 +176,11 @@ class Rows:
             self.tasks[task.namespace, task.task_id] = task
         for holder in loaded.holders:
             self.holders[holder.target] = holder
+        self.snapshots |= wanted.snapshots
+        for target, snapshot in loaded.snapshots:
+            whole = self.holders.get(target)
+            if isinstance(whole, Checkout | Order):
+                self.holders[target] = whole.evolve(snapshot=snapshot)
         for target, tasks in loaded.members:
             self.members[target] = [task.task_id for task in tasks]
             for task in tasks:

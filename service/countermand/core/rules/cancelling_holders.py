@@ -8,7 +8,7 @@ from countermand.core.cancellations import Cancellation
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, not_found
-from countermand.core.records import Checkout, Group, Holder, Order, Target
+from countermand.core.records import Checkout, Group, Holder, Order, Target, whole
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
     accept,
@@ -55,7 +55,7 @@ def wants_to_cancel_checkout(command: CancelCheckout, rows: Rows, wanted: Wanted
         cart = rows.carts.get(key)
         checkout_id = cart.checkout_id if cart is not None else None
     if checkout_id is not None:
-        wants_tree(Target(TargetKind.CHECKOUT, command.namespace, checkout_id), rows, wanted)
+        _wants_whole(Target(TargetKind.CHECKOUT, command.namespace, checkout_id), rows, wanted)
 
 
 def _wants_repeated(command: CancelCheckout, rows: Rows, wanted: Wanted) -> None:
@@ -70,7 +70,7 @@ def _wants_repeated(command: CancelCheckout, rows: Rows, wanted: Wanted) -> None
         wants_tree(cancellation.target, rows, wanted)
     then = _checkout_of_then(command, cancellation, rows.holders.get)
     if then is not None:
-        wants_tree(then, rows, wanted)
+        _wants_whole(then, rows, wanted)
 
 
 def _checkout_of_then(
@@ -93,7 +93,14 @@ def _checkout_of_then(
 def wants_to_cancel_order(command: CancelOrder, rows: Rows, wanted: Wanted) -> None:
     """An order's cancel needs the order, its groups and checkouts, and all beneath."""
     wants_to_cancel(command, rows, wanted)
-    wants_tree(Target(TargetKind.ORDER, command.namespace, command.target_id), rows, wanted)
+    _wants_whole(Target(TargetKind.ORDER, command.namespace, command.target_id), rows, wanted)
+
+
+def _wants_whole(target: Target, rows: Rows, wanted: Wanted) -> None:
+    """Wants what is cancelled, with the snapshot that its answer shows. What is beneath it, above
+    it or beside it goes without: these may be many, and large."""
+    wanted.snapshots.add(target)
+    wants_tree(target, rows, wanted)
 
 
 def wants_tree(target: Target, rows: Rows, wanted: Wanted) -> None:
@@ -188,7 +195,7 @@ def cancel_order(command: CancelOrder, draft: Draft) -> Cancelled:
     expect_version(command, "order", order.version)
     if order.state is OrderState.CANCELLING:
         return _join(command, order, draft)
-    if command.goods_left(order.snapshot):
+    if command.goods_left(whole(order.snapshot)):
         raise Refused(
             Reason.ORDER_FULFILLED,
             f"goods of order {order.order_id} have left",

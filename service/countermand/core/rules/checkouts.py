@@ -141,6 +141,7 @@ def wants_to_complete_checkout(command: CompleteCheckout, rows: Rows, wanted: Wa
     """Completing needs the checkout, its group and its cart."""
     wanted.namespaces.add(command.namespace)
     target = Target(TargetKind.CHECKOUT, command.namespace, command.checkout_id)
+    wanted.snapshots.add(target)
     wants_holders((target,), rows, wanted)
     checkout = rows.holders.get(target)
     if isinstance(checkout, Checkout) and checkout.group_id is not None:

@@ -14,6 +14,7 @@ from countermand.core.records import (
     Checkout,
     Order,
     Target,
+    whole,
 )
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.creating import create_tasks_under, wants_new_tasks
@@ -69,6 +70,7 @@ def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> N
     wanted.namespaces.add(namespace)
     target = Target(TargetKind.ORDER, namespace, command.order_id)
     wanted.holders.add(target)
+    wanted.snapshots.add(target)
     if command.checkout_ids is None:
         return
     order = rows.holders.get(target)
@@ -83,7 +85,7 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
         raise not_found("order", command.order_id)
     if command.checkout_ids is not None and not _few_enough(command.checkout_ids, order):
         raise invalid("order.checkout_ids", f"must be at most {MAX_CHECKOUTS_PER_ORDER}")
-    changed = order.evolve(snapshot=command.merge(order.snapshot))
+    changed = order.evolve(snapshot=command.merge(whole(order.snapshot)))
     closes = command.close and order.state is not OrderState.CLOSED
     if closes:
         if not order.open:

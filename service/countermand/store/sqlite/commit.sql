@@ -47,6 +47,23 @@ CROSS JOIN orders AS o ON o.namespace_no = w.namespace_no AND o.order_id = w.ord
 LEFT JOIN cancellations AS c
     ON c.namespace_no = o.namespace_no AND c.cancellation_id = o.cancellation_id
 
+-- name: load_{scope}_snapshot for checkout order
+-- One alone: what callers say is large, and no statement answers many of it in one value.
+SELECT s.snapshot FROM {scope}s AS h CROSS JOIN {scope}_snapshots AS s USING ({scope}_no)
+WHERE h.namespace_no = ? AND h.{scope}_id = ?
+
+-- name: save_{scope}_snapshot for checkout order
+INSERT INTO {scope}_snapshots ({scope}_no, snapshot)
+SELECT {scope}_no, ? FROM {scope}s WHERE namespace_no = ? AND {scope}_id = ?
+ON CONFLICT ({scope}_no) DO UPDATE SET snapshot = excluded.snapshot
+
+-- name: load_cart_lines
+SELECT line_items FROM cart_lines WHERE namespace_no = ? AND cart_id = ?
+
+-- name: save_cart_lines
+INSERT INTO cart_lines (line_items, namespace_no, cart_id) VALUES (?, ?, ?)
+ON CONFLICT (namespace_no, cart_id) DO UPDATE SET line_items = excluded.line_items
+
 -- name: load_subgroups
 WITH wanted (target, namespace_no, order_id) AS (VALUES {rows})
 SELECT json_group_array(json_array(w.target, {group}))
@@ -162,7 +179,7 @@ ON CONFLICT (namespace_no, group_id) DO UPDATE SET
 WITH r ({checkout_columns}) AS (VALUES {rows})
 INSERT INTO checkouts ({checkout_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
-    group_id = excluded.group_id, snapshot = excluded.snapshot, state = excluded.state,
+    group_id = excluded.group_id, state = excluded.state,
     version = excluded.version, task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
     owed_count = excluded.owed_count, money_time = excluded.money_time,
@@ -173,7 +190,7 @@ ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
 WITH r ({order_columns}) AS (VALUES {rows})
 INSERT INTO orders ({order_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, order_id) DO UPDATE SET
-    snapshot = excluded.snapshot, state = excluded.state, version = excluded.version,
+    state = excluded.state, version = excluded.version,
     task_count = excluded.task_count,
     live_count = excluded.live_count, completed_count = excluded.completed_count,
     owed_count = excluded.owed_count, money_time = excluded.money_time,
@@ -196,8 +213,7 @@ SELECT * FROM r WHERE namespace_no IS NOT NULL
 WITH r ({cart_columns}) AS (VALUES {rows})
 INSERT INTO carts ({cart_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 ON CONFLICT (namespace_no, cart_id) DO UPDATE SET
-    state = excluded.state, checkout_id = excluded.checkout_id,
-    line_items = excluded.line_items, version = excluded.version,
+    state = excluded.state, checkout_id = excluded.checkout_id, version = excluded.version,
     update_time = excluded.update_time
 
 -- name: save_agents

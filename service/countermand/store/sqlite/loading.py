@@ -29,6 +29,13 @@ class Loader:
         self._max_rows = knobs.max_statement_rows
         self.listed: dict[Target, tuple[str, ...]] = {}
         """The checkouts of each order as this transaction found them."""
+        self.snapshots: dict[Target, bytes] = {}
+        """The snapshots that this transaction found."""
+
+    def forget(self) -> None:
+        """Forgets what the transaction before found."""
+        self.listed.clear()
+        self.snapshots.clear()
 
     def load(self, wanted: Wanted, instant: Instant) -> Loaded:
         """Returns what is wanted, as far as it exists."""
@@ -36,6 +43,7 @@ class Loader:
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
+            snapshots=self._load_snapshots(wanted.snapshots),
             members=self._load_members(wanted.members),
             subgroups=self._load_subgroups(list(wanted.subgroups)),
             carts=self._read("load_carts", list(wanted.carts), rows.read_cart),
@@ -68,6 +76,15 @@ class Loader:
         for holder in found:
             if isinstance(holder, Order):
                 self.listed[holder.target] = holder.checkout_ids
+        return found
+
+    def _load_snapshots(self, wanted: set[Target]) -> list[tuple[Target, bytes]]:
+        found: list[tuple[Target, bytes]] = []
+        for target in wanted:
+            name = f"load_{rows.HOLDER_ROWS[target.kind].scope}_snapshot"
+            row = self._connection.execute(statements()[name], (target.namespace, target.id))
+            found.extend((target, snapshot) for (snapshot,) in row)
+        self.snapshots.update(found)
         return found
 
     def _load_members(self, wanted: set[Target]) -> Iterable[tuple[Target, list[Task]]]:

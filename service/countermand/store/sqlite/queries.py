@@ -33,6 +33,11 @@ class Queries:
         found = self._connection.execute(statements()[name], parameters).fetchone()
         return None if found is None else json.loads(found[0])
 
+    def _row(self, name: str, parameters: Any) -> tuple[Any, ...]:
+        """Returns the one row that must be there, as it is."""
+        found: tuple[Any, ...] = self._connection.execute(statements()[name], parameters).fetchone()
+        return found
+
     def _loaded(self, name: str, *key: Any) -> list[Any] | None:
         """Returns the one row that a commit's own statement finds."""
         found = self._connection.execute(with_rows(name, 1, len(key)), key).fetchone()

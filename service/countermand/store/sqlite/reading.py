@@ -6,7 +6,7 @@ from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
-from countermand.core.records import Cart, Target, Task
+from countermand.core.records import Cart, Checkout, Holder, Order, Target, Task
 from countermand.core.states import RefundState, TargetKind, TaskState
 from countermand.store.contract import CancellationReading, Due, HolderReading
 from countermand.store.lists import TaskPage, TaskQuery
@@ -25,11 +25,25 @@ class Reader(CancellationReader, WatchReader):
         if row is None:
             return None
         counts = self._all(f"count_{scope}", parameters(target.namespace, _under(target)))
-        return HolderReading(read(row), {TaskState(state): tally for state, tally in counts})
+        return HolderReading(
+            self._whole(read(row)), {TaskState(state): tally for state, tally in counts}
+        )
+
+    def _whole(self, holder: Holder) -> Holder:
+        """Returns a holder with its snapshot, if it has one."""
+        if not isinstance(holder, Checkout | Order):
+            return holder
+        target = holder.target
+        name = f"load_{rows.HOLDER_ROWS[target.kind].scope}_snapshot"
+        (snapshot,) = self._row(name, (target.namespace, target.id))
+        return holder.evolve(snapshot=snapshot)
 
     def cart(self, namespace: int, cart_id: str) -> Cart | None:
         row = self._loaded("load_carts", namespace, cart_id)
-        return None if row is None else rows.read_cart(row)
+        if row is None:
+            return None
+        (line_items,) = self._row("load_cart_lines", (namespace, cart_id))
+        return rows.read_cart(row).evolve(line_items=line_items)
 
     def tasks(self, namespace: int, query: TaskQuery, before: int | None, limit: int) -> TaskPage:
         without_holder = "all" if query.refund_state in (None, RefundState.NONE) else "refund"

@@ -19,10 +19,10 @@ HOLDER_COLUMNS = (
 )
 GROUP_COLUMNS = f"{HOLDER_COLUMNS}, group_id, checkout_id, order_id, closed"
 CHECKOUT_COLUMNS = (
-    f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, snapshot, state, expire_time, cancel_time"
+    f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, state, expire_time, cancel_time"
 )
-ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, snapshot, state, cancel_time"
-CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, line_items, version, update_time"
+ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, state, cancel_time"
+CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, version, update_time"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
@@ -44,8 +44,6 @@ BLOBS = {
     "request_id",
     "trace_id",
     "span_id",
-    "snapshot",
-    "line_items",
     "secret_hash",
 }
 

@@ -11,7 +11,7 @@ from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
 from countermand.core.leases import Renewal
 from countermand.core.log import Event
-from countermand.core.records import Holder, Order, Target
+from countermand.core.records import Cart, Checkout, Holder, Order, Target
 from countermand.core.rows import Saves
 from countermand.core.states import RefundState
 from countermand.store.sqlite import rows
@@ -42,7 +42,7 @@ class Writer:
     def commit(self, batch: Batch) -> None:
         """Runs the batch's plan in one transaction, and returns when it is synced."""
         last_number = self._last_number
-        self._loader.listed.clear()
+        self._loader.forget()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if self._pairing is not None:
@@ -104,7 +104,7 @@ class Writer:
             self._save_clock(saves.clock_stretches)
         if saves.holders:
             self._save_holders(saves.holders)
-        self._write("save_carts", map(rows.write_cart, saves.carts.values()))
+        self._save_carts(saves.carts.values())
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)
         self._save_request_ids(saves.request_ids.values())
@@ -139,6 +139,7 @@ class Writer:
         for kind, targets in by_kind(saved).items():
             scope, _, write = rows.HOLDER_ROWS[kind]
             self._write(f"save_{scope}", [write(saved[target]) for target in targets])
+        self._save_snapshots(saved)
         orders = [holder for holder in saved.values() if isinstance(holder, Order)]
         listed = {order.target: self._loader.listed.get(order.target, ()) for order in orders}
         changed = [order for order in orders if order.checkout_ids != listed[order.target]]
@@ -154,6 +155,23 @@ class Writer:
                 for position, checkout_id in enumerate(order.checkout_ids)
             ],
         )
+
+    def _save_snapshots(self, saved: dict[Target, Holder]) -> None:
+        """Saves those that are new or changed: they are large, and most commands leave them."""
+        for target, holder in saved.items():
+            if not isinstance(holder, Checkout | Order) or holder.snapshot is None:
+                continue
+            if holder.snapshot is not self._loader.snapshots.get(target):
+                name = f"save_{rows.HOLDER_ROWS[target.kind].scope}_snapshot"
+                values = (holder.snapshot, target.namespace, target.id)
+                self._connection.execute(statements()[name], values)
+
+    def _save_carts(self, saved: ValuesView[Cart]) -> None:
+        self._write("save_carts", map(rows.write_cart, saved))
+        for cart in saved:
+            if cart.line_items is not None:
+                values = (cart.line_items, cart.namespace, cart.cart_id)
+                self._connection.execute(statements()["save_cart_lines"], values)
 
     def _save_cancellations(self, saves: Saves) -> None:
         created, changed, ahead = [], [], []

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from countermand.core.records import Cart, Checkout
+from countermand.core.records import Cart, Checkout, whole
 from countermand.core.states import TaskState
 from countermand.rpc.wire.enums import CART_STATES, CHECKOUT_STATES
 from countermand.rpc.wire.render.tasks import render_counts
@@ -12,7 +12,7 @@ from countermand.v1 import checkout_pb2
 
 def render_checkout(checkout: Checkout, counts: Mapping[TaskState, int]) -> checkout_pb2.Checkout:
     """Returns the message of a checkout; once it is cancelled it tells the buyer so."""
-    message = checkout_pb2.Checkout.FromString(checkout.snapshot)
+    message = checkout_pb2.Checkout.FromString(whole(checkout.snapshot))
     message.checkout_id = checkout.checkout_id
     message.cart_id = checkout.cart_id or ""
     message.group_id = checkout.group_id or ""
@@ -34,7 +34,7 @@ def render_checkout(checkout: Checkout, counts: Mapping[TaskState, int]) -> chec
 
 def render_cart(cart: Cart) -> checkout_pb2.Cart:
     """Returns the message of a cart."""
-    message = checkout_pb2.Cart.FromString(cart.line_items)
+    message = checkout_pb2.Cart.FromString(whole(cart.line_items))
     message.cart_id = cart.cart_id
     message.state = CART_STATES[cart.state]
     message.checkout_id = cart.checkout_id or ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from countermand.core.records import Order
+from countermand.core.records import Order, whole
 from countermand.core.states import TaskState
 from countermand.rpc.wire.enums import ORDER_STATES
 from countermand.rpc.wire.render.tasks import render_counts
@@ -12,7 +12,7 @@ from countermand.v1 import order_pb2
 
 def render_order(order: Order, counts: Mapping[TaskState, int]) -> order_pb2.Order:
     """Returns the message of an order."""
-    message = order_pb2.Order.FromString(order.snapshot)
+    message = order_pb2.Order.FromString(whole(order.snapshot))
     message.order_id = order.order_id
     message.state = ORDER_STATES[order.state]
     message.version = order.version

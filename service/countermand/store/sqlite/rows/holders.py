@@ -66,13 +66,13 @@ def write_group(group: Group) -> tuple[Any, ...]:
 
 def read_checkout(row: list[Any]) -> Checkout:
     """Returns the checkout of a `{checkout}` row, which ends with the orders that list it."""
-    checkout_id, cart_id, group_id, snapshot, state, expires, cancelled = row[_SHARED:-3]
+    checkout_id, cart_id, group_id, state, expires, cancelled = row[_SHARED:-3]
     return Checkout(
         **_read_shared(row),
         checkout_id=checkout_id,
         cart_id=cart_id,
         group_id=uuid_text(group_id),
-        snapshot=bytes.fromhex(snapshot),
+        snapshot=None,
         state=CheckoutState(state),
         expire_time=expires,
         cancel_time=cancelled,
@@ -89,7 +89,6 @@ def write_checkout(checkout: Checkout) -> tuple[Any, ...]:
         checkout.checkout_id,
         checkout.cart_id,
         uuid_bytes(checkout.group_id),
-        checkout.snapshot,
         checkout.state.value,
         checkout.expire_time,
         checkout.cancel_time,
@@ -98,12 +97,12 @@ def write_checkout(checkout: Checkout) -> tuple[Any, ...]:
 
 def read_order(row: list[Any]) -> Order:
     """Returns the order of an `{order}` row, which ends with its checkouts and their positions."""
-    order_id, snapshot, state, cancelled = row[_SHARED:-2]
+    order_id, state, cancelled = row[_SHARED:-2]
     return Order(
         **_read_shared(row),
         order_id=order_id,
         checkout_ids=tuple(checkout_id for _, checkout_id in sorted(row[-1])),
-        snapshot=bytes.fromhex(snapshot),
+        snapshot=None,
         state=OrderState(state),
         cancel_time=cancelled,
         cancel_reason=row[-2] or "",
@@ -115,7 +114,6 @@ def write_order(order: Order) -> tuple[Any, ...]:
     return (
         *_write_shared(order),
         order.order_id,
-        order.snapshot,
         order.state.value,
         order.cancel_time,
     )
@@ -139,13 +137,13 @@ HOLDER_ROWS = {
 
 def read_cart(row: list[Any]) -> Cart:
     """Returns the cart of a `{cart}` row."""
-    namespace, cart_id, state, checkout_id, line_items, version, update_time = row
+    namespace, cart_id, state, checkout_id, version, update_time = row
     return Cart(
         namespace=namespace,
         cart_id=cart_id,
         state=CartState(state),
         checkout_id=checkout_id,
-        line_items=bytes.fromhex(line_items),
+        line_items=None,
         update_time=update_time,
         version=version,
     )
@@ -158,7 +156,6 @@ def write_cart(cart: Cart) -> tuple[Any, ...]:
         cart.cart_id,
         cart.state.value,
         cart.checkout_id,
-        cart.line_items,
         cart.version,
         cart.update_time,
     )
