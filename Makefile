@@ -18,11 +18,26 @@ INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 # More flags for the command behind run, demo, test, smoke, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
-# Generates the code of all protos into the folder $(1), and the manual: the protos with their
-# comments, for reflection.
-generate = mkdir -p $(1)/countermand/v1; python -m grpc_tools.protoc -Iprotos \
-	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --include_source_info \
-	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$(find protos/countermand -name '*.proto' | sort)
+# The oldest generator whose code runs beside all versions of protobuf and grpcio that clients may
+# have, since code refuses what is older than its generator. It needs a protobuf of its own, and so a
+# venv. The types are those of the newest one.
+PROTOC := $(VENV)/protoc
+PROTOC_INSTALLED := $(PROTOC)/installed-1.72.1
+
+$(PROTOC_INSTALLED): | $(INSTALLED)
+	@echo "installing into $(PROTOC)"
+	python -m venv --clear $(PROTOC)
+	$(PROTOC)/bin/python -m pip install -qq --disable-pip-version-check \
+		grpcio-tools==1.72.1 protobuf==6.33.6 grpcio==1.85.1 setuptools==80.9.0
+	touch $@
+
+# Generates the code of all protos into the folder $(1), its types, and the manual: the protos with
+# their comments, for reflection.
+generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name '*.proto' | sort); \
+	$(PROTOC)/bin/python -m grpc_tools.protoc -Iprotos \
+	--python_out=$(1) --grpc_python_out=$(1) $$protos; \
+	python -m grpc_tools.protoc -Iprotos --pyi_out=$(1) --include_source_info \
+	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$protos
 
 .PHONY: help install run demo test check fix proto smoke chaos bench bench-peers clean
 
@@ -50,7 +65,7 @@ demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a se
 test: $(INSTALLED) ## run the tests of rules, stores and the running server
 	@python -m pytest -m 'not chaos' -n 4 --dist loadfile $(ARGS)  # many wait more than they work
 
-check: $(INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
+check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
 	@step() { echo "==> $$*"; "$$@"; }
 	scratch=$$(mktemp -d)
 	trap 'rm -rf "$$scratch"' EXIT
@@ -83,7 +98,7 @@ fix: $(INSTALLED) ## fix lint and formatting
 	ruff format
 	buf format -w protos
 
-proto: $(INSTALLED) ## generate service/countermand/v1 from protos/
+proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from protos/
 	@scratch=$$(mktemp -d)
 	trap 'rm -rf "$$scratch"' EXIT
 	$(call generate,$$scratch)

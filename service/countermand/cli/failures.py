@@ -6,6 +6,9 @@ from countermand.cli.output import NotShown, plain
 from countermand.client import CountermandError
 from countermand.core.errors import Refused
 
+SERVER_PARTS = {"aiosqlite", "grpc_health", "grpc_reflection", "opentelemetry", "uvloop"}
+"""What only a server needs beside what this command needs."""
+
 DONE, REFUSED, WRONG_USAGE, NOT_REACHED = range(4)
 
 
@@ -37,6 +40,8 @@ def as_failure(error: BaseException) -> Failure | None:
             return Failure("the server did not answer in time", NOT_REACHED)
         case CountermandError():
             return Failure(plain(str(error)))
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in SERVER_PARTS:
+            return Failure(f"this needs {name}: pip install 'countermand[server,cli]'")
         case NotShown() | OSError():
             return Failure(str(error))
         case BaseExceptionGroup():

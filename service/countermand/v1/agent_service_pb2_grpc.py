@@ -5,7 +5,7 @@ import warnings
 
 from countermand.v1 import agent_service_pb2 as countermand_dot_v1_dot_agent__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in countermand/v1/agent_service_pb2_grpc.py depends on'
+        + f' but the generated code in countermand/v1/agent_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class AgentServiceStub:
+class AgentServiceStub(object):
     """Runs tasks. Every method needs the scope `tasks:run`.
 
     An agent has one lease for all of its tasks, and keeps it alive with
@@ -88,7 +88,7 @@ class AgentServiceStub:
                 _registered_method=True)
 
 
-class AgentServiceServicer:
+class AgentServiceServicer(object):
     """Runs tasks. Every method needs the scope `tasks:run`.
 
     An agent has one lease for all of its tasks, and keeps it alive with
@@ -233,7 +233,7 @@ def add_AgentServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AgentService:
+class AgentService(object):
     """Runs tasks. Every method needs the scope `tasks:run`.
 
     An agent has one lease for all of its tasks, and keeps it alive with

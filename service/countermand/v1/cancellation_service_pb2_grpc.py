@@ -5,7 +5,7 @@ import warnings
 
 from countermand.v1 import cancellation_service_pb2 as countermand_dot_v1_dot_cancellation__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in countermand/v1/cancellation_service_pb2_grpc.py depends on'
+        + f' but the generated code in countermand/v1/cancellation_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class CancellationServiceStub:
+class CancellationServiceStub(object):
     """Accepts cancels durably, and tells what became of them.
 
     Accepting a cancel is not stopping: the cancel of a RUNNING task answers with
@@ -109,7 +109,7 @@ class CancellationServiceStub:
                 _registered_method=True)
 
 
-class CancellationServiceServicer:
+class CancellationServiceServicer(object):
     """Accepts cancels durably, and tells what became of them.
 
     Accepting a cancel is not stopping: the cancel of a RUNNING task answers with
@@ -393,7 +393,7 @@ def add_CancellationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CancellationService:
+class CancellationService(object):
     """Accepts cancels durably, and tells what became of them.
 
     Accepting a cancel is not stopping: the cancel of a RUNNING task answers with

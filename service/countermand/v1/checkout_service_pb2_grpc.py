@@ -5,7 +5,7 @@ import warnings
 
 from countermand.v1 import checkout_service_pb2 as countermand_dot_v1_dot_checkout__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in countermand/v1/checkout_service_pb2_grpc.py depends on'
+        + f' but the generated code in countermand/v1/checkout_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class CheckoutServiceStub:
+class CheckoutServiceStub(object):
     """Keeps checkouts and carts. To cancel a checkout, call CancelCheckout of
     CancellationService.
 
@@ -72,7 +72,7 @@ class CheckoutServiceStub:
                 _registered_method=True)
 
 
-class CheckoutServiceServicer:
+class CheckoutServiceServicer(object):
     """Keeps checkouts and carts. To cancel a checkout, call CancelCheckout of
     CancellationService.
 
@@ -190,7 +190,7 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CheckoutService:
+class CheckoutService(object):
     """Keeps checkouts and carts. To cancel a checkout, call CancelCheckout of
     CancellationService.
 

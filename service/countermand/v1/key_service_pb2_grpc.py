@@ -5,7 +5,7 @@ import warnings
 
 from countermand.v1 import key_service_pb2 as countermand_dot_v1_dot_key__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in countermand/v1/key_service_pb2_grpc.py depends on'
+        + f' but the generated code in countermand/v1/key_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class KeyServiceStub:
+class KeyServiceStub(object):
     """Manages API keys, for every tenant: it is the operator's. Every method needs
     the scope `keys:admin`.
 
@@ -68,7 +68,7 @@ class KeyServiceStub:
                 _registered_method=True)
 
 
-class KeyServiceServicer:
+class KeyServiceServicer(object):
     """Manages API keys, for every tenant: it is the operator's. Every method needs
     the scope `keys:admin`.
 
@@ -167,7 +167,7 @@ def add_KeyServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class KeyService:
+class KeyService(object):
     """Manages API keys, for every tenant: it is the operator's. Every method needs
     the scope `keys:admin`.
 

@@ -5,7 +5,7 @@ import warnings
 
 from countermand.v1 import order_service_pb2 as countermand_dot_v1_dot_order__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in countermand/v1/order_service_pb2_grpc.py depends on'
+        + f' but the generated code in countermand/v1/order_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class OrderServiceStub:
+class OrderServiceStub(object):
     """Keeps orders. To cancel an order, call CancelOrder of CancellationService.
 
     Every method that changes something commits all of it in one transaction, and
@@ -61,7 +61,7 @@ class OrderServiceStub:
                 _registered_method=True)
 
 
-class OrderServiceServicer:
+class OrderServiceServicer(object):
     """Keeps orders. To cancel an order, call CancelOrder of CancellationService.
 
     Every method that changes something commits all of it in one transaction, and
@@ -149,7 +149,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class OrderService:
+class OrderService(object):
     """Keeps orders. To cancel an order, call CancelOrder of CancellationService.
 
     Every method that changes something commits all of it in one transaction, and
