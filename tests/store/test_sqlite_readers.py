@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from countermand.store.contract import StoreFailed, StoreRefused
-from countermand.store.sqlite.readers import Readers
+from countermand.store.sqlite.reader_pool import Readers
 from countermand.store.sqlite.reading import Reader
 from tests.support.knobs import PRODUCTION
 

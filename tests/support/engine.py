@@ -19,10 +19,10 @@ from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.watching.hub import Hub, Subscription
 from countermand.engine.watching.messages import Message
+from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import PageCache
 from countermand.engine.watching.places import Place
 from countermand.engine.watching.watch import Watch
-from countermand.engine.watching.watchers import Watcher
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
 from tests.support.knobs import DRAWN, PRODUCTION

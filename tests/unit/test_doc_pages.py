@@ -67,6 +67,18 @@ def sentences(text: str) -> list[str]:
     return [part for part in flat if len(part) > 60]
 
 
+def test_where_to_begin_names_files_that_are_there() -> None:
+    table = (
+        (PROJECT / "CONTRIBUTING.md")
+        .read_text()
+        .partition("## Where to begin")[2]
+        .partition("## ")[0]
+    )
+    named = re.findall(r"`(service/[^`]+)`", table)
+    assert len(named) == 5
+    assert [path for path in named if not (PROJECT / path).is_file()] == []
+
+
 def test_no_page_repeats_another() -> None:
     found = Counter(part for text in PAGES.values() for part in set(sentences(text)))
     assert [part for part, count in found.items() if count > 1] == []

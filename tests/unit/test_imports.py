@@ -163,6 +163,23 @@ def written_modules() -> list[Module]:
     return [parse(str(path.relative_to(SOURCE)), path.read_text()) for path in written_files()]
 
 
+ENDINGS = ("ings", "ing", "ers", "er", "ions", "ion", "ies", "es", "s", "ed", "ments", "ment", "e")
+
+
+def _without_ending(name: str) -> str:
+    found = [end for end in ENDINGS if name.endswith(end) and len(name) > len(end) + 3]
+    return name.removesuffix(found[0]) if found else name
+
+
+def twins(folder: str, names: list[str]) -> Iterator[str]:
+    """Modules of one package whose names differ by their endings alone."""
+    stems: dict[str, str] = {}
+    for name in sorted(names):
+        other = stems.setdefault(_without_ending(name), name)
+        if other != name:
+            yield f"{folder}: nobody can tell {other} from {name}"
+
+
 CHECKS = [broken_layers, broken_owners, broken_purity]
 
 
@@ -178,6 +195,19 @@ def test_no_module_is_too_long():
     found = (too_long(str(path.relative_to(SOURCE)), path.read_text()) for path in paths)
     broken = [line for lines in found for line in lines]
     assert not broken, "\n" + "\n".join(broken)
+
+
+def test_no_two_modules_of_a_package_differ_by_an_ending_alone():
+    rooms: dict[Path, list[str]] = {}
+    for path in written_files():
+        rooms.setdefault(path.parent, []).append(path.stem)
+    broken = [line for room, names in rooms.items() for line in twins(room.name, names)]
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def test_names_that_differ_by_an_ending_are_found():
+    assert list(twins("engine", ["watch", "watchers", "writer"]))
+    assert not list(twins("engine", ["watch", "writer", "rules", "rows"]))
 
 
 @pytest.mark.parametrize(("length", "reports"), [(0, 0), (300, 0), (301, 1)])

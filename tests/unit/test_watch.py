@@ -12,7 +12,7 @@ from countermand.core.records import SECOND
 from countermand.core.states import TaskState
 from countermand.engine.watching.entries import ENTRY_BYTES
 from countermand.engine.watching.messages import Kind, Message
-from countermand.engine.watching.watchers import Watchers
+from countermand.engine.watching.open_watches import Watchers
 from tests.support.ask import (
     NS,
     T1,

@@ -14,9 +14,9 @@ from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.timekeeper import Timekeeper
 from countermand.engine.watching.hub import Hub
+from countermand.engine.watching.open_watches import Watchers
 from countermand.engine.watching.page_cache import PageCache
 from countermand.engine.watching.watch import Watch
-from countermand.engine.watching.watchers import Watchers
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
 from countermand.store.sqlite import SqliteStore, path_of

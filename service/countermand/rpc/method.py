@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from countermand.core.caller import Caller
 from countermand.core.trace import TraceContext
 from countermand.engine.keyring import Principal
-from countermand.engine.watching.watchers import Watcher
+from countermand.engine.watching.open_watches import Watcher
 from countermand.rpc.guard.limits import Kind
 
 READING = ("Get", "List", "Summarize")

@@ -11,8 +11,8 @@ from typing import Any, Generic, NamedTuple
 
 from countermand.engine.watching.entries import Entry
 from countermand.engine.watching.hub import Subscription
+from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Item, SharedPages, Slice
-from countermand.engine.watching.watchers import Watcher
 
 
 class Silence:

@@ -15,11 +15,11 @@ from countermand.engine.watching.entries import Entry
 from countermand.engine.watching.feed import Feed, Part, Silence
 from countermand.engine.watching.hub import Hub, Subscription
 from countermand.engine.watching.messages import Kind, Message, change
+from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place
 from countermand.engine.watching.topics import task_topic
 from countermand.engine.watching.watch_many import WatchMany
-from countermand.engine.watching.watchers import Watcher
 from countermand.store.contract import Store, Trail
 
 NOWHERE = -1

@@ -10,10 +10,10 @@ from countermand.engine.watching.entries import Entry
 from countermand.engine.watching.feed import Feed, Pages, Part, Silence
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.messages import Kind, Message, change
+from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place, expect_kept, expect_place
 from countermand.engine.watching.topics import filter_topic
-from countermand.engine.watching.watchers import Watcher
 from countermand.store.contract import Bookmark, Store, Trail
 
 

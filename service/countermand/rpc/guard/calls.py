@@ -17,7 +17,7 @@ from countermand.core.errors import Reason, Refused, invalid, unavailable
 from countermand.core.keys import NO_LIMITS
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Keyring, Principal
-from countermand.engine.watching.watchers import Watcher, Watchers
+from countermand.engine.watching.open_watches import Watcher, Watchers
 from countermand.rpc.guard.call_timeout import CallTimeout
 from countermand.rpc.guard.credentials import Credentials
 from countermand.rpc.guard.limits import CallLimits, LineLimit

@@ -13,8 +13,8 @@ from countermand.core.records import Checkout, Group, Order, Target, Task
 from countermand.core.shipping import ShippedWords
 from countermand.core.states import TargetKind
 from countermand.engine.watching.messages import Kind, Message
+from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch import Watch
-from countermand.engine.watching.watchers import Watcher
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder

@@ -29,7 +29,7 @@ from countermand.store.sqlite.connection import Connection
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.file.store_file import StoreFile
-from countermand.store.sqlite.readers import Readers
+from countermand.store.sqlite.reader_pool import Readers
 from countermand.store.sqlite.writing import Writer
 
 log = logging.getLogger(__name__)
