@@ -47,7 +47,7 @@ WIDTHS = {
     "insert_clock_stretches": 3,
 }
 """How many parameters a row has, where it is not two."""
-SMALL = {"w", "x", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
+SMALL = {"w", "n", "x", "found", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
 """What may be walked from end to end: what the statement itself made, or was given."""
 MAY_SCAN = {
     "list_cancellations": {"c"},
@@ -56,6 +56,7 @@ MAY_SCAN = {
     "clock_stretches": {"clock_stretches"},
     "delete_clock_stretches": {"clock_stretches"},
     "reset_due_times": {"tasks"},
+    "renew_leases": {"agents"},  # all that have a lease
     "last_id_ahead": {"ids_ahead"},
 }
 
@@ -386,13 +387,13 @@ HOT = {
     "load_members_order": "tasks_by_order",
     "load_subgroups": "groups_by_order",
     "load_checkout": "order_checkouts_by_checkout",
-    "load_expired_tasks": "tasks_by_expiry",
-    "load_expired_checkouts": "checkouts_by_expiry",
+    "load_expired_task": "tasks_by_expiry",
+    "load_expired_checkout": "checkouts_by_expiry",
     "load_early_cancels": "cancellations_early",
-    "load_late_early_cancels": "cancellations_early_by_time",
-    "load_late_tasks": "tasks_by_due",
-    "load_lost_agents": "agents_by_lease",
-    "load_orphans": "tasks_live_by_agent",
+    "load_late_early_cancel": "cancellations_early_by_time",
+    "load_late_task": "tasks_by_due",
+    "load_lost_agent": "agents_by_lease",
+    "load_orphan": "tasks_live_by_agent",
     "list_all": "tasks_by_namespace",
     "list_group": "tasks_by_group",
     "list_checkout": "tasks_by_checkout",

@@ -16,6 +16,7 @@ from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.leases import Renewal
 from countermand.core.log import Event, Floor
+from countermand.core.overdue import Overdue, OverdueSearch
 from countermand.core.records import (
     Agent,
     Cart,
@@ -28,7 +29,7 @@ from countermand.core.records import (
     whole,
 )
 from countermand.core.retention import Found, Gone, Leftover, Search, Spot, floors
-from countermand.core.rows import Id, Loaded, Overdue, Saves, Wanted
+from countermand.core.rows import Id, Loaded, Saves, Wanted
 from countermand.core.states import CartState, CheckoutState, TargetKind, TaskState
 from tests.support.ask import FIRST_TIME, NS, purges
 
@@ -207,17 +208,17 @@ class World:
             request_ids=pick(self.request_ids, wanted.request_ids),
             keys=pick(self.keys, wanted.keys),
             positions=[(number, self.positions.get(number, 0)) for number in wanted.namespaces],
-            overdue=self.overdue(wanted) if wanted.overdue else None,
+            overdue=self.overdue(wanted.overdue) if wanted.overdue else None,
             found=self.search(wanted.search) if wanted.search else None,
         )
 
-    def overdue(self, wanted: Wanted) -> Overdue:
+    def overdue(self, search: OverdueSearch) -> Overdue:
         """Returns what has run out by now."""
-        limit = wanted.overdue
+        limit = search.limit
         lost = {
             key
             for key, agent in self.agents.items()
-            if agent.lease_expire_time is not None and agent.lease_expire_time <= wanted.lease_time
+            if agent.lease_expire_time is not None and agent.lease_expire_time <= search.lease_time
         }
         late = [
             key

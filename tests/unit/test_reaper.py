@@ -1,6 +1,7 @@
 """The reaper: it wakes in time, goes on after faults, and begins with what is overdue."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,9 +20,11 @@ from countermand.engine.listeners import Committed
 from countermand.engine.reaper import Reaper
 from countermand.store.contract import StoreFailed
 from countermand.store.lists import CancellationQuery
+from countermand.telemetry.logs import JsonFormatter
 from tests.support.ask import (
     G1,
     NS,
+    OTHER,
     T1,
     T2,
     T3,
@@ -331,3 +334,44 @@ async def test_fences_outlive_the_server(tmp_path: Path) -> None:
         assert caught.value.reason is Reason.FENCED
         (ended,) = await engine.do(completed(T1, fence=2))
         assert ended.state is S.COMPLETED
+
+
+async def _break(engine: Engine, task_id: str) -> None:
+    """Lets every change of a task fail, as one fails that breaks a rule of the tables."""
+    digits, connection = task_id.replace("-", ""), engine.store.real._connection
+    sql = (
+        f"CREATE TEMP TRIGGER broken_{digits} BEFORE UPDATE ON main.tasks"
+        f" WHEN old.task_id = x'{digits}' BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )
+    await connection.run(lambda: connection.driver.execute(sql))
+
+
+async def test_what_fails_is_passed_by_and_said_once_and_all_else_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [uid(100 + number) for number in range(20)]
+    broken = {ids[0], ids[7]}
+    knobs = drawn_with({"reaper.max_batch": 250, "reaper.retry_interval": 0.05})
+    async with running(tmp_path / "store.db", knobs=knobs) as engine:
+        for id in ids:
+            await engine.do(create(id), start(id))
+        await engine.do(create(T1, ns=OTHER), start(T1, ns=OTHER))
+        await engine.do(create(T2, expire_time=engine.clock.now() + SECOND // 10))
+        for id in broken:
+            await engine.do(cancel(id, grace=SECOND // 10))
+            await _break(engine, id)
+        await engine.do(*(cancel(id, grace=SECOND // 10) for id in ids if id not in broken))
+        await engine.do(cancel(T1, ns=OTHER, grace=SECOND // 10))
+        ends = [_end_of(engine, id) for id in [*(set(ids) - broken), T1, T2]]
+        async with _reaping(engine):
+            await asyncio.wait_for(asyncio.gather(*ends), 30)
+            await engine.do(create(T3), start(T3))
+            late = _end_of(engine, T3)
+            await engine.do(cancel(T3, grace=0))
+            await asyncio.wait_for(late, 10)
+        assert {(await engine.store.task(NS, id)).state for id in broken} == {S.CANCELLING}
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    said = [line for line in lines if line["event"] == "some of what is overdue cannot be ended"]
+    assert [line["passed_by"] for line in said] == [2]
+    faults = [one for one in caplog.records if one.message == "a command failed unexpectedly"]
+    assert len(faults) == 1

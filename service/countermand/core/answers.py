@@ -62,6 +62,8 @@ class Reaped:
     """How many cancels waited in vain for their task."""
     more: bool
     """Whether more may be overdue."""
+    last: int = 0
+    """The namespace behind which to begin the next time; 0 if each had its turn."""
 
 
 @dataclass(frozen=True, slots=True)

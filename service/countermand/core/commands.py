@@ -7,6 +7,7 @@ from hashlib import blake2b
 from countermand.core.caller import Caller
 from countermand.core.chronicle import Stretch
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
+from countermand.core.overdue import Chosen
 from countermand.core.retention import Search
 from countermand.core.states import ChargeState, TaskState
 
@@ -218,13 +219,17 @@ class CancelOrder(Cancel):
 
 @dataclass(frozen=True, slots=True)
 class Reap(Command):
-    """Ends what is overdue and cancels what expired, at most `limit` of each kind in any
-    namespace. Answers a Reaped."""
+    """Ends what is overdue and cancels what expired, at most `limit` tasks of each kind, or one
+    larger checkout. Namespaces take turns in it, and each has its share. Answers a Reaped."""
 
     limit: int
     lease_time: int | None = None
     """By when, by the steady clock, a lease must have ended for its agent to be lost; None: by the
     batch's instant."""
+    after: int = 0
+    """With the namespace behind this one it begins."""
+    chosen: Chosen | None = None
+    """Looks for no more than this: what fails is found so, and passed by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import Event
+from countermand.core.overdue import Overdue, OverdueSearch
 from countermand.core.records import (
     Agent,
     Cart,
@@ -48,10 +49,7 @@ class Wanted:
     keys: set[str] = field(default_factory=set)
     namespaces: set[int] = field(default_factory=set)
     """Namespaces of which the last position in the log is wanted."""
-    overdue: int = 0
-    """How many overdue tasks are wanted at most."""
-    lease_time: int = 0
-    """Of which agents: of those whose lease ended by then."""
+    overdue: OverdueSearch | None = None
     search: Search | None = None
 
     def __bool__(self) -> bool:
@@ -71,23 +69,6 @@ class Wanted:
             or self.overdue
             or self.search
         )
-
-
-class Overdue(NamedTuple):
-    """What has run out at the time of the batch."""
-
-    tasks: list[Id]
-    """Tasks past their deadline, and live tasks of agents past their lease."""
-    agents: list[Id]
-    """Agents past their lease; none while some of their live tasks may be missing above."""
-    expired: list[Id]
-    """Tasks past their time to expire, PENDING or RUNNING."""
-    expired_checkouts: list[Id]
-    """Checkouts past their time to expire, OPEN."""
-    early_cancels: list[Id]
-    """Cancellations that have waited long enough for their task."""
-    more: bool
-    """Whether there may be more than was wanted."""
 
 
 class Loaded(NamedTuple):
@@ -154,8 +135,7 @@ class Rows:
             request_ids=wanted.request_ids - self.request_ids.keys(),
             keys=wanted.keys - self.keys.keys(),
             namespaces=wanted.namespaces - self.positions.keys(),
-            overdue=wanted.overdue if self.overdue is None else 0,
-            lease_time=wanted.lease_time,
+            overdue=wanted.overdue if self.overdue is None else None,
             search=wanted.search if self.found is None else None,
         )
 

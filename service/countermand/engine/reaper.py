@@ -9,9 +9,10 @@ from typing import TypeGuard
 from countermand.core.answers import Reaped
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME
 from countermand.core.commands import Reap
-from countermand.core.errors import Refused
+from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import ReaperKnobs
 from countermand.core.leases import MAX_DELAY
+from countermand.core.overdue import Chosen, OverdueKind
 from countermand.core.records import SECOND, Checkout, Holder
 from countermand.core.states import TaskState
 from countermand.engine.clock import Clock
@@ -33,6 +34,8 @@ class Reaper:
         self._knobs = knobs
         self._due = 0
         """When it will wake, by the steady clock; what is due earlier must wake it."""
+        self._failing = False
+        """Whether something of what is due cannot be ended, which was said then."""
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
         writer.listen(self._hear)
@@ -58,20 +61,66 @@ class Reaper:
             await asyncio.wait_for(self._caught_up.wait(), self._knobs.max_catch_up)
 
     async def _reap(self) -> None:
-        """Ends all that is due."""
-        more = True
+        """Ends all that is due, and of all that is due only what fails stays."""
+        try:
+            await self._reap_together()
+            self._failing = False
+        except Refused as refusal:
+            if refusal.reason is not Reason.INTERNAL:
+                raise
+            await self._reap_apart()
+
+    async def _reap_together(self) -> None:
+        more, after = True, 0
         while more:
-            # By now, for a renewal that came before now is committed before this.
-            lease_time = self._clock.steady() - self._writer.lease_delay
-            reaped: Reaped = await self._writer.submit(Reap(0, self._knobs.max_batch, lease_time))
-            more = reaped.more
-            if reaped.ended or reaped.expired:
-                log.info(
-                    "tasks were overdue",
-                    extra=fields(ended=reaped.ended, expired=reaped.expired),
-                )
-            if reaped.too_late:
-                log.info("cancels waited in vain", extra=fields(too_late=reaped.too_late))
+            reaped = await self._submit(self._knobs.max_batch, after=after)
+            more, after = reaped.more, reaped.last
+
+    async def _reap_apart(self) -> None:
+        """Ends what is due kind by kind and namespace by namespace, and passes by what fails.
+
+        Its batches grow smaller until what fails stands alone in one.
+        """
+        passed = 0
+        for kind, namespace in await self._store.overdue(self._clock.instant(), self._lease_time()):
+            passed += await self._pass_by(kind, namespace)
+        if passed and not self._failing:
+            log.error("some of what is overdue cannot be ended", extra=fields(passed_by=passed))
+        self._failing = passed > 0
+        if passed:
+            await asyncio.sleep(self._knobs.retry_interval)
+
+    async def _pass_by(self, kind: OverdueKind, namespace: int) -> int:
+        """Ends what is due of one kind in one namespace. Returns how much of it failed."""
+        limit, skip, more = self._knobs.max_batch, 0, True
+        while more:
+            try:
+                reaped = await self._submit(limit, chosen=Chosen(kind, namespace, skip))
+            except Refused as refusal:
+                if refusal.reason is not Reason.INTERNAL:
+                    raise
+                skip += limit == 1
+                limit = max(1, limit // 2)
+            else:
+                more, limit = reaped.more, min(2 * limit, self._knobs.max_batch)
+        return skip
+
+    def _lease_time(self) -> int:
+        """By now, for a renewal that came before now is committed before what is reaped by it."""
+        return self._clock.steady() - self._writer.lease_delay
+
+    async def _submit(self, limit: int, *, after: int = 0, chosen: Chosen | None = None) -> Reaped:
+        reaped: Reaped = await self._writer.submit(
+            Reap(0, limit, self._lease_time(), after, chosen)
+        )
+        if reaped.ended or reaped.expired:
+            log.info(
+                "tasks were overdue",
+                extra=fields(ended=reaped.ended, expired=reaped.expired),
+            )
+        if reaped.too_late:
+            log.info("cancels waited in vain", extra=fields(too_late=reaped.too_late))
+        return reaped
 
     async def _retry(self, reason: str) -> None:
         log.warning("reaping failed", extra=fields(reason=reason))

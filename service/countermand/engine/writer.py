@@ -7,6 +7,7 @@ belongs to this task: a caller that goes away cannot tear it.
 
 import asyncio
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -40,6 +41,9 @@ LARGE = (
     c.Purge,
 )
 """What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
+
+OWN = (c.Reap, c.Purge)
+"""What no caller asks for, and is tried again when it fails."""
 
 
 @dataclass(slots=True)
@@ -114,6 +118,8 @@ class Writer:
         self._since: float | None = None
         """When the present commit began, by the pulse."""
         self._hangs = False
+        self._fault = ""
+        """How the last one of our own commands failed that did."""
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
@@ -188,9 +194,7 @@ class Writer:
             self._refuse(requests, refusal)
         except Exception:
             if len(requests) == 1:
-                log.exception(
-                    "a command failed unexpectedly", extra=fields(command=_name(requests))
-                )
+                self._log_fault(requests[0].command)
                 _settle(requests[0], Refused(Reason.INTERNAL, "internal error"))
                 return
             log.exception("a batch failed unexpectedly; trying its commands one by one")
@@ -204,6 +208,16 @@ class Writer:
                 _settle(request, answer)
             if failure is not None:
                 raise failure
+
+    def _log_fault(self, command: c.Command) -> None:
+        """Says how a command failed; of one of our own, which come again and again, once."""
+        fault = f"{type(command).__name__}: {sys.exception()!r}"
+        if not isinstance(command, OWN) or fault != self._fault:
+            log.exception(
+                "a command failed unexpectedly", extra=fields(command=type(command).__name__)
+            )
+        if isinstance(command, OWN):
+            self._fault = fault
 
     async def _commit_together(
         self, requests: Sequence[_Request]
@@ -268,7 +282,3 @@ def _refusal(failure: StoreFailed) -> Refused:
     if failure.full:
         return Refused(Reason.STORE_FULL, "the store's disk is full; nothing was changed")
     return unavailable()
-
-
-def _name(requests: Sequence[_Request]) -> str:
-    return type(requests[0].command).__name__

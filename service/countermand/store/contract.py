@@ -6,8 +6,10 @@ from typing import NamedTuple, Protocol
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import Event, Floor, TaskFilter
+from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Holder, Target, Task
 from countermand.core.states import SummaryKey, TaskState
 from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
@@ -206,6 +208,9 @@ class Store(Protocol):
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """Returns the agent's CANCELLING tasks, nearest deadline first."""
+
+    async def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
+        """Returns of what kinds something is overdue, each with each of its namespaces."""
 
     async def next_due(self) -> Due:
         """Returns when the next thing is due in any namespace."""

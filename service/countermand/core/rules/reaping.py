@@ -7,6 +7,7 @@ from countermand.core.caller import Caller
 from countermand.core.commands import Cancel, CancelCheckout, CancelTask, Reap
 from countermand.core.draft import Draft
 from countermand.core.instant import Instant
+from countermand.core.overdue import OverdueSearch
 from countermand.core.records import Agent, Target, Task
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import own_cancel
@@ -25,8 +26,8 @@ LOST_MESSAGE = "the agent was lost: its lease ran out"
 
 def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
     """Reaping needs what is overdue, the agents it belongs to, and what ends with it."""
-    wanted.overdue = command.limit
-    wanted.lease_time = _lease_time(command, rows.instant)
+    lease_time = _lease_time(command, rows.instant)
+    wanted.overdue = OverdueSearch(command.limit, lease_time, command.after, command.chosen)
     if rows.overdue is None:
         return
     wanted.agents.update(rows.overdue.agents)
@@ -64,7 +65,7 @@ def reap(command: Reap, draft: Draft) -> Reaped:
     expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
     early = [draft.cancellation(*key) for key in overdue.early_cancels]
     too_late = sum(end_waiting(cancel, draft) for cancel in early if cancel is not None)
-    return Reaped(ended, expired, too_late, overdue.more)
+    return Reaped(ended, expired, too_late, overdue.more, overdue.last)
 
 
 def _lease_time(command: Reap, instant: Instant) -> int:

@@ -112,58 +112,89 @@ SELECT json_group_array(
 FROM wanted AS w
 CROSS JOIN request_ids AS r ON r.namespace_no = w.namespace_no AND r.request_id = w.request_id
 
--- name: load_late_tasks
--- Tasks past their deadline.
+-- name: namespaces_late_task
+SELECT json_group_array(w.value) FROM json_each(({with_late_task})) AS w WHERE EXISTS (
+    SELECT 1 FROM tasks INDEXED BY tasks_by_due
+    WHERE state = 'CANCELLING'
+        AND namespace_no = w.value AND due_time <= ?
+)
+
+-- name: namespaces_lost_agent
+SELECT json_group_array(w.value) FROM json_each(({with_lost_agent})) AS w WHERE EXISTS (
+    SELECT 1 FROM agents INDEXED BY agents_by_lease
+    WHERE lease_expire_time IS NOT NULL
+        AND namespace_no = w.value AND lease_expire_time <= ?
+)
+
+-- name: namespaces_expired_task
+SELECT json_group_array(w.value) FROM json_each(({with_expired_task})) AS w WHERE EXISTS (
+    SELECT 1 FROM tasks INDEXED BY tasks_by_expiry
+    WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')
+        AND namespace_no = w.value AND expire_time <= ?
+)
+
+-- name: namespaces_expired_checkout
+SELECT json_group_array(w.value) FROM json_each(({with_expired_checkout})) AS w WHERE EXISTS (
+    SELECT 1 FROM checkouts INDEXED BY checkouts_by_expiry
+    WHERE expire_time IS NOT NULL AND state = 'OPEN'
+        AND namespace_no = w.value AND expire_time <= ?
+)
+
+-- name: load_late_task
+-- Tasks past their deadline. These are the turns of one namespace.
 SELECT json_group_array(json_array({task}))
 FROM (
-    SELECT * FROM tasks
-    WHERE state = 'CANCELLING' AND due_time <= ? ORDER BY due_time LIMIT ?
+    SELECT * FROM tasks INDEXED BY tasks_by_due
+    WHERE state = 'CANCELLING' AND namespace_no = ? AND due_time <= ?
+    ORDER BY due_time LIMIT ? OFFSET ?
 ) AS t
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
--- name: load_lost_agents
-SELECT json_group_array(json_array(namespace_no, agent_id)) FROM (
-    SELECT namespace_no, agent_id FROM agents INDEXED BY agents_by_lease
-    WHERE lease_expire_time <= ? ORDER BY lease_expire_time LIMIT ?
-)
-
--- name: load_orphans
+-- name: load_orphan
 -- Live tasks of agents past their lease.
 SELECT json_group_array(json_array({task}))
 FROM (
-    SELECT t.* FROM agents AS a
+    SELECT t.* FROM agents AS a INDEXED BY agents_by_lease
     CROSS JOIN tasks AS t INDEXED BY tasks_live_by_agent
         ON t.namespace_no = a.namespace_no AND t.agent_id = a.agent_id AND t.end_time IS NULL
-    WHERE a.lease_expire_time <= ? LIMIT ?
+    WHERE a.namespace_no = ? AND a.lease_expire_time <= ? LIMIT ? OFFSET ?
 ) AS t
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
--- name: load_expired_tasks
+-- name: load_lost_agent
+SELECT json_group_array(json_array(namespace_no, agent_id)) FROM (
+    SELECT namespace_no, agent_id FROM agents INDEXED BY agents_by_lease
+    WHERE namespace_no = ? AND lease_expire_time <= ?
+    ORDER BY lease_expire_time LIMIT ? OFFSET ?
+)
+
+-- name: load_expired_task
 -- Tasks past their time to expire, that are not ending anyway.
 SELECT json_group_array(json_array({task}))
 FROM (
     SELECT * FROM tasks INDEXED BY tasks_by_expiry
-    WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING') AND expire_time <= ?
-    ORDER BY expire_time LIMIT ?
+    WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')
+        AND namespace_no = ? AND expire_time <= ?
+    ORDER BY expire_time LIMIT ? OFFSET ?
 ) AS t
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
--- name: load_expired_checkouts
-SELECT json_group_array(json_array(namespace_no, checkout_id)) FROM (
-    SELECT namespace_no, checkout_id FROM checkouts INDEXED BY checkouts_by_expiry
-    WHERE expire_time IS NOT NULL AND state = 'OPEN' AND expire_time <= ?
-    ORDER BY expire_time LIMIT ?
+-- name: load_expired_checkout
+SELECT json_group_array(json_array(namespace_no, checkout_id, task_count)) FROM (
+    SELECT namespace_no, checkout_id, task_count FROM checkouts INDEXED BY checkouts_by_expiry
+    WHERE expire_time IS NOT NULL AND state = 'OPEN' AND namespace_no = ? AND expire_time <= ?
+    ORDER BY expire_time LIMIT ? OFFSET ?
 )
 
--- name: load_late_early_cancels
+-- name: load_late_early_cancel
 -- Cancels that have waited long enough for their task.
 SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)))) FROM (
     SELECT namespace_no, cancellation_id FROM cancellations INDEXED BY cancellations_early_by_time
     WHERE state = 'IN_PROGRESS' AND live_count = 0 AND create_time <= ?
-    ORDER BY create_time LIMIT ?
+    ORDER BY create_time LIMIT ? OFFSET ?
 )
 
 -- name: save_group

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
+from countermand.core.overdue import Overdue
 from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.retention import Found, Leftover, Search, Spot
-from countermand.core.rows import Id, Loaded, Overdue, Wanted
+from countermand.core.rows import Id, Loaded, Wanted
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
+from countermand.store.sqlite.loading_overdue import OverdueLoader, ids_of, with_text
 from countermand.store.sqlite.statements import statements
 
 Record = TypeVar("Record")
@@ -27,6 +29,7 @@ class Loader:
     def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
         self._connection = connection
         self._max_rows = knobs.max_statement_rows
+        self._overdue = OverdueLoader(connection)
         self.listed: dict[Target, tuple[str, ...]] = {}
         """The checkouts of each order as this transaction found them."""
         self.snapshots: dict[Target, bytes] = {}
@@ -39,7 +42,10 @@ class Loader:
 
     def load(self, wanted: Wanted, instant: Instant) -> Loaded:
         """Returns what is wanted, as far as it exists."""
-        overdue, due = self._load_overdue(instant, wanted) if wanted.overdue else (None, [])
+        overdue: Overdue | None = None
+        due: list[Task] = []
+        if wanted.overdue is not None:
+            overdue, due = self._overdue.load(instant, wanted.overdue)
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
@@ -106,27 +112,6 @@ class Loader:
             subgroups.sort(key=lambda group: (group.create_time, group.group_id))
         return groups.items()
 
-    def _load_overdue(self, instant: Instant, wanted: Wanted) -> tuple[Overdue, list[Task]]:
-        """Returns what has run out, and the rows of its tasks, which will be wanted next."""
-        limit, lease_time = wanted.overdue, wanted.lease_time
-
-        def found(name: str, time: int) -> list[list[Any]]:
-            (value,) = self._connection.execute(statements()[name], (time, limit)).fetchone()
-            rows_found: list[list[Any]] = json.loads(value)
-            return rows_found
-
-        late = [rows.read_task(row) for row in found("load_late_tasks", instant.steady)]
-        orphans = [rows.read_task(row) for row in found("load_orphans", lease_time)]
-        expired = [rows.read_task(row) for row in found("load_expired_tasks", instant.now)]
-        agents = _ids(found("load_lost_agents", lease_time)) if len(orphans) < limit else []
-        checkouts = _ids(found("load_expired_checkouts", instant.now))
-        early = _with_text(found("load_late_early_cancels", instant.early_before))
-        parts = (late, orphans, agents, expired, checkouts, early)
-        more = limit in [len(part) for part in parts]
-        tasks = list(dict.fromkeys(_keys(late) + _keys(orphans)))
-        overdue = Overdue(tasks, agents, _keys(expired), checkouts, early, more)
-        return overdue, [*late, *orphans, *expired]
-
     def _search(self, search: Search) -> Found:
         (value,) = self._connection.execute(
             statements()[f"load_old_{search.kind.lower()}"],
@@ -137,7 +122,7 @@ class Loader:
         if search.kind is Leftover.EVENT:
             events = [Event(seq, namespace, None, time=time) for namespace, _, time, seq in found]
             return Found([], events, after)
-        return Found(_with_text(found) if search.kind in BY_UUID else _ids(found), [], after)
+        return Found(with_text(found) if search.kind in BY_UUID else ids_of(found), [], after)
 
     def _read(
         self, name: str, wanted: list[Parameters], read: Callable[[list[Any]], Record]
@@ -166,18 +151,6 @@ def _placed(
 
 def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
     return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
-
-
-def _ids(found: list[list[Any]]) -> list[Id]:
-    return [(namespace, id) for namespace, id, *_ in found]
-
-
-def _with_text(found: list[list[Any]]) -> list[Id]:
-    return [(namespace, str(rows.uuid_text(digits))) for namespace, digits, *_ in found]
-
-
-def _keys(tasks: Iterable[Task]) -> list[Id]:
-    return [(task.namespace, task.task_id) for task in tasks]
 
 
 def _pair(row: list[int]) -> tuple[int, int]:

@@ -127,12 +127,21 @@ LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
 -- name: next_due
+-- The first of each namespace: the indexes go by these, so that they can take turns.
 SELECT json_array(
-    (SELECT min(due_time) FROM tasks WHERE state = 'CANCELLING'),
-    (SELECT min(lease_expire_time) FROM agents WHERE lease_expire_time IS NOT NULL),
-    (SELECT min(expire_time) FROM tasks
-     WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')),
-    (SELECT min(expire_time) FROM checkouts WHERE expire_time IS NOT NULL AND state = 'OPEN'),
+    (SELECT min((SELECT min(due_time) FROM tasks INDEXED BY tasks_by_due
+                 WHERE state = 'CANCELLING' AND namespace_no = n.value))
+     FROM json_each(({with_late_task})) AS n),
+    (SELECT min((SELECT min(lease_expire_time) FROM agents INDEXED BY agents_by_lease
+                 WHERE lease_expire_time IS NOT NULL AND namespace_no = n.value))
+     FROM json_each(({with_lost_agent})) AS n),
+    (SELECT min((SELECT min(expire_time) FROM tasks INDEXED BY tasks_by_expiry
+                 WHERE expire_time IS NOT NULL AND state IN ('PENDING', 'RUNNING')
+                     AND namespace_no = n.value))
+     FROM json_each(({with_expired_task})) AS n),
+    (SELECT min((SELECT min(expire_time) FROM checkouts INDEXED BY checkouts_by_expiry
+                 WHERE expire_time IS NOT NULL AND state = 'OPEN' AND namespace_no = n.value))
+     FROM json_each(({with_expired_checkout})) AS n),
     (SELECT min(create_time) FROM cancellations
      WHERE state = 'IN_PROGRESS' AND live_count = 0))
 

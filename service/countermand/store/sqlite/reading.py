@@ -4,8 +4,10 @@ import json
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import TaskFilter
+from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Checkout, Holder, Order, Target, Task
 from countermand.core.states import RefundState, TargetKind, TaskState
 from countermand.store.contract import CancellationReading, Due, HolderReading
@@ -84,6 +86,19 @@ class Reader(CancellationReader, WatchReader):
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         tasks = self._tasks("stops", (namespace, agent_id, limit))
         return sorted(tasks, key=lambda task: task.due_time or 0)
+
+    def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
+        times = {
+            OverdueKind.LATE_TASK: instant.steady,
+            OverdueKind.LOST_AGENT: lease_time,
+            OverdueKind.EXPIRED_TASK: instant.now,
+            OverdueKind.EXPIRED_CHECKOUT: instant.now,
+        }
+        return [
+            (kind, namespace)
+            for kind, time in times.items()
+            for namespace in self._all(f"namespaces_{kind.lower()}", (time,))
+        ] + [(OverdueKind.EARLY_CANCEL, 0)]
 
     def next_due(self) -> Due:
         deadline, lease, *expiries, waiting = self._all("next_due", ())

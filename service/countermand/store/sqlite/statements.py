@@ -97,12 +97,13 @@ def statements() -> dict[str, str]:
     A statement named `list_{scope} for group order` is two: list_group and list_order.
     """
     scopes = dict(_blocks("scopes.sql"))
+    shared = FRAGMENTS | dict(_blocks("namespaces.sql"))
     found = {}
     for file in ("commit.sql", "purge.sql", "read.sql"):
         for name, body in _blocks(file):
             title, _, listed = name.partition(" for ")
             for scope in listed.split() or [""]:
-                fragments = FRAGMENTS | _scope(scope, scopes.get(scope, ""))
+                fragments = shared | _scope(scope, scopes.get(scope, ""))
                 found[title.replace("{scope}", scope)] = _filled(body, fragments)
     return found
 

@@ -9,9 +9,11 @@ from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.idle import IdleClock
+from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import TaskFilter
+from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import SummaryKey
 from countermand.store.contract import (
@@ -201,6 +203,10 @@ class SqliteStore:
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """See the contract."""
         return await self._long.read(lambda reader: reader.stops(namespace, agent_id, limit))
+
+    async def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
+        """See the contract."""
+        return await self._quick.read(lambda reader: reader.overdue(instant, lease_time))
 
     async def next_due(self) -> Due:
         """See the contract."""
