@@ -15,6 +15,7 @@ from tests.support.caller import (
     new_caller,
     new_id,
     span,
+    unjoined,
 )
 from tests.support.refusals import refused
 from tests.support.server import Server
@@ -137,13 +138,13 @@ async def test_a_join_answers_with_the_first_cancellation(caller, shared, admin)
             held.task_id, grace=40, reason="timeout", on_behalf_of="x", request_id=join_id
         )
         assert join.task == first.task  # farther: the deadline stays, and so does the version
-        assert join.cancellation == first.cancellation
+        assert unjoined(join.cancellation) == first.cancellation
         assert not join.replayed
         again = await other.cancel(
             held.task_id, grace=40, reason="timeout", on_behalf_of="x", request_id=join_id
         )
         assert again.replayed
-        assert again.cancellation == first.cancellation
+        assert again.cancellation == join.cancellation
 
 
 async def test_a_join_brings_the_deadline_nearer_with_one_version(caller):
@@ -306,7 +307,7 @@ async def test_a_group_cancel_has_one_result_per_task_and_closes_the_group(calle
     assert cancellation.state == PARTIAL
     # It was cancelled before: the first cancellation is the answer, as it is now.
     again = await caller.cancel_group(made.group.group_id, reason="other", request_id=new_id())
-    assert again.cancellation == cancellation
+    assert unjoined(again.cancellation) == cancellation
     assert not again.replayed
 
 
@@ -402,3 +403,39 @@ async def test_pages_of_cancellations_end_early_to_stay_small(pager):
     assert 2 * 1024 * 1024 < page.ByteSize() < 3 * 1024 * 1024
     found = await listed(caller, page_size=1000)
     assert [one.task_id for one in found] == [task.task_id for task in reversed(made.tasks)]
+
+
+@pytest.mark.parametrize("what", ["task", "group", "checkout", "order"])
+async def test_a_join_is_answered_as_one_and_kept_with_the_first_cancel(caller, what):
+    sale = {"order": caller.new_order, "checkout": caller.new_checkout}.get(what)
+    if sale is not None:
+        made = await sale(1, running=1)
+        call, id = getattr(caller, f"cancel_{what}"), getattr(made.made, f"{what}_id")
+    else:
+        group_id = (await caller.create_group(0)).group.group_id
+        held = await caller.running(group_id=group_id)
+        if what == "task":
+            call, id = caller.cancel, held.task_id
+        else:
+            call, id = caller.cancel_group, group_id
+    first = await call(id, reason="fraud")
+    assert (first.joined, first.replayed) == (False, False)
+    request_id, asked = new_id(), {"message": "me too", "on_behalf_of": "buyer 9"}
+    answer = await call(id, request_id=request_id, reason="timeout", **asked)
+    assert (answer.joined, answer.replayed) == (True, False)
+    again = await call(id, request_id=request_id, reason="timeout", **asked)
+    assert (again.joined, again.replayed) == (True, True)
+    assert again.cancellation == answer.cancellation
+    (join,) = answer.cancellation.joins
+    assert (join.requested_by, join.request_id) == (caller.key_id, request_id)
+    assert (join.reason, join.message, join.on_behalf_of) == ("timeout", "me too", "buyer 9")
+    assert join.join_time.ToMicroseconds() >= first.cancellation.create_time.ToMicroseconds()
+    kept = await caller.cancellation(first.cancellation.cancellation_id)
+    assert (kept.join_count, list(kept.joins)) == (1, [join])
+    for fields in ({}, {f"{what}_id": id}):
+        (one,) = [
+            found
+            for found in await listed(caller, **fields)
+            if found.cancellation_id == kept.cancellation_id
+        ]
+        assert (one.join_count, list(one.joins)) == (1, [])

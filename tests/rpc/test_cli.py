@@ -74,6 +74,21 @@ async def test_cancel_prints_json_and_repeats_with_a_request_id(client: Client, 
     assert again == first | {"replayed": True}
 
 
+async def test_a_second_cancel_says_whose_it_joined_and_why_and_since_when(
+    client: Client, command: Command
+):
+    task_id, _ = await start_one(client)
+    first = await client.cancel_task(task_id, reason="fraud", on_behalf_of="risk")
+    result = await command("cancel", "task", task_id, "--reason", "cart_changed")
+    assert (result.status, result.err) == (0, "")
+    since = first.cancellation.create_time.ToDatetime().isoformat(timespec="milliseconds")
+    whose = f"yes, the cancel of {first.cancellation.requested_by} for risk with reason fraud"
+    (joined,) = (line for line in result.out.splitlines() if line.startswith("joined "))
+    assert joined.split(maxsplit=1)[1] == f"{whose}, since {since}Z"
+    kept = (await client.get_cancellation(first.cancellation.cancellation_id)).cancellation
+    assert [join.reason for join in kept.joins] == ["cart_changed"]
+
+
 async def test_cancel_says_what_became_of_a_checkout_and_its_money(
     client: Client, command: Command
 ):

@@ -356,3 +356,51 @@ async def test_a_store_in_which_nothing_happened_yet_begins_when_a_server_does(
         pass
     async with opened(path) as keeper:
         assert await keeper.store.clock_stretches() == []
+
+
+async def test_those_who_joined_before_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    row = {
+        "namespace_no": NS,
+        "cancellation_id": CANCELLATION,
+        "target_kind": "GROUP",
+        "target_id": uuid_bytes(G1),
+        "reason": "fraud",
+        "message": "",
+        "requested_by": "key-1",
+        "certificate_name": "",
+        "on_behalf_of": "",
+        "create_time": 1,
+        "trace_id": bytes(16),
+        "span_id": bytes(8),
+        "sampled": 0,
+        "accept_seq": 1,
+        "state": "SUCCEEDED",
+        "end_time": 2,
+        "live_count": 0,
+        **dict.fromkeys(
+            (
+                "never_started_count",
+                "acknowledged_count",
+                "forced_count",
+                "agent_lost_count",
+                "completed_count",
+            ),
+            0,
+        ),
+    }
+    with OldStore(path, schema=7) as old:
+        old.add("cancellations", **row)
+        for number, joined in enumerate((0, 1, 1)):
+            old.add(
+                "request_ids",
+                namespace_no=NS,
+                request_id=bytes([number]) * 16,
+                answer_id=CANCELLATION,
+                fingerprint=b"",
+                joined=joined,
+            )
+    async with opened(path) as keeper:
+        reading = await keeper.store.cancellation(NS, str(UUID(bytes=CANCELLATION)))
+        assert reading is not None
+        assert (reading.cancellation.join_count, reading.cancellation.joins) == (2, ())

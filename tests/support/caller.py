@@ -311,6 +311,15 @@ async def everything(watch: Any) -> list[Any]:
     return [message async for message in watch]
 
 
+def unjoined(cancellation: Any) -> Any:
+    """Returns a cancellation as it would be if nobody had joined it."""
+    alone = type(cancellation)()
+    alone.CopyFrom(cancellation)
+    alone.ClearField("joins")
+    alone.ClearField("join_count")
+    return alone
+
+
 async def take(watch: Any, count: int) -> list[Any]:
     """Returns the next messages of a watch."""
     return [await watch.read() for _ in range(count)]

@@ -27,6 +27,7 @@ from countermand.v1.cancellation_pb2 import (
 )
 from countermand.v1.cancellation_service_pb2 import (
     CancelCheckoutResponse,
+    CancelGroupResponse,
     CancelOrderResponse,
     CancelTaskResponse,
 )
@@ -472,11 +473,25 @@ def test_a_cancelled_checkout_is_told_with_results_proofs_and_refunds():
         ("ends by", "-"),
         ("trace", ""),
         ("replayed", "yes"),
+        ("joined", "no"),
     ]
     assert [str(result) for result in results] == [
         f"result  {TASK_ID}  STOPPED   CANCELLED   FORCED  refund=REQUIRED",
         f"result  {TASK_ID}  SKIPPED   COMPLETED   -",
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ({"reason": "fraud"}, "of key-1 with reason fraud"),
+        ({"on_behalf_of": "risk"}, "of key-1 for risk without a reason"),
+    ],
+)
+def test_who_joins_a_cancel_is_told_whose_it_is_and_why_and_since_when(first, said):
+    cancellation = Cancellation(requested_by="key-1", create_time=WHEN, **first)
+    facts, _ = account(CancelGroupResponse(cancellation=cancellation, joined=True))
+    assert facts[-1] == ("joined", f"yes, the cancel {said}, since 2026-03-01T12:30:00.250Z")
 
 
 def test_the_cancel_of_a_task_that_is_yet_to_come_is_told_without_one():

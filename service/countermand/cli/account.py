@@ -47,9 +47,19 @@ def account(answer: Answer) -> tuple[Facts, list[Text]]:
             about = _about_checkout(answer.checkout)
         case CancelOrderResponse():
             about = _about_order(answer.order)
-    replayed = ("replayed", yes_or_no(answer.replayed))
+    repeated = [("replayed", yes_or_no(answer.replayed)), ("joined", _about_join(answer))]
     results = [result_line(result) for result in answer.cancellation.results]
-    return [*about, *_about_cancellation(answer.cancellation), replayed], results
+    return [*about, *_about_cancellation(answer.cancellation), *repeated], results
+
+
+def _about_join(answer: Answer) -> str:
+    """Whose cancel this one joined, why that was asked for, and since when."""
+    if not answer.joined:
+        return yes_or_no(answer.joined)
+    first = answer.cancellation
+    acts_for = f" for {first.on_behalf_of}" if first.on_behalf_of else ""
+    why = f"with reason {first.reason}" if first.reason else "without a reason"
+    return f"yes, the cancel of {first.requested_by}{acts_for} {why}, since {moment(first.create_time)}"
 
 
 def result_line(result: CancellationResult) -> Text:

@@ -17,6 +17,8 @@ class Cancelled:
     covered: tuple[Task, ...]
     """The tasks to report results of, as they are now, in the order of their creation."""
     replayed: bool
+    joined: bool
+    """Whether the cancellation is that of another request, which was accepted before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The record of an accepted cancel, and of the request ids that it answered."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from countermand.core.caller import Caller
 from countermand.core.records import SECOND, Record, Target, Task
@@ -16,8 +16,23 @@ from countermand.core.states import (
 PROOF_PLACES = {proof: place for place, proof in enumerate(CancelProof)}
 """Where a cancellation counts each proof."""
 
+MAX_JOINS = 16
+"""How many of those who joined a cancel are kept; the others are only counted."""
+
 EARLY_CANCEL_LIFETIME = 24 * 3600 * SECOND
 """How long a cancel that came before its task waits for it."""
+
+
+class Join(NamedTuple):
+    """Who else asked for what was being cancelled already."""
+
+    requested_by: str
+    """The id of the API key."""
+    reason: str
+    message: str
+    on_behalf_of: str
+    request_id: str | None
+    join_time: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,10 @@ class Cancellation(Record):
     end_time: int | None = None
     join_time: int | None = None
     """When a request id was last remembered for it after its end."""
+    join_count: int = 0
+    """How many cancels joined it."""
+    joins: tuple[Join, ...] = ()
+    """The first of these; a list leaves them out."""
     live_count: int = 0
     """How many covered tasks have not ended."""
     proofs: tuple[int, ...] = (0,) * len(PROOF_PLACES)

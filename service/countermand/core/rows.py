@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.cancellations import Cancellation, Join, RequestId
 from countermand.core.chronicle import Stretch
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
@@ -210,6 +210,7 @@ class Rows:
                 getattr(self, kind).update(changed)
                 getattr(self.saves, kind).update(changed)
         self.saves.events.extend(changes.events)
+        self.saves.joins.extend(changes.joins)
         self.saves.gone.extend(changes.gone)
         self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches
 
@@ -245,6 +246,16 @@ KINDS = (
 """What rows and changes hold under the same names."""
 
 
+class NewJoin(NamedTuple):
+    """A join that is kept with its cancellation from now on."""
+
+    namespace: int
+    cancellation_id: str
+    place: int
+    """How many were kept before it."""
+    join: Join
+
+
 class Changes:
     """What commands change: the last state of each row, and every event in order."""
 
@@ -258,6 +269,8 @@ class Changes:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.joins: list[NewJoin] = []
+        """Those whose cancellations have them already."""
         self.gone: list[Gone] = []
         """What is removed, after all else is saved."""
         self.clock_stretches: tuple[Stretch, ...] = ()

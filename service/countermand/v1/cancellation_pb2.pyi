@@ -36,7 +36,7 @@ DISPOSITION_STOPPED: Disposition
 DISPOSITION_SKIPPED: Disposition
 
 class Cancellation(_message.Message):
-    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "certificate_name", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results")
+    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "certificate_name", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results", "joins", "join_count")
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,8 @@ class Cancellation(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    JOINS_FIELD_NUMBER: _ClassVar[int]
+    JOIN_COUNT_FIELD_NUMBER: _ClassVar[int]
     cancellation_id: str
     task_id: str
     group_id: str
@@ -71,7 +73,25 @@ class Cancellation(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     trace_id: str
     results: _containers.RepeatedCompositeFieldContainer[CancellationResult]
-    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ...) -> None: ...
+    joins: _containers.RepeatedCompositeFieldContainer[CancellationJoin]
+    join_count: int
+    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ..., joins: _Optional[_Iterable[_Union[CancellationJoin, _Mapping]]] = ..., join_count: _Optional[int] = ...) -> None: ...
+
+class CancellationJoin(_message.Message):
+    __slots__ = ("requested_by", "reason", "message", "on_behalf_of", "request_id", "join_time")
+    REQUESTED_BY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ON_BEHALF_OF_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    JOIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    requested_by: str
+    reason: str
+    message: str
+    on_behalf_of: str
+    request_id: str
+    join_time: _timestamp_pb2.Timestamp
+    def __init__(self, requested_by: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., join_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CancellationResult(_message.Message):
     __slots__ = ("task_id", "disposition", "task_state", "cancel_proof", "refund_required", "refund_state")

@@ -64,14 +64,16 @@ class CancelTaskRequest(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., allow_missing: _Optional[bool] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
 
 class CancelTaskResponse(_message.Message):
-    __slots__ = ("task", "cancellation", "replayed")
+    __slots__ = ("task", "cancellation", "replayed", "joined")
     TASK_FIELD_NUMBER: _ClassVar[int]
     CANCELLATION_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     task: _task_pb2.Task
     cancellation: _cancellation_pb2.Cancellation
     replayed: bool
-    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    joined: bool
+    def __init__(self, task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ..., joined: _Optional[bool] = ...) -> None: ...
 
 class CancelGroupRequest(_message.Message):
     __slots__ = ("group_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
@@ -94,14 +96,16 @@ class CancelGroupRequest(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
 
 class CancelGroupResponse(_message.Message):
-    __slots__ = ("group", "cancellation", "replayed")
+    __slots__ = ("group", "cancellation", "replayed", "joined")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     CANCELLATION_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     group: _task_pb2.Group
     cancellation: _cancellation_pb2.Cancellation
     replayed: bool
-    def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    joined: bool
+    def __init__(self, group: _Optional[_Union[_task_pb2.Group, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ..., joined: _Optional[bool] = ...) -> None: ...
 
 class CancelCheckoutRequest(_message.Message):
     __slots__ = ("checkout_id", "cart_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
@@ -126,14 +130,16 @@ class CancelCheckoutRequest(_message.Message):
     def __init__(self, checkout_id: _Optional[str] = ..., cart_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
 
 class CancelCheckoutResponse(_message.Message):
-    __slots__ = ("checkout", "cancellation", "replayed")
+    __slots__ = ("checkout", "cancellation", "replayed", "joined")
     CHECKOUT_FIELD_NUMBER: _ClassVar[int]
     CANCELLATION_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     checkout: _checkout_pb2.Checkout
     cancellation: _cancellation_pb2.Cancellation
     replayed: bool
-    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    joined: bool
+    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ..., joined: _Optional[bool] = ...) -> None: ...
 
 class CancelOrderRequest(_message.Message):
     __slots__ = ("order_id", "reason", "message", "request_id", "grace_period", "expected_version", "validate_only", "on_behalf_of")
@@ -156,14 +162,16 @@ class CancelOrderRequest(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ..., grace_period: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expected_version: _Optional[int] = ..., validate_only: _Optional[bool] = ..., on_behalf_of: _Optional[str] = ...) -> None: ...
 
 class CancelOrderResponse(_message.Message):
-    __slots__ = ("order", "cancellation", "replayed")
+    __slots__ = ("order", "cancellation", "replayed", "joined")
     ORDER_FIELD_NUMBER: _ClassVar[int]
     CANCELLATION_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    JOINED_FIELD_NUMBER: _ClassVar[int]
     order: _order_pb2.Order
     cancellation: _cancellation_pb2.Cancellation
     replayed: bool
-    def __init__(self, order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    joined: bool
+    def __init__(self, order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ..., replayed: _Optional[bool] = ..., joined: _Optional[bool] = ...) -> None: ...
 
 class WatchTaskRequest(_message.Message):
     __slots__ = ("task_id", "after_version", "heartbeat_interval")

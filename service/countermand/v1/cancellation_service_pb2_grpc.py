@@ -145,8 +145,10 @@ class CancellationServiceServicer(object):
 
         A PENDING task is CANCELLED in the answer itself, with proof NEVER_STARTED.
         A RUNNING task becomes CANCELLING and its agent is told. A CANCELLING task
-        is joined: the answer is OK with the first cancellation, whose reason and
-        caller stay, and the deadline may only come nearer. An ended task is
+        is joined: the answer is OK and `joined`, with the first cancellation, whose
+        reason and caller stay and whose `joins` keep who asked now; the deadline may
+        only come nearer. A join that brings it nearer is one new version of the task,
+        any other is none. An ended task is
         FAILED_PRECONDITION `TASK_ALREADY_COMPLETED`, `TASK_ALREADY_FAILED` or
         `TASK_ALREADY_CANCELLED`, with `state`, `end_time` and `cancellation_id` in
         the metadata. An unknown task is NOT_FOUND `TASK_NOT_FOUND`, unless
@@ -167,8 +169,10 @@ class CancellationServiceServicer(object):
         CANCELLING ones are STOPPING, ended ones are SKIPPED with their state; no
         other group is touched. A group whose tasks had all ended answers OK with a
         cancellation that is TOO_LATE. A later task into the group is refused with
-        `GROUP_CLOSED`. A group that was cancelled before answers with that first
-        cancellation as it is now. An unknown group is NOT_FOUND `GROUP_NOT_FOUND`.
+        `GROUP_CLOSED`. A group that was cancelled before answers `joined`, with that
+        first cancellation as it is now. Tasks that are CANCELLING already keep their
+        own cancellation, and that is no join of it. An unknown group is NOT_FOUND
+        `GROUP_NOT_FOUND`.
 
         Other errors: ALREADY_EXISTS `REQUEST_ID_CONFLICT`, ABORTED
         `VERSION_MISMATCH`.

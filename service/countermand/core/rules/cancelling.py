@@ -1,11 +1,11 @@
 """What all cancels have in common."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from countermand.core.answers import Cancelled
 from countermand.core.caller import Caller
-from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.cancellations import MAX_JOINS, Cancellation, Join, RequestId
 from countermand.core.commands import Cancel
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused
@@ -16,7 +16,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
-from countermand.core.rows import Rows, Wanted
+from countermand.core.rows import NewJoin, Rows, Wanted
 from countermand.core.rules.ending import end_task, settle
 from countermand.core.rules.holders import holders_of
 from countermand.core.rules.owing import change_refund, would_be_owed
@@ -29,6 +29,14 @@ from countermand.core.states import (
 )
 
 OwnCancel = TypeVar("OwnCancel", bound=Cancel)
+
+
+class Replayed(NamedTuple):
+    """What answered a request before."""
+
+    cancellation: Cancellation
+    joined: bool
+    """Whether the request had joined it."""
 
 
 def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
@@ -44,8 +52,8 @@ def wants_to_cancel(command: Cancel, rows: Rows, wanted: Wanted) -> None:
         wanted.cancellations.add((namespace, seen.answer_id))
 
 
-def replay(command: Cancel, draft: Draft) -> Cancellation | None:
-    """Returns the cancellation that answered this very request before, or None if it is new."""
+def replay(command: Cancel, draft: Draft) -> Replayed | None:
+    """Returns what answered this very request before, or None if it is new."""
     if command.request_id is None or command.validate_only:
         return None
     seen = draft.rows.request_ids[command.namespace, command.request_id]
@@ -56,7 +64,7 @@ def replay(command: Cancel, draft: Draft) -> Cancellation | None:
     cancellation = draft.cancellation(command.namespace, seen.answer_id)
     if cancellation is None:
         raise LookupError(f"request {command.request_id} names a cancellation that is gone")
-    return cancellation
+    return Replayed(cancellation, seen.joined)
 
 
 def used_otherwise(seen: RequestId) -> Refused:
@@ -209,8 +217,13 @@ def accept(
     cancellation_id: str,
     covered: tuple[Task, ...],
     draft: Draft,
+    *,
+    joins: bool,
 ) -> Cancelled:
-    """Sets the cancellation's deadline, remembers the request id for it, and answers."""
+    """Sets the cancellation's deadline, remembers the request for it, and answers.
+
+    `joins` says whether another request had begun it.
+    """
     cancellation = draft.cancellation(command.namespace, cancellation_id)
     if cancellation is None:
         raise LookupError(f"the target names cancellation {cancellation_id}, which is gone")
@@ -220,10 +233,10 @@ def accept(
         if latest != cancellation.deadline_time:
             cancellation = cancellation.evolve(deadline_time=latest)
     if command.validate_only:
-        return Cancelled(target, cancellation.evolve(cancellation_id=""), covered, replayed=False)
-    joined = cancellation.request_id != command.request_id
-    if command.request_id is not None and joined and cancellation.end_time is not None:
-        cancellation = cancellation.evolve(join_time=draft.now)
+        tried = cancellation.evolve(cancellation_id="")
+        return Cancelled(target, tried, covered, replayed=False, joined=joins)
+    if joins:
+        cancellation = _join(command, cancellation, draft)
     draft.save_cancellation(cancellation)
     if command.request_id is not None:
         draft.request_ids[command.namespace, command.request_id] = RequestId.make(
@@ -231,6 +244,27 @@ def accept(
             request_id=command.request_id,
             answer_id=cancellation_id,
             fingerprint=command.fingerprint(),
-            joined=joined,
+            joined=joins,
         )
-    return Cancelled(target, cancellation, covered, replayed=False)
+    return Cancelled(target, cancellation, covered, replayed=False, joined=joins)
+
+
+def _join(command: Cancel, cancellation: Cancellation, draft: Draft) -> Cancellation:
+    """Returns a cancellation that another request joined; who asked is kept of the first ones."""
+    cancellation = cancellation.evolve(join_count=cancellation.join_count + 1)
+    if command.request_id is not None and cancellation.end_time is not None:
+        cancellation = cancellation.evolve(join_time=draft.now)
+    place = len(cancellation.joins)
+    if place == MAX_JOINS:
+        return cancellation
+    join = Join(
+        command.caller.requested_by,
+        command.reason,
+        command.message,
+        command.on_behalf_of,
+        command.request_id,
+        draft.now,
+    )
+    new = NewJoin(cancellation.namespace, cancellation.cancellation_id, place, join)
+    draft.joins.append(new)
+    return cancellation.evolve(joins=(*cancellation.joins, join))

@@ -11,6 +11,7 @@ from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.records import Checkout, Group, Holder, Order, Target, whole
 from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.cancelling import (
+    Replayed,
     accept,
     expect_version,
     join_running_cancel,
@@ -145,7 +146,7 @@ def cancel_checkout(command: CancelCheckout, draft: Draft) -> Cancelled:
     """Accepts the cancel of a checkout, joins one, repeats one, or refuses."""
     replayed = replay(command, draft)
     if replayed is not None:
-        target = _checkout_of_then(command, replayed, draft.holder)
+        target = _checkout_of_then(command, replayed.cancellation, draft.holder)
         then = None if target is None else draft.holder(target)
         if then is None:  # It was removed: a repeat never cancels another one in its place.
             raise not_found("cart" if command.by_cart else "checkout", command.target_id)
@@ -274,7 +275,7 @@ def _stop_all(
             end_holder(begun, draft)
     announce_over(closed, draft)
     now = draft.holder(holder.target) or holder
-    return accept(command, now, cancellation.cancellation_id, covered, draft)
+    return accept(command, now, cancellation.cancellation_id, covered, draft, joins=False)
 
 
 def _join(command: Cancel, holder: Holder, draft: Draft) -> Cancelled:
@@ -283,8 +284,9 @@ def _join(command: Cancel, holder: Holder, draft: Draft) -> Cancelled:
         join_running_cancel(task, command, draft) if task.state is TaskState.CANCELLING else task
         for task in draft.members(holder.target)
     )
-    return accept(command, holder, holder.cancellation_id or "", covered, draft)
+    return accept(command, holder, holder.cancellation_id or "", covered, draft, joins=True)
 
 
-def _repeated(holder: Holder, replayed: Cancellation, draft: Draft) -> Cancelled:
-    return Cancelled(holder, replayed, tuple(draft.members(holder.target)), replayed=True)
+def _repeated(holder: Holder, replayed: Replayed, draft: Draft) -> Cancelled:
+    covered = tuple(draft.members(holder.target))
+    return Cancelled(holder, replayed.cancellation, covered, replayed=True, joined=replayed.joined)

@@ -43,8 +43,9 @@ def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
     replayed = replay(command, draft)
     task = draft.task(command.namespace, command.target_id)
     if replayed is not None:
-        covered = (task,) if task is not None and replayed.covers(task) else ()
-        return Cancelled(task, replayed, covered, replayed=True)
+        cancellation, joined = replayed
+        covered = (task,) if task is not None and cancellation.covers(task) else ()
+        return Cancelled(task, cancellation, covered, replayed=True, joined=joined)
     if task is None:
         if command.allow_missing:
             return _wait_for_task(command, draft)
@@ -56,23 +57,24 @@ def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
         return _join_task(command, task, draft)
     cancellation = open_cancellation(command, task.target, (task,), draft)
     task = stop(task, cancellation, command, draft)
-    return accept(command, task, cancellation.cancellation_id, (task,), draft)
+    return accept(command, task, cancellation.cancellation_id, (task,), draft, joins=False)
 
 
 def _join_task(command: CancelTask, task: Task, draft: Draft) -> Cancelled:
     """Joins the cancel that runs: its reason and caller stay, its deadline may come nearer."""
     task = join_running_cancel(task, command, draft)
-    return accept(command, task, task.cancellation_id or "", (task,), draft)
+    return accept(command, task, task.cancellation_id or "", (task,), draft, joins=True)
 
 
 def _wait_for_task(command: CancelTask, draft: Draft) -> Cancelled:
     """Accepts a cancel that came before its task, or joins the one that waits for it."""
     waiting = _waiting_cancel(command.namespace, command.target_id, draft)
+    joins = waiting is not None
     if waiting is None:
         target = Target(TargetKind.TASK, command.namespace, command.target_id)
         waiting = new_cancellation(command, target, draft)
         draft.save_cancellation(waiting)
-    return accept(command, None, waiting.cancellation_id, (), draft)
+    return accept(command, None, waiting.cancellation_id, (), draft, joins=joins)
 
 
 def _waiting_cancel(namespace: int, task_id: str, draft: Draft) -> Cancellation | None:

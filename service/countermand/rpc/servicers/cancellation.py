@@ -88,7 +88,7 @@ class CancellationService:
 
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         done = await self._cancel(CancelTask, "task_id", call, request)
-        answer = pb.CancelTaskResponse(replayed=done.replayed)
+        answer = pb.CancelTaskResponse(replayed=done.replayed, joined=done.joined)
         if isinstance(done.target, Task):  # There is none if the cancel came before it.
             set_task(answer.task, done.target)
         set_cancellation(answer.cancellation, done.cancellation, done.covered)
@@ -100,7 +100,9 @@ class CancellationService:
         done = await self._cancel(CancelGroup, "group_id", call, request)
         assert isinstance(done.target, Group)
         answer = pb.CancelGroupResponse(
-            group=render_group(done.target, count_states(done.covered)), replayed=done.replayed
+            group=render_group(done.target, count_states(done.covered)),
+            replayed=done.replayed,
+            joined=done.joined,
         )
         set_cancellation(answer.cancellation, done.cancellation, done.covered)
         return answer
@@ -114,6 +116,7 @@ class CancellationService:
         answer = pb.CancelCheckoutResponse(
             checkout=render_checkout(done.target, count_states(done.covered)),
             replayed=done.replayed,
+            joined=done.joined,
         )
         set_cancellation(answer.cancellation, done.cancellation, done.covered)
         return answer
@@ -125,7 +128,9 @@ class CancellationService:
         done = await self._cancel(CancelOrder, "order_id", call, request, **own)
         assert isinstance(done.target, Order)
         answer = pb.CancelOrderResponse(
-            order=render_order(done.target, count_states(done.covered)), replayed=done.replayed
+            order=render_order(done.target, count_states(done.covered)),
+            replayed=done.replayed,
+            joined=done.joined,
         )
         set_cancellation(answer.cancellation, done.cancellation, done.covered)
         return answer

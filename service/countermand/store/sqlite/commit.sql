@@ -262,15 +262,21 @@ INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespa
 -- name: update_cancellations
 WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, join_time,
         live_count, never_started_count, acknowledged_count, forced_count,
-        agent_lost_count, completed_count) AS (VALUES {rows})
+        agent_lost_count, completed_count, join_count) AS (VALUES {rows})
 UPDATE cancellations SET
     state = r.state, deadline_time = r.deadline_time, end_time = r.end_time,
     join_time = r.join_time, live_count = r.live_count, never_started_count = r.never_started_count,
     acknowledged_count = r.acknowledged_count, forced_count = r.forced_count,
-    agent_lost_count = r.agent_lost_count, completed_count = r.completed_count
+    agent_lost_count = r.agent_lost_count, completed_count = r.completed_count,
+    join_count = r.join_count
 FROM r
 WHERE cancellations.namespace_no = r.namespace_no
     AND cancellations.cancellation_id = r.cancellation_id
+
+-- name: insert_joins
+WITH r (namespace_no, cancellation_id, place, {join_columns}) AS (VALUES {rows})
+INSERT INTO joins (namespace_no, cancellation_id, place, {join_columns})
+SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: save_request_ids
 WITH r (namespace_no, request_id, answer_id, fingerprint, joined) AS (VALUES {rows})

@@ -107,6 +107,11 @@ DELETE FROM request_ids INDEXED BY request_ids_joined
 WHERE joined AND namespace_no IN (SELECT namespace_no FROM r)
     AND answer_id IN (SELECT id FROM r)
 
+-- name: delete_joins
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM joins
+WHERE namespace_no IN (SELECT namespace_no FROM r) AND cancellation_id IN (SELECT id FROM r)
+
 -- name: delete_settling_request_ids
 WITH r (namespace_no, id) AS (VALUES {rows})
 DELETE FROM request_ids INDEXED BY request_ids_settling

@@ -40,6 +40,10 @@ SELECT json_array((SELECT task_no FROM bound), json((
 SELECT json_array({cancellation})
 FROM cancellations AS c WHERE c.namespace_no = ? AND c.cancellation_id = ?
 
+-- name: listed_cancellation
+SELECT json_array({listed_cancellation})
+FROM cancellations AS c WHERE c.namespace_no = ? AND c.cancellation_id = ?
+
 -- name: list_cancellations
 WITH page AS MATERIALIZED (
     SELECT * FROM cancellations
@@ -54,7 +58,7 @@ WITH page AS MATERIALIZED (
 )
 SELECT json_array(
     (SELECT count(*) FROM page), (SELECT lower(hex(min(cancellation_id))) FROM page),
-    json((SELECT json_group_array(json_array({cancellation})) FROM chosen AS c)))
+    json((SELECT json_group_array(json_array({listed_cancellation})) FROM chosen AS c)))
 
 -- name: list_cancellations_by_reason
 WITH chosen AS MATERIALIZED (
@@ -71,7 +75,7 @@ WITH chosen AS MATERIALIZED (
 )
 SELECT json_array(
     (SELECT count(*) FROM chosen), (SELECT lower(hex(min(cancellation_id))) FROM chosen),
-    json((SELECT json_group_array(json_array({cancellation})) FROM page AS c)))
+    json((SELECT json_group_array(json_array({listed_cancellation})) FROM page AS c)))
 
 -- name: summary_window
 -- The first id behind a window of cancellations.

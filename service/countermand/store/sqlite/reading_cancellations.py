@@ -88,7 +88,7 @@ class CancellationReader(Queries):
         for id in sorted(query.ids or (), reverse=True):
             if before is not None and id >= before:
                 continue
-            row = self._one("cancellation", (namespace, rows.uuid_bytes(id)))
+            row = self._one("listed_cancellation", (namespace, rows.uuid_bytes(id)))
             if row is not None and query.matches(rows.read_cancellation(row)):
                 found.append(rows.read_cancellation(row))
         more = len(found) > limit

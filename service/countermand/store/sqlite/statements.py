@@ -27,8 +27,9 @@ CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
     "accept_seq, state, deadline_time, end_time, join_time, live_count, never_started_count, "
-    "acknowledged_count, forced_count, agent_lost_count, completed_count, tracestate"
+    "acknowledged_count, forced_count, agent_lost_count, completed_count, tracestate, join_count"
 )
+JOIN_COLUMNS = "requested_by, reason, message, on_behalf_of, request_id, join_time"
 KEY_COLUMNS = (
     "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "
     "successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches"
@@ -65,7 +66,12 @@ FRAGMENTS = {
     "checkout": _read("k", CHECKOUT_COLUMNS) + ", c.reason, c.message",
     "order": _read("o", ORDER_COLUMNS) + ", c.reason",
     "cart": _read("k", CART_COLUMNS),
-    "cancellation": _read("c", CANCELLATION_COLUMNS),
+    "listed_cancellation": _read("c", CANCELLATION_COLUMNS) + ", NULL",
+    "cancellation": _read("c", CANCELLATION_COLUMNS)
+    + ", json(iif(c.join_count = 0, NULL, (SELECT json_group_array(json_array(j.place, "
+    + _read("j", JOIN_COLUMNS)
+    + ")) FROM joins AS j WHERE j.namespace_no = c.namespace_no"
+    + " AND j.cancellation_id = c.cancellation_id)))",
     "event": _read("e", EVENT_COLUMNS),
     "key": "n.namespace_no, n.tenant, n.environment, " + _read("k", KEY_COLUMNS),
     "task_columns": f"{TASK_COLUMNS}, {ENDED_TASK_COLUMNS}",
@@ -74,6 +80,7 @@ FRAGMENTS = {
     "order_columns": ORDER_COLUMNS,
     "cart_columns": CART_COLUMNS,
     "cancellation_columns": CANCELLATION_COLUMNS,
+    "join_columns": JOIN_COLUMNS,
     "key_columns": KEY_COLUMNS,
 }
 FILTERS = {

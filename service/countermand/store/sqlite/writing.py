@@ -107,6 +107,7 @@ class Writer:
         self._save_carts(saves.carts.values())
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)
+        self._write("insert_joins", map(rows.write_join, saves.joins))
         self._save_request_ids(saves.request_ids.values())
         self._save_tasks(saves)
         self._insert_events(saves)

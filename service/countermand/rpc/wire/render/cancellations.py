@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from countermand.core.cancellations import Cancellation
+from countermand.core.cancellations import Cancellation, Join
 from countermand.core.records import Task
 from countermand.core.states import TargetKind
 from countermand.rpc.wire.enums import (
@@ -51,6 +51,9 @@ def set_cancellation(
         set_time(message.deadline_time, cancellation.deadline_time)
     if cancellation.end_time is not None:
         set_time(message.end_time, cancellation.end_time)
+    if cancellation.join_count:
+        message.join_count = cancellation.join_count
+        message.joins.extend(map(_render_join, cancellation.joins))
     for task in covered:
         result = message.results.add()
         result.task_id = task.task_id
@@ -60,3 +63,15 @@ def set_cancellation(
         if task.ended:
             result.cancel_proof = render_proof(task)
             result.refund_required = task.refund_required
+
+
+def _render_join(join: Join) -> cancellation_pb2.CancellationJoin:
+    message = cancellation_pb2.CancellationJoin(
+        requested_by=join.requested_by,
+        reason=join.reason,
+        message=join.message,
+        on_behalf_of=join.on_behalf_of,
+        request_id=join.request_id or "",
+    )
+    set_time(message.join_time, join.join_time)
+    return message

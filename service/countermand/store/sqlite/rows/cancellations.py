@@ -3,7 +3,8 @@
 from typing import Any
 
 from countermand.core.caller import Caller
-from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.cancellations import Cancellation, Join, RequestId
+from countermand.core.rows import NewJoin
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
 from countermand.store.sqlite.rows.ids import (
@@ -37,8 +38,31 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         live_count=row[19],
         proofs=tuple(row[20:24]),
         completed_count=row[24],
+        join_count=row[26],
+        joins=tuple(map(_read_join, sorted(row[27] or ()))),
     )
     return cancellation
+
+
+def _read_join(row: list[Any]) -> Join:
+    _, requested_by, reason, message, on_behalf_of, request_id, join_time = row
+    return Join(requested_by, reason, message, on_behalf_of, uuid_text(request_id), join_time)
+
+
+def write_join(new: NewJoin) -> tuple[Any, ...]:
+    """Returns the row of a join."""
+    join = new.join
+    return (
+        new.namespace,
+        uuid_bytes(new.cancellation_id),
+        new.place,
+        join.requested_by,
+        join.reason,
+        join.message,
+        join.on_behalf_of,
+        uuid_bytes(join.request_id),
+        join.join_time,
+    )
 
 
 def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
@@ -67,6 +91,7 @@ def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         *cancellation.proofs,
         cancellation.completed_count,
         trace.state,
+        cancellation.join_count,
     )
 
 
@@ -82,6 +107,7 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.live_count,
         *cancellation.proofs,
         cancellation.completed_count,
+        cancellation.join_count,
     )
 
 

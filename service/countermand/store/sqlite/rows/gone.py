@@ -37,6 +37,8 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
         if one.request_id is not None:
             yield "delete_request_ids", uuid_bytes(one.request_id)
         yield "delete_joined_request_ids", id
+        if one.join_count:
+            yield "delete_joins", id
     elif isinstance(one, Cart):
         yield "delete_cart", one.cart_id
     elif isinstance(one, Agent):
