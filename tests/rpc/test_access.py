@@ -91,6 +91,10 @@ ASKED: dict[str, tuple[Any, str]] = {
         lambda i: s.GetCheckoutRequest(checkout_id=i.checkout),
         "CHECKOUT_NOT_FOUND",
     ),
+    "UpdateCheckout": (
+        lambda i: s.UpdateCheckoutRequest(checkout={"checkout_id": i.checkout}),
+        "CHECKOUT_NOT_FOUND",
+    ),
     "CompleteCheckout": (
         lambda i: s.CompleteCheckoutRequest(checkout_id=i.checkout),
         "CHECKOUT_NOT_FOUND",

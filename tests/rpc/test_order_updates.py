@@ -210,7 +210,42 @@ async def test_an_unknown_order_or_checkout_is_not_found_and_too_large_an_order_
     assert (await caller.order(order_id)).version == 1
 
 
-async def test_states_of_the_order_are_ignored_when_it_is_created(caller):
-    made = (await caller.new_order(1, state=CLOSED, cancel_reason="x", version=9)).made
+async def test_what_is_ours_to_say_is_ignored_when_an_order_is_created(caller):
+    made = (await caller.new_order(1, cancel_reason="x", version=9)).made
     assert (state_of(made), made.version, made.cancel_reason) == ("OPEN", 1, "")
     assert counts(made) == {PENDING: 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("CLOSED", "ORDER_CLOSED"), ("CANCELLED", "ORDER_ALREADY_CANCELLED")]
+)
+async def test_an_order_that_ended_at_its_platform_comes_as_it_is_there(caller, state, reason):
+    number = order_pb2.OrderState.Value(f"ORDER_STATE_{state}")
+    given = full_order(state=number)
+    made = (await caller.new_order(**{f.name: v for f, v in given.ListFields()})).made
+    assert (state_of(made), made.version) == (state, 1)
+    assert snapshot_of(made) == snapshot_of(given)
+    assert made.platform_cancel_time == given.platform_cancel_time
+    assert (made.cancellation_id, made.cancel_reason) == ("", "")
+    assert not made.HasField("cancel_time")
+    assert await caller.order(made.order_id) == made
+    refusal = await refused(caller.cancel_order(made.order_id), reason)
+    assert refusal.metadata["state"] == state
+    assert await caller.listed() == []
+    refunded = await caller.update_order(made.order_id, platform_status="refunded")
+    assert (refunded.version, refunded.platform_status) == (2, "refunded")
+
+
+@pytest.mark.parametrize("state", ["CANCELLING", "PARTIALLY_CANCELLED", 99])
+async def test_no_order_comes_half_cancelled(caller, state):
+    number = state if state == 99 else order_pb2.OrderState.Value(f"ORDER_STATE_{state}")
+    refusal = await refused(caller.new_order(state=number), "INVALID_REQUEST")
+    assert list(refusal.fields) == ["order.state"]
+
+
+async def test_what_ended_comes_without_tasks_and_checkouts(caller):
+    checkout_id = (await caller.new_checkout()).made.checkout_id
+    order = order_pb2.Order(state=CLOSED, checkout_ids=[checkout_id])
+    call = caller.orders.CreateOrder(o.CreateOrderRequest(order=order, tasks=[{}]))
+    refusal = await refused(call, "INVALID_REQUEST")
+    assert sorted(refusal.fields) == ["order.checkout_ids", "tasks"]

@@ -285,3 +285,16 @@ async def test_a_demo_takes_its_server_along(stream: str, how: str, tmp_path: Pa
     assert result.status == (1 if (stream, how) == ("stdout", "full") else 0)
     assert list(tmp_path.iterdir()) == []
     assert "Traceback" not in result.err
+
+
+async def test_a_cancel_is_0_also_where_the_terminal_has_no_sign_for_its_answer(
+    environment: dict[str, str], client: Client
+) -> None:
+    task = (await client.create_task()).task
+    process = await Run(()).start(
+        *("cancel", "task", task.task_id, "--message", "☂ Ünï"),
+        environment=environment | {"PYTHONIOENCODING": "ascii"},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"\\u2602 \\xdcn\\xef" in out

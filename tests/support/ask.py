@@ -17,8 +17,9 @@ from countermand.core.retention import (
     Spot,
     search_old,
 )
-from countermand.core.states import ChargeState, RefundState, TargetKind, TaskState
+from countermand.core.states import ChargeState, OrderState, RefundState, TargetKind, TaskState
 from countermand.core.trace import TraceContext
+from countermand.core.updates import UpdateCheckout
 
 NS = 1
 OTHER = 2
@@ -109,10 +110,11 @@ def create_order(
     checkout_ids: tuple[str, ...] = (),
     data: bytes = b"order",
     fulfilled: bool = False,
+    state: OrderState = OrderState.OPEN,
     ns: int = NS,
 ) -> c.CreateOrder:
     tasks = tuple(new(id) for id in task_ids)
-    return c.CreateOrder(ns, order_id, checkout_ids, SHIPPED * fulfilled + data, tasks)
+    return c.CreateOrder(ns, order_id, checkout_ids, SHIPPED * fulfilled + data, tasks, state)
 
 
 SHIPPED = b"shipped "
@@ -144,6 +146,25 @@ def update_order(
     ns: int = NS,
 ) -> c.UpdateOrder:
     return c.UpdateOrder(ns, order_id, Merge(data, fulfilled), checkout_ids, close)
+
+
+def update_checkout(
+    checkout_id: str = X1,
+    *,
+    data: bytes | None = None,
+    expected_version: int | None = None,
+    ns: int = NS,
+    **expiry: int | None,
+) -> UpdateCheckout:
+    """Gives a checkout a new snapshot, and, if it is named, a new `expire_time`."""
+    return UpdateCheckout(
+        ns,
+        checkout_id,
+        Merge(data, fulfilled=False),
+        expiry.get("expire_time"),
+        "expire_time" in expiry,
+        expected_version,
+    )
 
 
 def start(

@@ -4,6 +4,7 @@ from countermand.core import commands as c
 from countermand.core.errors import Reason
 from countermand.core.records import DEFAULT_GRACE, Target
 from countermand.core.states import RefundState, TargetKind, TaskState
+from countermand.core.updates import UpdateCheckout
 from tests.support.model import ENDED, ModelCart, ModelHolder, ModelTask, TaskModel
 
 GROUP, CHECKOUT, ORDER = TargetKind.GROUP, TargetKind.CHECKOUT, TargetKind.ORDER
@@ -175,7 +176,9 @@ class Model(TaskModel):
             self.touched.add(key)
         elif command.cart_id is not None:
             self.carts[key] = ModelCart("LOCKED", command.checkout_id, command.line_items)
-        self.holders[target] = ModelHolder(cart=command.cart_id, expire=command.expire_time)
+        self.holders[target] = ModelHolder(
+            cart=command.cart_id, expire=command.expire_time, said=command.snapshot
+        )
         if command.tasks:
             self.holders[target].group = command.group_id
             self.holders[group] = ModelHolder(checkout=command.checkout_id)
@@ -192,7 +195,9 @@ class Model(TaskModel):
             return Reason.CHECKOUT_NOT_FOUND
         if self._taken(command):
             return Reason.TASK_EXISTS
-        self.holders[target] = ModelHolder(checkouts=command.checkout_ids, said=command.snapshot)
+        self.holders[target] = ModelHolder(
+            command.state, checkouts=command.checkout_ids, said=command.snapshot
+        )
         task = ModelTask(None, None, command.order_id, None)
         self._join(self._ids(command), task, [], now)
         self.touched.discard(target)
@@ -220,6 +225,25 @@ class Model(TaskModel):
         after = (command.merge(order.said), checkouts, state)
         if after != (order.said, order.checkouts, order.state):
             order.said, order.checkouts, order.state = after
+            self.touched.add(target)
+        return None
+
+    def _UpdateCheckout(self, command: UpdateCheckout, now: int) -> Reason | None:
+        target = Target(CHECKOUT, command.namespace, command.checkout_id)
+        checkout = self.holders.get(target)
+        if checkout is None:
+            return Reason.CHECKOUT_NOT_FOUND
+        if checkout.state not in ("OPEN", "CANCELLING"):
+            done = checkout.state == "COMPLETED"
+            return Reason.CHECKOUT_ALREADY_COMPLETED if done else Reason.CHECKOUT_ALREADY_CANCELLED
+        if command.expected_version not in (None, checkout.version):
+            return Reason.VERSION_MISMATCH
+        if checkout.state == "CANCELLING":
+            return Reason.CANCELLATION_REQUESTED
+        expire = command.expire_time if command.sets_expire_time else checkout.expire
+        after = (command.merge(checkout.said), expire)
+        if after != (checkout.said, checkout.expire):
+            checkout.said, checkout.expire = after
             self.touched.add(target)
         return None
 

@@ -70,6 +70,12 @@ RPCS = {
         _rpc(_TASK, t.SettleRefundRequest(task_id=ID, outcome=3), "refunds:write"),
         _rpc(_CHECKOUT, s.CreateCheckoutRequest(), "checkouts:write", most_bytes=_LARGE),
         _rpc(_CHECKOUT, s.GetCheckoutRequest(checkout_id="c"), "checkouts:read"),
+        _rpc(
+            _CHECKOUT,
+            s.UpdateCheckoutRequest(checkout={"checkout_id": "c"}),
+            "checkouts:write",
+            most_bytes=1024 * 1024,
+        ),
         _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),
         _rpc(_CHECKOUT, s.GetCartRequest(cart_id="c"), "checkouts:read"),
         _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_MEDIUM),

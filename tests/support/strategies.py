@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from countermand.core import commands as c
 from countermand.core.records import SECOND
-from countermand.core.states import ChargeState, RefundState, TaskState
+from countermand.core.states import ChargeState, OrderState, RefundState, TaskState
 from tests.support import ask
 from tests.support.ask import C1, C2, FIRST_TIME, G1, G2, NS, O1, O2, OTHER, X1, X2, XG1, XG2, uid
 
@@ -68,6 +68,20 @@ sales: Any = st.one_of(
         ns=spaces,
     ),
     st.builds(ask.complete, checkout_ids, ns=spaces),
+    st.builds(
+        lambda id, expiry, **fields: ask.update_checkout(id, **fields, **expiry),
+        checkout_ids,
+        st.sampled_from([{}, {}, {"expire_time": None}, {"expire_time": FIRST_TIME + 5 * SECOND}]),
+        data=st.sampled_from([None, b"a", b"b"]),
+        expected_version=st.sampled_from([None, None, None, 1, 2]),
+        ns=spaces,
+    ),
+    st.builds(
+        ask.create_order,
+        order_id=order_ids,
+        state=st.sampled_from([OrderState.CLOSED, OrderState.CANCELLED]),
+        ns=spaces,
+    ),
     st.builds(ask.change_cart, cart_ids, st.sampled_from([b"", b"a"]), ns=spaces),
     st.builds(
         lambda ids, **fields: ask.create_order(*ids, **fields),

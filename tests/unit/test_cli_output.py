@@ -8,9 +8,19 @@ from rich.text import Text
 
 from countermand.cli.demo.board import Board
 from countermand.cli.failures import as_failure
-from countermand.cli.output import plain, show, show_columns, show_facts, to_json
+from countermand.cli.output import (
+    after,
+    moment,
+    plain,
+    show,
+    show_columns,
+    show_facts,
+    to_json,
+)
 from countermand.client import CountermandError
 from countermand.core.errors import Reason, Refused
+from countermand.v1.cancellation_service_pb2 import CancelOrderResponse
+from countermand.v1.order_pb2 import Order
 from countermand.v1.task_pb2 import Task
 
 NASTY = "a\x1b[2J\x1b]0;title\x07\r\nb\tc\x00\x7f\x9b\u202edc\u2066\u200b\u2028\U000e0041é€😀"
@@ -73,3 +83,45 @@ def test_a_failure_is_one_line(error):
     said = str(as_failure(error))
     assert said.endswith(PLAIN)
     assert said.isprintable()
+
+
+def _odd_order() -> Order:
+    """An order as the store may have it from before: with what JSON has no word for."""
+    order = Order(order_id="o-1", place_time={"seconds": 1_795_787_141_000})
+    order.delete_time.nanos = -1
+    order.create_time.seconds = 1_700_000_000
+    order.customer.fields["age"].number_value = float("nan")
+    order.customer.fields["nothing"].SetInParent()
+    line = order.fulfillments.add(id="f-1", ship_time={"seconds": -(1 << 62)}).line_items.add()
+    line.fields["rest"].list_value.values.add(number_value=float("-inf"))
+    return order
+
+
+def test_json_shows_whatever_a_record_holds():
+    shown = json.loads(to_json(CancelOrderResponse(order=_odd_order())))["order"]
+    assert shown == {
+        "order_id": "o-1",
+        "place_time": "1795787141000 s and 0 ns from 1970",
+        "delete_time": "0 s and -1 ns from 1970",
+        "create_time": "2023-11-14T22:13:20Z",
+        "customer": {"age": "nan", "nothing": None},
+        "fulfillments": [
+            {
+                "id": "f-1",
+                "ship_time": f"{-(1 << 62)} s and 0 ns from 1970",
+                "line_items": [{"rest": ["-inf"]}],
+            }
+        ],
+    }
+
+
+def test_a_time_that_is_none_is_shown_all_the_same():
+    assert moment(_odd_order().place_time) == "1795787141000 s and 0 ns from 1970"
+
+
+def test_what_was_done_is_done_also_if_its_answer_cannot_be_shown(capsys):
+    with after("the cancel was accepted"):
+        raise ValueError("no\nword")
+    captured = capsys.readouterr()
+    assert captured.err.startswith("countermand: the cancel was accepted, but the answer cannot")
+    assert captured.err.count("\n") == 1

@@ -355,6 +355,14 @@ CALLS = [
         checkouts.GetCheckoutResponse(checkout=CHECKOUT),
     ),
     (
+        lambda client: client.update_checkout(CHECKOUT, ["totals"], expected_version=3),
+        "CheckoutService/UpdateCheckout",
+        checkouts.UpdateCheckoutRequest(
+            checkout=CHECKOUT, update_mask={"paths": ["totals"]}, expected_version=3
+        ),
+        checkouts.UpdateCheckoutResponse(checkout=CHECKOUT),
+    ),
+    (
         lambda client: client.complete_checkout("c-1"),
         "CheckoutService/CompleteCheckout",
         checkouts.CompleteCheckoutRequest(checkout_id="c-1"),

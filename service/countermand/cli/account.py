@@ -59,7 +59,8 @@ def _about_join(answer: Answer) -> str:
     first = answer.cancellation
     acts_for = f" for {first.on_behalf_of}" if first.on_behalf_of else ""
     why = f"with reason {first.reason}" if first.reason else "without a reason"
-    return f"yes, the cancel of {first.requested_by}{acts_for} {why}, since {moment(first.create_time)}"
+    whose = f"the cancel of {first.requested_by}{acts_for}"
+    return f"yes, {whose} {why}, since {moment(first.create_time)}"
 
 
 def result_line(result: CancellationResult) -> Text:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -100,6 +101,10 @@ def _only_leaves(error: BaseException) -> bool:
 
 def app_entry() -> None:
     """Runs the command with the process's arguments, and exits."""
+    # A terminal may have no sign for what a record holds.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     status = run(sys.argv[1:])
     flush_streams()
     sys.exit(status)

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 
 import typer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToJson, SerializeToJsonError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
 
 from countermand.app.standard_streams import discard, note
+from countermand.cli.showing import odd_time, to_odd_json
 
 NONE = "-"
 
@@ -52,12 +53,19 @@ def moment(time: Timestamp) -> str:
     """A time in UTC with milliseconds, `-` if it is unset."""
     if not time.ByteSize():
         return NONE
-    return time.ToDatetime().isoformat(timespec="milliseconds") + "Z"
+    try:
+        return time.ToDatetime().isoformat(timespec="milliseconds") + "Z"
+    except ValueError:  # records of before may hold what is no time
+        return odd_time(time)
 
 
 def to_json(message: Message, indent: int | None = None) -> str:
-    """The message as protobuf JSON with the field names of the proto files."""
-    return MessageToJson(message, preserving_proto_field_name=True, indent=indent)
+    """The message as protobuf JSON with the field names of the proto files; what JSON has no word
+    for, as text."""
+    try:
+        return MessageToJson(message, preserving_proto_field_name=True, indent=indent)
+    except SerializeToJsonError:
+        return to_odd_json(message, indent)
 
 
 def plain(text: str) -> str:
@@ -96,11 +104,15 @@ def show(line: str | Text) -> None:
 
 @contextmanager
 def after(deed: str) -> Iterator[None]:
-    """Shows what came of a deed. It is done, also if that cannot be written."""
+    """Shows what came of a deed. It is done, also if that cannot be shown, whatever the fault."""
     try:
         yield
+    except typer.Exit:
+        raise
     except NotShown as failure:
         note(f"{deed}, but {failure}")
+    except Exception as fault:
+        note(f"{deed}, but the answer cannot be shown: {plain(repr(fault))}")
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
 from countermand.v1.checkout_pb2 import Checkout, LineItem
@@ -16,6 +18,8 @@ from countermand.v1.checkout_service_pb2 import (
     GetCartResponse,
     GetCheckoutRequest,
     GetCheckoutResponse,
+    UpdateCheckoutRequest,
+    UpdateCheckoutResponse,
 )
 from countermand.v1.checkout_service_pb2_grpc import CheckoutServiceStub
 from countermand.v1.task_pb2 import TaskFilter
@@ -63,6 +67,27 @@ class CheckoutMethods(Creating):
         """Returns the checkout as it is now. Raises CountermandError, for example NOT_FOUND."""
         request = GetCheckoutRequest(checkout_id=checkout_id)
         return await self._call(CheckoutServiceStub, request, GetCheckoutResponse)
+
+    async def update_checkout(
+        self,
+        checkout: Checkout,
+        update_mask: Iterable[str] = (),
+        *,
+        expected_version: int | None = None,
+    ) -> UpdateCheckoutResponse:
+        """Changes the fields of an OPEN checkout that the mask names, such as `totals`.
+
+        Without a mask all fields change that are set in `checkout`; `*` names all of its snapshot.
+        A repeat sets the same again, but with an `expected_version` it may meet its own change.
+        Raises CountermandError, for example `VERSION_MISMATCH` or `CANCELLATION_REQUESTED`.
+        """
+        mask = FieldMask(paths=update_mask)
+        request = UpdateCheckoutRequest(
+            checkout=checkout,
+            update_mask=mask if mask.paths else None,
+            expected_version=expected_version,
+        )
+        return await self._call(CheckoutServiceStub, request, UpdateCheckoutResponse)
 
     async def complete_checkout(self, checkout_id: str) -> CompleteCheckoutResponse:
         """Completes an OPEN checkout and closes its cart; its live tasks run on.

@@ -9,7 +9,7 @@ from countermand.core.chronicle import Stretch
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits
 from countermand.core.overdue import Chosen
 from countermand.core.retention import Search
-from countermand.core.states import ChargeState, TaskState
+from countermand.core.states import ChargeState, OrderState, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ class CreateOrder(Command):
     checkout_ids: tuple[str, ...]
     snapshot: bytes
     tasks: tuple[NewTask, ...]
+    state: OrderState = OrderState.OPEN
+    """Another than OPEN if the order has ended at its platform: then without tasks or checkouts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from countermand.core.rules import (
     running,
     settling,
 )
+from countermand.core.updates import UpdateCheckout
 
 
 class Rule(NamedTuple):
@@ -55,6 +56,7 @@ RULES: dict[type[c.Command], Rule] = {
     c.CancelOrder: Rule(cancelling_holders.wants_to_cancel_order, cancelling_holders.cancel_order),
     c.CreateCheckout: Rule(checkouts.wants_to_create_checkout, checkouts.create_checkout),
     c.CompleteCheckout: Rule(checkouts.wants_to_complete_checkout, checkouts.complete_checkout),
+    UpdateCheckout: Rule(checkouts.wants_to_update_checkout, checkouts.update_checkout),
     c.ChangeCart: Rule(checkouts.wants_to_change_cart, checkouts.change_cart),
     c.CreateOrder: Rule(orders.wants_to_create_order, orders.create_order),
     c.UpdateOrder: Rule(orders.wants_to_update_order, orders.update_order),

@@ -20,6 +20,7 @@ from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.trace import TraceContext
+from countermand.core.updates import UpdateCheckout
 from countermand.engine.clock import Clock
 from countermand.engine.leases import Leases
 from countermand.engine.listeners import Committed, Listener, Listeners
@@ -34,6 +35,7 @@ LARGE = (
     c.CreateCheckout,
     c.CreateOrder,
     c.UpdateOrder,
+    UpdateCheckout,
     c.CancelGroup,
     c.CancelCheckout,
     c.CancelOrder,

@@ -26,9 +26,10 @@ from countermand.v1 import cancellation_pb2 as countermand_dot_v1_dot_cancellati
 from countermand.v1 import checkout_pb2 as countermand_dot_v1_dot_checkout__pb2
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from countermand.v1 import task_service_pb2 as countermand_dot_v1_dot_task__service__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"\x81\x01\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation2\xd2\x03\n\x0f\x43heckoutService\x12_\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\x12V\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\x12\x65\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\x12J\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\x12S\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a google/protobuf/field_mask.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"\x81\x01\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\"\xa8\x01\n\x15UpdateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"D\n\x16UpdateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation2\xb3\x04\n\x0f\x43heckoutService\x12_\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\x12V\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\x12_\n\x0eUpdateCheckout\x12%.countermand.v1.UpdateCheckoutRequest\x1a&.countermand.v1.UpdateCheckoutResponse\x12\x65\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\x12J\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\x12S\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,26 +37,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.checkout_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
-  _globals['_CREATECHECKOUTREQUEST']._serialized_start=186
-  _globals['_CREATECHECKOUTREQUEST']._serialized_end=322
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=325
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=454
-  _globals['_GETCHECKOUTREQUEST']._serialized_start=456
-  _globals['_GETCHECKOUTREQUEST']._serialized_end=497
-  _globals['_GETCHECKOUTRESPONSE']._serialized_start=499
-  _globals['_GETCHECKOUTRESPONSE']._serialized_end=564
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=566
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=612
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=614
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=720
-  _globals['_GETCARTREQUEST']._serialized_start=722
-  _globals['_GETCARTREQUEST']._serialized_end=755
-  _globals['_GETCARTRESPONSE']._serialized_start=757
-  _globals['_GETCARTRESPONSE']._serialized_end=810
-  _globals['_CHANGECARTREQUEST']._serialized_start=812
-  _globals['_CHANGECARTREQUEST']._serialized_end=894
-  _globals['_CHANGECARTRESPONSE']._serialized_start=896
-  _globals['_CHANGECARTRESPONSE']._serialized_end=1004
-  _globals['_CHECKOUTSERVICE']._serialized_start=1007
-  _globals['_CHECKOUTSERVICE']._serialized_end=1473
+  _globals['_CREATECHECKOUTREQUEST']._serialized_start=220
+  _globals['_CREATECHECKOUTREQUEST']._serialized_end=356
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=359
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=488
+  _globals['_GETCHECKOUTREQUEST']._serialized_start=490
+  _globals['_GETCHECKOUTREQUEST']._serialized_end=531
+  _globals['_GETCHECKOUTRESPONSE']._serialized_start=533
+  _globals['_GETCHECKOUTRESPONSE']._serialized_end=598
+  _globals['_UPDATECHECKOUTREQUEST']._serialized_start=601
+  _globals['_UPDATECHECKOUTREQUEST']._serialized_end=769
+  _globals['_UPDATECHECKOUTRESPONSE']._serialized_start=771
+  _globals['_UPDATECHECKOUTRESPONSE']._serialized_end=839
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=841
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=887
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=889
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=995
+  _globals['_GETCARTREQUEST']._serialized_start=997
+  _globals['_GETCARTREQUEST']._serialized_end=1030
+  _globals['_GETCARTRESPONSE']._serialized_start=1032
+  _globals['_GETCARTRESPONSE']._serialized_end=1085
+  _globals['_CHANGECARTREQUEST']._serialized_start=1087
+  _globals['_CHANGECARTREQUEST']._serialized_end=1169
+  _globals['_CHANGECARTRESPONSE']._serialized_start=1171
+  _globals['_CHANGECARTRESPONSE']._serialized_end=1279
+  _globals['_CHECKOUTSERVICE']._serialized_start=1282
+  _globals['_CHECKOUTSERVICE']._serialized_end=1845
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ from countermand.v1 import cancellation_pb2 as _cancellation_pb2
 from countermand.v1 import checkout_pb2 as _checkout_pb2
 from countermand.v1 import task_pb2 as _task_pb2
 from countermand.v1 import task_service_pb2 as _task_service_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -37,6 +38,22 @@ class GetCheckoutRequest(_message.Message):
     def __init__(self, checkout_id: _Optional[str] = ...) -> None: ...
 
 class GetCheckoutResponse(_message.Message):
+    __slots__ = ("checkout",)
+    CHECKOUT_FIELD_NUMBER: _ClassVar[int]
+    checkout: _checkout_pb2.Checkout
+    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ...) -> None: ...
+
+class UpdateCheckoutRequest(_message.Message):
+    __slots__ = ("checkout", "update_mask", "expected_version")
+    CHECKOUT_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    checkout: _checkout_pb2.Checkout
+    update_mask: _field_mask_pb2.FieldMask
+    expected_version: int
+    def __init__(self, checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., expected_version: _Optional[int] = ...) -> None: ...
+
+class UpdateCheckoutResponse(_message.Message):
     __slots__ = ("checkout",)
     CHECKOUT_FIELD_NUMBER: _ClassVar[int]
     checkout: _checkout_pb2.Checkout

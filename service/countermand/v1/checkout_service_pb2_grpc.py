@@ -55,6 +55,11 @@ class CheckoutServiceStub(object):
                 request_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutResponse.FromString,
                 _registered_method=True)
+        self.UpdateCheckout = channel.unary_unary(
+                '/countermand.v1.CheckoutService/UpdateCheckout',
+                request_serializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutResponse.FromString,
+                _registered_method=True)
         self.CompleteCheckout = channel.unary_unary(
                 '/countermand.v1.CheckoutService/CompleteCheckout',
                 request_serializer=countermand_dot_v1_dot_checkout__service__pb2.CompleteCheckoutRequest.SerializeToString,
@@ -116,6 +121,24 @@ class CheckoutServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateCheckout(self, request, context):
+        """Changes the snapshot of an OPEN checkout, or when it expires. Needs the scope
+        `checkouts:write`.
+
+        So the answer to a cancel has the totals as they were last. Its cart keeps its
+        own lines: ChangeCart changes those. An update that changes nothing is OK, and
+        makes no version. Nothing of a refused update is done.
+
+        A COMPLETED checkout is FAILED_PRECONDITION `CHECKOUT_ALREADY_COMPLETED`, a
+        CANCELLED or PARTIALLY_CANCELLED one `CHECKOUT_ALREADY_CANCELLED`; then comes
+        ABORTED `VERSION_MISMATCH`; then a CANCELLING one is FAILED_PRECONDITION
+        `CANCELLATION_REQUESTED`. An update at 10,000 versions is `TOO_MANY_CHANGES`.
+        An unknown checkout is NOT_FOUND `CHECKOUT_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteCheckout(self, request, context):
         """Completes an OPEN checkout: it is COMPLETED, its group is closed and its
         cart CLOSED, in one transaction. Needs the scope `checkouts:write`.
@@ -166,6 +189,11 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
                     servicer.GetCheckout,
                     request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutResponse.SerializeToString,
+            ),
+            'UpdateCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCheckout,
+                    request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutResponse.SerializeToString,
             ),
             'CompleteCheckout': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteCheckout,
@@ -248,6 +276,33 @@ class CheckoutService(object):
             '/countermand.v1.CheckoutService/GetCheckout',
             countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutRequest.SerializeToString,
             countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CheckoutService/UpdateCheckout',
+            countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutRequest.SerializeToString,
+            countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutResponse.FromString,
             options,
             channel_credentials,
             insecure,

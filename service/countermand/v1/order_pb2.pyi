@@ -28,7 +28,7 @@ ORDER_STATE_PARTIALLY_CANCELLED: OrderState
 ORDER_STATE_CLOSED: OrderState
 
 class Order(_message.Message):
-    __slots__ = ("order_id", "number", "note", "state", "version", "financial_status", "fulfillment_status", "email_status", "recovery_status", "cancel_reason", "payment_method", "discount_applications", "customer_note", "buyer_accepts_marketing", "currency", "total_price", "sub_total", "total_discount", "total_tax", "total_shipping", "code_discount_total", "gift_card_total", "total_refund_price", "additional_total", "additional_prices", "shipping_tax_total", "total_tip_received", "total_paid", "tags", "shipping_line", "fulfillments", "logistics_code", "refer_info", "config", "sales_platform", "checkout_url", "invoice_url", "checkout_ids", "task_counts", "cancellation_id", "customer_deleted_time", "delete_time", "create_time", "update_time", "place_time", "cancel_time", "customer", "shipping_address", "billing_address", "payment_line", "location_line", "line_items", "extra", "shipped")
+    __slots__ = ("order_id", "number", "note", "state", "version", "financial_status", "fulfillment_status", "email_status", "recovery_status", "cancel_reason", "payment_method", "discount_applications", "customer_note", "buyer_accepts_marketing", "currency", "total_price", "sub_total", "total_discount", "total_tax", "total_shipping", "code_discount_total", "gift_card_total", "total_refund_price", "additional_total", "additional_prices", "shipping_tax_total", "total_tip_received", "total_paid", "tags", "shipping_line", "fulfillments", "logistics_code", "refer_info", "config", "sales_platform", "checkout_url", "invoice_url", "checkout_ids", "task_counts", "cancellation_id", "customer_deleted_time", "delete_time", "create_time", "update_time", "place_time", "cancel_time", "customer", "shipping_address", "billing_address", "payment_line", "location_line", "line_items", "extra", "shipped", "platform_status", "platform_cancel_reason", "platform_create_time", "platform_update_time", "platform_cancel_time")
     class ExtraEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +90,11 @@ class Order(_message.Message):
     LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     SHIPPED_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_STATUS_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_CANCEL_REASON_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_CANCEL_TIME_FIELD_NUMBER: _ClassVar[int]
     order_id: str
     number: str
     note: str
@@ -144,7 +149,12 @@ class Order(_message.Message):
     line_items: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
     extra: _containers.ScalarMap[str, str]
     shipped: bool
-    def __init__(self, order_id: _Optional[str] = ..., number: _Optional[str] = ..., note: _Optional[str] = ..., state: _Optional[_Union[OrderState, str]] = ..., version: _Optional[int] = ..., financial_status: _Optional[str] = ..., fulfillment_status: _Optional[str] = ..., email_status: _Optional[str] = ..., recovery_status: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., payment_method: _Optional[str] = ..., discount_applications: _Optional[str] = ..., customer_note: _Optional[str] = ..., buyer_accepts_marketing: _Optional[bool] = ..., currency: _Optional[str] = ..., total_price: _Optional[str] = ..., sub_total: _Optional[str] = ..., total_discount: _Optional[str] = ..., total_tax: _Optional[str] = ..., total_shipping: _Optional[str] = ..., code_discount_total: _Optional[str] = ..., gift_card_total: _Optional[str] = ..., total_refund_price: _Optional[str] = ..., additional_total: _Optional[str] = ..., additional_prices: _Optional[_Iterable[_Union[AdditionalPrice, _Mapping]]] = ..., shipping_tax_total: _Optional[str] = ..., total_tip_received: _Optional[str] = ..., total_paid: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., shipping_line: _Optional[_Union[ShippingLine, _Mapping]] = ..., fulfillments: _Optional[_Iterable[_Union[Fulfillment, _Mapping]]] = ..., logistics_code: _Optional[str] = ..., refer_info: _Optional[str] = ..., config: _Optional[_Union[OrderConfig, _Mapping]] = ..., sales_platform: _Optional[str] = ..., checkout_url: _Optional[str] = ..., invoice_url: _Optional[str] = ..., checkout_ids: _Optional[_Iterable[str]] = ..., task_counts: _Optional[_Iterable[_Union[_task_pb2.TaskCount, _Mapping]]] = ..., cancellation_id: _Optional[str] = ..., customer_deleted_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., place_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shipping_address: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., billing_address: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., payment_line: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., location_line: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., line_items: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., extra: _Optional[_Mapping[str, str]] = ..., shipped: _Optional[bool] = ...) -> None: ...
+    platform_status: str
+    platform_cancel_reason: str
+    platform_create_time: _timestamp_pb2.Timestamp
+    platform_update_time: _timestamp_pb2.Timestamp
+    platform_cancel_time: _timestamp_pb2.Timestamp
+    def __init__(self, order_id: _Optional[str] = ..., number: _Optional[str] = ..., note: _Optional[str] = ..., state: _Optional[_Union[OrderState, str]] = ..., version: _Optional[int] = ..., financial_status: _Optional[str] = ..., fulfillment_status: _Optional[str] = ..., email_status: _Optional[str] = ..., recovery_status: _Optional[str] = ..., cancel_reason: _Optional[str] = ..., payment_method: _Optional[str] = ..., discount_applications: _Optional[str] = ..., customer_note: _Optional[str] = ..., buyer_accepts_marketing: _Optional[bool] = ..., currency: _Optional[str] = ..., total_price: _Optional[str] = ..., sub_total: _Optional[str] = ..., total_discount: _Optional[str] = ..., total_tax: _Optional[str] = ..., total_shipping: _Optional[str] = ..., code_discount_total: _Optional[str] = ..., gift_card_total: _Optional[str] = ..., total_refund_price: _Optional[str] = ..., additional_total: _Optional[str] = ..., additional_prices: _Optional[_Iterable[_Union[AdditionalPrice, _Mapping]]] = ..., shipping_tax_total: _Optional[str] = ..., total_tip_received: _Optional[str] = ..., total_paid: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., shipping_line: _Optional[_Union[ShippingLine, _Mapping]] = ..., fulfillments: _Optional[_Iterable[_Union[Fulfillment, _Mapping]]] = ..., logistics_code: _Optional[str] = ..., refer_info: _Optional[str] = ..., config: _Optional[_Union[OrderConfig, _Mapping]] = ..., sales_platform: _Optional[str] = ..., checkout_url: _Optional[str] = ..., invoice_url: _Optional[str] = ..., checkout_ids: _Optional[_Iterable[str]] = ..., task_counts: _Optional[_Iterable[_Union[_task_pb2.TaskCount, _Mapping]]] = ..., cancellation_id: _Optional[str] = ..., customer_deleted_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., place_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cancel_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., customer: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shipping_address: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., billing_address: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., payment_line: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., location_line: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., line_items: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., extra: _Optional[_Mapping[str, str]] = ..., shipped: _Optional[bool] = ..., platform_status: _Optional[str] = ..., platform_cancel_reason: _Optional[str] = ..., platform_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., platform_update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., platform_cancel_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AdditionalPrice(_message.Message):
     __slots__ = ("name", "price")
@@ -161,14 +171,29 @@ class ShippingLine(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class Fulfillment(_message.Message):
-    __slots__ = ("id", "status", "tracking_number")
+    __slots__ = ("id", "status", "tracking_number", "carrier", "ship_time", "line_items", "extra")
+    class ExtraEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TRACKING_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CARRIER_FIELD_NUMBER: _ClassVar[int]
+    SHIP_TIME_FIELD_NUMBER: _ClassVar[int]
+    LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
     id: str
     status: str
     tracking_number: str
-    def __init__(self, id: _Optional[str] = ..., status: _Optional[str] = ..., tracking_number: _Optional[str] = ...) -> None: ...
+    carrier: str
+    ship_time: _timestamp_pb2.Timestamp
+    line_items: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    extra: _containers.ScalarMap[str, str]
+    def __init__(self, id: _Optional[str] = ..., status: _Optional[str] = ..., tracking_number: _Optional[str] = ..., carrier: _Optional[str] = ..., ship_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., line_items: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., extra: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class OrderConfig(_message.Message):
     __slots__ = ("product_tax_included",)

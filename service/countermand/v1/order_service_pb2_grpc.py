@@ -75,8 +75,15 @@ class OrderServiceServicer(object):
     """
 
     def CreateOrder(self, request, context):
-        """Creates an order, OPEN, and its tasks: all or none. Needs the scope
-        `orders:write`.
+        """Creates an order and its tasks: all or none. Needs the scope `orders:write`.
+
+        The order is OPEN, unless its `state` says that it has ended at its platform:
+        CLOSED or CANCELLED. Such an order has no tasks and no checkouts, and a cancel
+        of it is refused as that state says. It names no cancellation, no cancel_reason
+        and no cancel_time, which are ours: what the platform says of its cancel is in
+        the fields that begin with `platform_`. A state of CANCELLING or
+        PARTIALLY_CANCELLED, and an ended order with tasks or checkouts, are
+        INVALID_ARGUMENT.
 
         Tasks for which a cancel waits are CANCELLED at once, as by CreateTask; the
         order is OPEN all the same, also if no other task is left.

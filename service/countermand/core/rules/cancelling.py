@@ -97,10 +97,15 @@ def expect_version(command: Cancel, kind: str, version: int) -> None:
     """Refuses if the caller expected another version of the target."""
     if command.expected_version in (None, version):
         return
-    raise Refused(
+    raise other_version(kind, command.target_id, version, command.expected_version)
+
+
+def other_version(kind: str, id: str, version: int, expected: int | None) -> Refused:
+    """Returns the refusal of what a caller wanted to do with another version."""
+    return Refused(
         Reason.VERSION_MISMATCH,
-        f"{kind} {command.target_id} is at version {version}, not {command.expected_version}",
-        metadata={f"{kind}_id": command.target_id, "version": str(version)},
+        f"{kind} {id} is at version {version}, not {expected}",
+        metadata={f"{kind}_id": id, "version": str(version)},
     )
 
 

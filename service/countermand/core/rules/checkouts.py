@@ -5,9 +5,9 @@ from countermand.core.caller import Caller
 from countermand.core.commands import CancelCheckout, ChangeCart, CompleteCheckout, CreateCheckout
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, not_found
-from countermand.core.records import Cart, Checkout, Group, Target
+from countermand.core.records import MAX_HOLDER_VERSIONS, Cart, Checkout, Group, Target, whole
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.cancelling import own_cancel
+from countermand.core.rules.cancelling import other_version, own_cancel
 from countermand.core.rules.cancelling_holders import cancel_checkout, wants_tree
 from countermand.core.rules.creating import create_tasks_under, wants_new_tasks
 from countermand.core.rules.holders import (
@@ -17,6 +17,7 @@ from countermand.core.rules.holders import (
     wants_holders,
 )
 from countermand.core.states import CartState, CheckoutState, TargetKind
+from countermand.core.updates import UpdateCheckout
 
 SUPERSEDED = "superseded"
 CART_CHANGED = "cart_changed"
@@ -156,14 +157,7 @@ def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
     if checkout.state is CheckoutState.COMPLETED:
         return checkout
     if checkout.state is CheckoutState.CANCELLING:
-        raise Refused(
-            Reason.CANCELLATION_REQUESTED,
-            f"a cancel of checkout {checkout.checkout_id} was accepted",
-            metadata={
-                "checkout_id": checkout.checkout_id,
-                "cancellation_id": checkout.cancellation_id or "",
-            },
-        )
+        raise cancel_accepted(checkout)
     if checkout.state is not CheckoutState.OPEN:
         raise checkout_ended(checkout)
     version = draft.next_version(checkout.target)
@@ -184,6 +178,58 @@ def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
             )
     announce_over(closed, draft)
     return done
+
+
+def wants_to_update_checkout(command: UpdateCheckout, rows: Rows, wanted: Wanted) -> None:
+    """An update needs the checkout alone: a cart keeps its own lines."""
+    wanted.namespaces.add(command.namespace)
+    target = Target(TargetKind.CHECKOUT, command.namespace, command.checkout_id)
+    wanted.holders.add(target)
+    wanted.snapshots.add(target)
+
+
+def update_checkout(command: UpdateCheckout, draft: Draft) -> Checkout:
+    """Takes over what the caller says of an OPEN checkout."""
+    checkout = draft.checkout(command.namespace, command.checkout_id)
+    if checkout is None:
+        raise not_found("checkout", command.checkout_id)
+    cancelling = checkout.state is CheckoutState.CANCELLING
+    if not checkout.open and not cancelling:
+        raise checkout_ended(checkout)
+    expected = command.expected_version
+    if expected not in (None, checkout.version):
+        raise other_version("checkout", checkout.checkout_id, checkout.version, expected)
+    if cancelling:
+        raise cancel_accepted(checkout)
+    changed = checkout.evolve(snapshot=command.merge(whole(checkout.snapshot)))
+    if command.sets_expire_time:
+        changed = changed.evolve(expire_time=command.expire_time)
+    if changed == checkout:
+        return checkout
+    if checkout.version >= MAX_HOLDER_VERSIONS:
+        raise Refused(
+            Reason.TOO_MANY_CHANGES,
+            f"checkout {checkout.checkout_id} has {checkout.version} versions, and takes no more "
+            "updates",
+            metadata={
+                "checkout_id": checkout.checkout_id,
+                "version": str(checkout.version),
+            },
+        )
+    version = draft.next_version(checkout.target)
+    return draft.save_holder(changed.evolve(version=version, update_time=draft.now))
+
+
+def cancel_accepted(checkout: Checkout) -> Refused:
+    """Returns the refusal of what a checkout does not allow once its cancel was accepted."""
+    return Refused(
+        Reason.CANCELLATION_REQUESTED,
+        f"a cancel of checkout {checkout.checkout_id} was accepted",
+        metadata={
+            "checkout_id": checkout.checkout_id,
+            "cancellation_id": checkout.cancellation_id or "",
+        },
+    )
 
 
 def wants_to_change_cart(command: ChangeCart, rows: Rows, wanted: Wanted) -> None:

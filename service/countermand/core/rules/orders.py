@@ -47,6 +47,7 @@ def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
         order_id=command.order_id,
         checkout_ids=(),
         snapshot=command.snapshot,
+        state=command.state,
         create_time=draft.now,
         update_time=draft.now,
         task_count=count,
@@ -54,6 +55,7 @@ def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
     )
     order = _list_checkouts(order, command.checkout_ids, draft)
     draft.save_holder(order)
+    announce_over([order.target], draft)
     tasks = create_tasks_under(
         command.tasks,
         draft,

@@ -37,6 +37,9 @@ class CheckoutService:
         return [
             Unary(f"{SERVICE}/CreateCheckout", pb.CreateCheckoutRequest, WRITE, self.create, LARGE),
             Unary(f"{SERVICE}/GetCheckout", pb.GetCheckoutRequest, READ, self.get),
+            Unary(
+                f"{SERVICE}/UpdateCheckout", pb.UpdateCheckoutRequest, WRITE, self.update, MEDIUM
+            ),
             Unary(f"{SERVICE}/CompleteCheckout", pb.CompleteCheckoutRequest, WRITE, self.complete),
             Unary(f"{SERVICE}/GetCart", pb.GetCartRequest, READ, self.get_cart),
             Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, MEDIUM),
@@ -65,6 +68,14 @@ class CheckoutService:
         target = Target(TargetKind.CHECKOUT, call.namespace, checkout_id)
         checkout, counts = await read_holder(self._store, target, Checkout)
         return pb.GetCheckoutResponse(checkout=render_checkout(checkout, counts))
+
+    async def update(
+        self, call: Call, request: pb.UpdateCheckoutRequest
+    ) -> pb.UpdateCheckoutResponse:
+        command = parse.parse_update_checkout(request, call.namespace, self._clock.now())
+        checkout: Checkout = await self._writer.submit(command, call.trace)
+        _, counts = await read(self._store, checkout.target)
+        return pb.UpdateCheckoutResponse(checkout=render_checkout(checkout, counts))
 
     async def complete(
         self, call: Call, request: pb.CompleteCheckoutRequest

@@ -94,6 +94,7 @@ BY_NAME = {
 BY_FIELD = {
     "HeartbeatResponse.stops": _items(1_000),
     "Cancellation.results": _items(MAX_TASKS_PER_TARGET),
+    "Cancellation.joins": _items(16),
     "ListCancellationsResponse.cancellations": _items(LARGEST_PAGE),
     "ListKeysResponse.keys": _items(LARGEST_PAGE),
     "ListTasksResponse.tasks": _items(LARGEST_PAGE),
@@ -111,6 +112,7 @@ BY_FIELD = {
     "Order.tags": PARTS,
     "Order.fulfillments": PARTS,
     "Order.extra": PARTS,
+    "Fulfillment.extra": PARTS,
     "Order.checkout_ids": _items(MAX_CHECKOUTS_PER_ORDER, NAME),
     "Order.cancel_reason": _text(128),
     "FieldMask.paths": _items(MAX_PATHS, _text(128)),
@@ -162,6 +164,15 @@ def check_counts(form: Form, path: str, message: Message) -> None:
                 form.reject(place, f"must be at most {bound.max_items:,}")
         elif _holds_lists(field.message_type):
             check_counts(form, place, value)
+    check_parts(form, path, message, lambda name: True)
+
+
+def check_parts(form: Form, path: str, message: Message, names: Callable[[str], bool]) -> None:
+    """Notes which lists and maps are too long in what the named lists of a message hold."""
+    for field, value in message.ListFields():
+        if names(field.name) and field.is_repeated and _holds_lists(field.message_type):
+            for place, one in _each(f"{path}.{field.name}" if path else field.name, field, value):
+                check_counts(form, place, one)
 
 
 def check_values(form: Form, path: str, message: Message, names: Callable[[str], bool]) -> None:

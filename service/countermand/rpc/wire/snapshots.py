@@ -19,7 +19,7 @@ class Snapshots:
     def __init__(self, message: type[Message], ours: Iterable[str]) -> None:
         """`ours` are the fields that are no part of a snapshot."""
         self._ours = frozenset(ours)
-        self._message = message
+        self.message = message
         names = [field.name for field in message.DESCRIPTOR.fields]
         self.fields = [name for name in names if name not in self._ours]
         """The fields of a snapshot."""
@@ -30,7 +30,7 @@ class Snapshots:
 
     def encode(self, message: Message) -> bytes:
         """Returns the snapshot of a message; equal ones have equal bytes."""
-        snapshot = self._message()
+        snapshot = self.message()
         snapshot.CopyFrom(message)
         for name in self._ours:
             snapshot.ClearField(name)

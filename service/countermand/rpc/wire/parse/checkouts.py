@@ -2,12 +2,21 @@
 
 from countermand.core import commands as c
 from countermand.core.caller import Caller
+from countermand.core.updates import UpdateCheckout
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
-from countermand.rpc.wire.parse.snapshots import read_lines, read_snapshot
+from countermand.rpc.wire.parse.masks import parse_mask
+from countermand.rpc.wire.parse.snapshots import (
+    check_given,
+    merged,
+    read_lines,
+    read_snapshot,
+)
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
 from countermand.rpc.wire.snapshots import CHECKOUT, encode_lines
 from countermand.v1 import checkout_service_pb2 as pb
+
+EXPIRY = "expire_time"
 
 
 def parse_create_checkout(
@@ -34,6 +43,32 @@ def parse_create_checkout(
         tasks=parse_new_tasks(form, request.tasks, parents, fresh),
         supersede=request.supersede,
         caller=caller,
+    )
+    form.check()
+    return command
+
+
+def parse_update_checkout(
+    request: pb.UpdateCheckoutRequest, namespace: int, now: int
+) -> UpdateCheckout:
+    """Reads which fields of a checkout change, and how."""
+    form = Form()
+    checkout = request.checkout
+    paths = parse_mask(form, request.update_mask.paths, checkout, CHECKOUT, (EXPIRY,))
+    sets_expire_time = EXPIRY in paths
+    copied = [path for path in paths if path != EXPIRY]
+    check_given(form, "checkout", checkout, copied)
+    command = UpdateCheckout(
+        namespace,
+        checkout_id=form.name("checkout.checkout_id", checkout.checkout_id),
+        merge=lambda snapshot: merged(snapshot, checkout, copied, "checkout", CHECKOUT),
+        expire_time=(
+            form.future("checkout.expire_time", checkout, now) if sets_expire_time else None
+        ),
+        sets_expire_time=sets_expire_time,
+        expected_version=(
+            request.expected_version if request.HasField("expected_version") else None
+        ),
     )
     form.check()
     return command

@@ -1,16 +1,16 @@
 """What callers say of checkouts, carts and orders, held to its bounds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from countermand.core.errors import Refused, invalid
 from countermand.rpc.wire.bounds import (
-    MAX_PATHS,
     MAX_SNAPSHOT_BYTES,
     bound_of,
     check_counts,
+    check_parts,
     check_values,
 )
 from countermand.rpc.wire.form import Form
@@ -41,14 +41,12 @@ def read_lines(form: Form, request: checkout_service_pb2.ChangeCartRequest) -> b
     return data
 
 
-def read_paths(form: Form, paths: Collection[str]) -> None:
-    """Reads the paths of an update_mask, before anything is made of them: few, and each once.
-
-    Raises Refused at once if there are too many.
-    """
-    if len(paths) > MAX_PATHS:
-        raise invalid("update_mask.paths", f"must be at most {MAX_PATHS}")
-    form.unique("update_mask.paths[{}]", paths)
+def check_given(form: Form, path: str, message: Message, copied: Iterable[str]) -> None:
+    """Notes what of the fields that an update copies has too much of anything within a part of it,
+    or cannot be shown as JSON."""
+    tops = {one.partition(".")[0] for one in copied}
+    check_parts(form, path, message, tops.__contains__)
+    check_values(form, path, message, tops.__contains__)
 
 
 def merged(
