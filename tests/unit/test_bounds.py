@@ -17,8 +17,9 @@ from countermand.core.errors import Reason, Refused
 from countermand.rpc.wire.bounds import BY_FIELD, BY_NAME, MAX_DEPTH, Bound, bound_of
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
+from countermand.rpc.wire.parse.masks import read_paths
 from countermand.rpc.wire.parse.orders import parse_create_order, parse_update_order
-from countermand.rpc.wire.parse.snapshots import merged, read_paths
+from countermand.rpc.wire.parse.snapshots import merged
 from countermand.rpc.wire.snapshots import ORDER
 from countermand.v1 import order_pb2
 from countermand.v1 import order_service_pb2 as o
@@ -218,3 +219,21 @@ def test_an_update_that_does_not_enlarge_what_is_over_is_taken() -> None:
     ):
         with pytest.raises(Refused):
             _merge(large, wrong, path)
+
+
+@pytest.mark.parametrize("name", ["line_items", "extra"])
+def test_a_list_within_a_part_of_a_snapshot_has_its_bound_too(name: str) -> None:
+    def order(count: int) -> order_pb2.Order:
+        made = order_pb2.Order(order_id="o", fulfillments=[{}, {}])
+        for number in range(count):
+            if name == "extra":
+                made.fulfillments[1].extra[str(number)] = ""
+            else:
+                made.fulfillments[1].line_items.add()
+        return made
+
+    assert _create(order(1_000))
+    _reject(order(1_001), f"order.fulfillments[1].{name}")
+    _update(order(1_000), "fulfillments")
+    assert _violation(order(1_001), "fulfillments") == f"order.fulfillments[1].{name}"
+    _update(order(1_001), "note")

@@ -92,6 +92,7 @@ ALLOWED: dict[str, set[str]] = {
         "cli/keys.py _all: keys.list_keys(page_size)",
         "cli/listing.py _PAGE_SIZE",
         "core/cancellations.py EARLY_CANCEL_LIFETIME",
+        "core/cancellations.py MAX_JOINS",
         "core/leases.py MAX_DELAY",
         "core/records.py DEFAULT_GRACE",
         "core/records.py MAX_LATE_REPORTS",

@@ -24,7 +24,7 @@ def parse_mask(
     if not paths:
         names = [field.name for field, _ in given.ListFields()]
         return [name for name in names if snapshots.holds(name) or name in ruled]
-    _expect_few(form, paths)
+    read_paths(form, paths)
     found: dict[str, None] = {}
     for place, path in enumerate(paths):
         if path == "*":
@@ -36,7 +36,7 @@ def parse_mask(
     return list(found)
 
 
-def _expect_few(form: Form, paths: Sequence[str]) -> None:
+def read_paths(form: Form, paths: Sequence[str]) -> None:
     """Reads the paths of an update_mask, before anything is made of them: few, and each once.
 
     Raises Refused at once if there are too many.
