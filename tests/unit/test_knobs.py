@@ -90,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
         "rpc/wire/render/tasks.py MAX_ANSWERED_BYTES",
         "rpc/wire/render/tasks.py MAX_ANSWERED_TASKS",
         "cli/keys.py _all: keys.list_keys(page_size)",
-        "cli/listing.py _PAGE_SIZE",
+        "cli/paging.py PAGE_SIZE",
         "core/cancellations.py EARLY_CANCEL_LIFETIME",
         "core/cancellations.py MAX_JOINS",
         "core/leases.py MAX_DELAY",

@@ -42,14 +42,14 @@ def account(answer: Answer) -> tuple[Facts, list[Text]]:
         case CancelTaskResponse():
             about = about_task(answer.task)
         case CancelGroupResponse():
-            about = _about_group(answer.group)
+            about = about_group(answer.group)
         case CancelCheckoutResponse():
-            about = _about_checkout(answer.checkout)
+            about = about_checkout(answer.checkout)
         case CancelOrderResponse():
-            about = _about_order(answer.order)
+            about = about_order(answer.order)
     repeated = [("replayed", yes_or_no(answer.replayed)), ("joined", _about_join(answer))]
     results = [result_line(result) for result in answer.cancellation.results]
-    return [*about, *_about_cancellation(answer.cancellation), *repeated], results
+    return [*about, *about_cancellation(answer.cancellation), *repeated], results
 
 
 def _about_join(answer: Answer) -> str:
@@ -107,7 +107,8 @@ def _about_settlement(settlement: Settlement) -> Facts:
     ]
 
 
-def _about_group(group: Group) -> Facts:
+def about_group(group: Group) -> Facts:
+    """Returns the facts of a group."""
     return [
         ("group", group.group_id),
         ("version", str(group.version)),
@@ -115,7 +116,8 @@ def _about_group(group: Group) -> Facts:
     ]
 
 
-def _about_checkout(checkout: Checkout) -> Facts:
+def about_checkout(checkout: Checkout) -> Facts:
+    """Returns the facts of a checkout."""
     return [
         ("checkout", checkout.checkout_id),
         ("state", word(CheckoutState, checkout.state)),
@@ -127,7 +129,8 @@ def _about_checkout(checkout: Checkout) -> Facts:
     ]
 
 
-def _about_order(order: Order) -> Facts:
+def about_order(order: Order) -> Facts:
+    """Returns the facts of an order."""
     return [
         ("order", order.order_id),
         ("number", order.number),
@@ -139,7 +142,8 @@ def _about_order(order: Order) -> Facts:
     ]
 
 
-def _about_cancellation(found: Cancellation) -> Facts:
+def about_cancellation(found: Cancellation) -> Facts:
+    """Returns the facts of a cancellation."""
     return [
         ("cancellation", found.cancellation_id or NONE),
         ("cancellation state", word(CancellationState, found.state)),

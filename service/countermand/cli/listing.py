@@ -1,38 +1,21 @@
 """`countermand list`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, cast
 
 import typer
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from rich.text import Text
 
-from countermand.cli.options import Access, JsonOption, calls_server
+from countermand.cli.options import Access, JsonOption, calls_server, enum_parser
 from countermand.cli.output import STYLES, moment, show, to_json, word
+from countermand.cli.paging import PAGE_SIZE, every
 from countermand.cli.usage import PlainCommand, PlainGroup
-from countermand.client import Client
 from countermand.v1.task_pb2 import ChargeState, RefundState, Task, TaskFilter, TaskState
 
 app = typer.Typer(
     cls=PlainGroup, help="List what there is, newest first; all pages.", no_args_is_help=True
 )
-
-_PAGE_SIZE = 1000
-
-
-def _one_of(enum: EnumTypeWrapper) -> Callable[[str], int]:
-    """Returns a parser of the API's words for an enum, in any case. Wrong usage otherwise."""
-    prefix = enum.Name(0).removesuffix("UNSPECIFIED")
-    words = {name.removeprefix(prefix): number for name, number in enum.items() if number}
-
-    def parse(text: str) -> int:
-        found = words.get(text.upper().replace("-", "_"))
-        if found is None:
-            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}")
-        return found
-
-    return parse
 
 
 @app.command("tasks", cls=PlainCommand)
@@ -41,7 +24,7 @@ def tasks(
     state: Annotated[
         list[int] | None,
         typer.Option(
-            parser=_one_of(TaskState),
+            parser=enum_parser(TaskState),
             metavar="STATE",
             help="Only tasks in this state; give it once for each.",
         ),
@@ -49,7 +32,7 @@ def tasks(
     refund_state: Annotated[
         int | None,
         typer.Option(
-            parser=_one_of(RefundState),
+            parser=enum_parser(RefundState),
             metavar="STATE",
             help="Only tasks whose refund stands like this: NONE, REQUIRED, REFUNDED or NOT_OWED.",
         ),
@@ -70,26 +53,17 @@ def tasks(
     """
     chosen = TaskFilter(group_id=group, checkout_id=checkout, order_id=order, agent_id=agent)
 
-    async def follow(client: Client) -> AsyncIterator[Task]:
-        token = ""
-        while True:
-            page = await client.list_tasks(
-                chosen,
-                states=cast("list[TaskState]", state or []),
-                refund_state=cast("RefundState | None", refund_state),
-                page_size=_PAGE_SIZE,
-                page_token=token,
-            )
-            for task in page.tasks:
-                yield task
-            token = page.next_page_token
-            if not token:
-                return
-
     async def run() -> None:
         first = True
         async with access.connect() as client:
-            async for task in follow(client):
+            read = partial(
+                client.list_tasks,
+                chosen,
+                states=cast("list[TaskState]", state or []),
+                refund_state=cast("RefundState | None", refund_state),
+                page_size=PAGE_SIZE,
+            )
+            async for task in every(lambda token: read(page_token=token), "tasks"):
                 if first and not as_json:
                     show(_HEADER)
                 first = False

@@ -10,7 +10,19 @@ import typer
 
 from countermand import __version__
 from countermand.app.standard_streams import complain, flush_streams
-from countermand.cli import cancel, keys, listing, serve, settle, watch
+from countermand.cli import (
+    cancel,
+    completion,
+    get,
+    health,
+    keys,
+    list_cancellations,
+    listing,
+    serve,
+    settle,
+    summary,
+    watch,
+)
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
 from countermand.cli.output import plain_lines, show
@@ -30,9 +42,15 @@ app = typer.Typer(
 app.command("serve", cls=PlainCommand)(serve.serve)
 app.command("cancel", cls=PlainCommand)(cancel.cancel)
 app.command("watch", cls=PlainCommand)(watch.watch)
+app.command("get", cls=PlainCommand)(get.get)
+app.command("history", cls=PlainCommand)(get.history)
+listing.app.command("cancellations", cls=PlainCommand)(list_cancellations.cancellations)
 app.add_typer(listing.app, name="list")
+app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
+app.command("health", cls=PlainCommand)(health.health)
+app.command("completion", cls=PlainCommand)(completion.completion)
 app.command("demo", cls=PlainCommand)(demo.demo)
 
 
@@ -57,7 +75,7 @@ def _options(
 def run(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status; failures are printed to stderr."""
     try:
-        app(list(arguments))
+        app(list(arguments), prog_name="countermand")
     except SystemExit as end:  # typer ends everything with this: done, wrong usage, Ctrl-C
         if _complains_of_usage(end):
             return WRONG_USAGE

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import grpc
 import typer
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from countermand.app.address import Address, parse_address
 from countermand.app.standard_streams import note
@@ -49,6 +50,20 @@ def parse_retention(text: str) -> float:
     if not 1 <= days <= _MOST_DAYS:
         raise typer.BadParameter(f"it must be 1 day to {_MOST_DAYS} days")
     return days
+
+
+def enum_parser(enum: EnumTypeWrapper) -> Callable[[str], int]:
+    """Returns a parser of the API's words for an enum, in any case. Wrong usage otherwise."""
+    prefix = enum.Name(0).removesuffix("UNSPECIFIED")
+    words = {name.removeprefix(prefix): number for name, number in enum.items() if number}
+
+    def parse(text: str) -> int:
+        found = words.get(text.upper().replace("-", "_"))
+        if found is None:
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}")
+        return found
+
+    return parse
 
 
 JsonOption = Annotated[

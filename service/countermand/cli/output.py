@@ -1,8 +1,11 @@
 """What is printed: words for people, with colours on a terminal only, and JSON for programs."""
 
+import csv
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import StringIO
+from typing import Annotated
 
 import typer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -134,6 +137,29 @@ def show_columns(rows: Sequence[Mapping[str, str]]) -> None:
         line = Text("  ").join(cells)
         line.rstrip()
         show(line)
+
+
+CsvOption = Annotated[
+    bool, typer.Option("--csv", help="Print comma-separated values below the names of the columns.")
+]
+
+
+def show_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Prints rows as RFC 4180 has them, below the names of their columns.
+
+    What a spreadsheet would run as a formula gets an apostrophe before it: others wrote it.
+    """
+    for cells in (names, *([row[name] for name in names] for row in rows)):
+        line = StringIO()
+        csv.writer(line, lineterminator="").writerow(map(_as_text, cells))
+        show(line.getvalue())
+
+
+def _as_text(cell: str) -> str:
+    return f"'{cell}" if cell[:1] in _FORMULAS else cell
+
+
+_FORMULAS = ("=", "+", "@", "\t", "\r")
 
 
 class _Output(Console):

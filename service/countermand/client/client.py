@@ -3,6 +3,7 @@
 from countermand.client.agents import AgentMethods
 from countermand.client.cancellations import CancellationMethods
 from countermand.client.checkouts import CheckoutMethods
+from countermand.client.health import HealthMethods
 from countermand.client.keys import KeyMethods
 from countermand.client.orders import OrderMethods
 from countermand.client.tasks import TaskMethods
@@ -17,6 +18,7 @@ class Client(
     WatchMethods,
     AgentMethods,
     KeyMethods,
+    HealthMethods,
 ):
     """Calls a Countermand server. Open it with `async with`, and share it within an event loop.
 
