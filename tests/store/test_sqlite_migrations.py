@@ -18,6 +18,7 @@ from countermand.core.states import RefundState, SummaryKey
 from countermand.store.lists import TaskQuery
 from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.rows import uuid_bytes
+from countermand.store.sqlite.statements import migrations
 from tests.support.ask import (
     FIRST_TIME,
     G1,
@@ -255,6 +256,10 @@ async def test_the_rows_of_before_are_found_when_they_are_old(of_before: Path) -
         keeper.now += 30 * DAY
         await keeper.purge(30 * DAY)
         assert await keeper.store.tasks(NS, TaskQuery(), None, 10) == ([], None)
+
+
+def test_each_migration_has_a_number_of_its_own_and_none_is_missing() -> None:
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
 
 
 def test_a_migrated_schema_is_that_of_a_new_store(of_before: Path, tmp_path: Path) -> None:

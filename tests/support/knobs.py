@@ -27,8 +27,10 @@ KEPT = {
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
     "writer.commit_timeout": "see SLOW",
+    "writer.max_commit": "see SLOW",
+    "writer.max_waiting": "a test that brings more is refused",
 }
-SLOW = {"writer.commit_timeout": 60.0}
+SLOW = {"writer.commit_timeout": 60.0, "writer.max_commit": 50.0}
 """What a busy machine needs to write 10,000 tasks one by one."""
 # The smallest that are drawn, where that is not 1, or 1 ms.
 LEAST: dict[str, float] = {
@@ -42,6 +44,7 @@ LEAST: dict[str, float] = {
     "server.memory_interval": 0.05,
     "store.watch_interval": 0.05,
     "watching.watchers.sweep_interval": 0.05,
+    "store.steps_between_looks": 100,  # each look costs as much as a hundred of them
     "server.max_young_objects": 700,  # Python's own
     "telemetry.max_queue": 512,  # the spans of a test; what does not fit is lost
 }

@@ -22,7 +22,7 @@ from countermand.core.states import (
     TargetKind,
     TaskState,
 )
-from countermand.engine.writer import LARGE
+from countermand.engine.write_queue import LARGE
 from tests.support import ask, strategies
 from tests.support.invariants import Invariants
 from tests.support.model_sales import Model

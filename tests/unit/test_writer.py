@@ -498,3 +498,65 @@ async def test_an_idle_writer_ends_when_it_is_closed(tmp_path: Path) -> None:
     engine.writer.close()
     await writing
     await engine.store.close()
+
+
+# Commits that take long.
+
+
+async def _slow_down(engine: Engine, task_id: str) -> None:
+    """Lets a change of a task take for ever, in one statement."""
+    digits, connection = task_id.replace("-", ""), engine.store.real._connection
+    sql = (
+        f"CREATE TEMP TRIGGER slow BEFORE UPDATE ON main.tasks WHEN old.task_id = x'{digits}' BEGIN"
+        " SELECT count(*) FROM (WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r)"
+        " SELECT n FROM r); END"
+    )
+    await connection.run(lambda: connection.driver.execute(sql))
+
+
+async def test_a_commit_that_works_too_long_is_refused_and_the_writer_goes_on(
+    tmp_path: Path,
+) -> None:
+    knobs = changed({"writer.max_commit": 0.2, "writer.commit_timeout": 60.0}, KNOBS)
+    async with running(tmp_path / "store.db", knobs=knobs) as engine:
+        await engine.do(create(T1), start(T1), create(T2), start(T2))
+        await _slow_down(engine, T1)
+        for _ in range(2):
+            assert await _reasons(engine.submit(cancel(T1))) == ["INTERNAL"]
+        task = await engine.store.task(NS, T1)
+        assert (task.state, task.version) == ("RUNNING", 2)
+        (done,) = await engine.do(cancel(T2))
+        assert done.target.state == "CANCELLING"
+        assert not any(renewal.all for renewal in engine.store.renewals[1:])
+
+
+async def test_whoever_shares_a_commit_with_one_that_takes_too_long_is_committed_without_it(
+    tmp_path: Path,
+) -> None:
+    knobs = changed({"writer.max_commit": 0.2, "writer.commit_timeout": 60.0}, KNOBS)
+    async with running(tmp_path / "store.db", knobs=knobs) as engine:
+        await engine.do(create(T1), start(T1), create(T2), start(T2))
+        await _slow_down(engine, T1)
+        answers = [engine.submit(command) for command in (cancel(T1), cancel(T2))]
+        assert await _reasons(*answers) == ["INTERNAL", "Cancelled"]
+
+
+async def test_a_plan_that_takes_too_long_is_broken_off_between_its_steps(
+    engine: Engine,
+) -> None:
+    def late(batch: Batch) -> None:
+        plan = batch.plan
+
+        def broken_off():
+            made = plan()
+            wanted = next(made)
+            engine.store.break_off()
+            yield wanted
+            raise AssertionError("it goes on")
+
+        batch.plan = broken_off  # type: ignore[method-assign]
+
+    engine.store.before = late
+    assert await _reasons(engine.submit(create(T1))) == ["INTERNAL"]
+    engine.store.before = lambda batch: None
+    assert await engine.do(create(T1))

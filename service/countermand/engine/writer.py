@@ -9,9 +9,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from countermand.core import commands as c
@@ -20,79 +18,18 @@ from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.trace import TraceContext
-from countermand.core.updates import UpdateCheckout
 from countermand.engine.clock import Clock
 from countermand.engine.leases import Leases
 from countermand.engine.listeners import Committed, Listener, Listeners
 from countermand.engine.suspend_detector import Pulse
+from countermand.engine.write_queue import Request, WriteQueue
 from countermand.store.contract import Store, StoreFailed
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-LARGE = (
-    c.CreateGroup,
-    c.CreateCheckout,
-    c.CreateOrder,
-    c.UpdateOrder,
-    UpdateCheckout,
-    c.CancelGroup,
-    c.CancelCheckout,
-    c.CancelOrder,
-    c.ChangeCart,
-    c.Purge,
-)
-"""What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
-
 OWN = (c.Reap, c.Purge)
 """What no caller asks for, and is tried again when it fails."""
-
-
-@dataclass(slots=True)
-class _Request:
-    command: c.Command
-    answer: asyncio.Future[Any]
-    trace: TraceContext | None
-
-
-@dataclass(slots=True)
-class _Queue:
-    """Small commands go together; large ones go alone, and take turns by tenant."""
-
-    max_batch: int
-    small: deque[_Request] = field(default_factory=deque)
-    large: dict[int, deque[_Request]] = field(default_factory=dict)
-    large_is_next: bool = False
-
-    def put(self, request: _Request) -> None:
-        command = request.command
-        if isinstance(command, LARGE):
-            self.large.setdefault(command.namespace, deque()).append(request)
-        else:
-            self.small.append(request)
-
-    def take(self) -> list[_Request]:
-        """Returns the next batch: small and large ones in turn while both wait."""
-        if self.large and (self.large_is_next or not self.small):
-            self.large_is_next = False
-            namespace, waiting = next(iter(self.large.items()))
-            request = waiting.popleft()
-            del self.large[namespace]
-            if waiting:
-                self.large[namespace] = waiting
-            return [request]
-        self.large_is_next = True
-        return [self.small.popleft() for _ in range(min(len(self.small), self.max_batch))]
-
-    def drain(self) -> list[_Request]:
-        """Returns all that waits, and forgets it."""
-        waiting = [*self.small, *(request for queue in self.large.values() for request in queue)]
-        self.small.clear()
-        self.large.clear()
-        return waiting
-
-    def __bool__(self) -> bool:
-        return bool(self.small or self.large)
 
 
 class Writer:
@@ -110,7 +47,7 @@ class Writer:
         self._clock = clock
         self._ids = ids
         self._knobs = knobs
-        self._queue = _Queue(knobs.max_batch)
+        self._queue = WriteQueue(knobs)
         self._wake = asyncio.Event()
         self._listeners = Listeners()
         self._closed = False
@@ -139,19 +76,23 @@ class Writer:
     def submit(self, command: c.Command, trace: TraceContext | None = None) -> asyncio.Future[Any]:
         """Queues a command. The future has its answer once that is on disk, or raises Refused.
 
-        Cancelling the future does not take the command back.
+        Cancelling the future does not take the command back, but for a large one that still waits.
         """
         answer = asyncio.get_running_loop().create_future()
         if self._closed:
             answer.set_exception(unavailable())
             return answer
-        self._queue.put(_Request(command, answer, trace))
+        try:
+            self._queue.put(Request(command, answer, trace))
+        except Refused as refusal:
+            answer.set_exception(refusal)
+            return answer
         self._wake.set()
         return answer
 
     async def run(self) -> None:
         """Commits until closed and empty. Raises StoreFailed if the store cannot be trusted."""
-        taken: list[_Request] = []
+        taken: list[Request] = []
         self._running = asyncio.current_task()
         try:
             with self._pulse:
@@ -160,10 +101,11 @@ class Writer:
                         if await self._idle() > self._knobs.max_gathering:
                             taken = []  # The crowd, if there was one, is gone.
                         continue
-                    if len(taken) + len(self._queue.small) >= self._knobs.crowd:
+                    if len(taken) + self._queue.small_count >= self._knobs.crowd:
                         await self._gather()
                     taken = self._queue.take()
-                    await self._commit(taken)
+                    if taken:
+                        await self._commit(taken)
         finally:
             self._closed = True
             for request in taken + self._queue.drain():
@@ -179,9 +121,9 @@ class Writer:
     async def _gather(self) -> None:
         """Waits while commands come, so that the next sync serves more of them."""
         end = time.monotonic() + self._knobs.max_gathering
-        waiting, before = self._queue.small, -1
-        while before < len(waiting) < self._knobs.max_batch and time.monotonic() < end:
-            before = len(waiting)
+        queue, before = self._queue, -1
+        while before < queue.small_count < self._knobs.max_batch and time.monotonic() < end:
+            before = queue.small_count
             await asyncio.sleep(self._knobs.gathering_step)
 
     def close(self) -> None:
@@ -189,7 +131,7 @@ class Writer:
         self._closed = True
         self._wake.set()
 
-    async def _commit(self, requests: Sequence[_Request]) -> None:
+    async def _commit(self, requests: Sequence[Request]) -> None:
         try:
             committed, waited, failure = await self._commit_together(requests)
         except StoreFailed as refusal:
@@ -222,7 +164,7 @@ class Writer:
             self._fault = fault
 
     async def _commit_together(
-        self, requests: Sequence[_Request]
+        self, requests: Sequence[Request]
     ) -> tuple[Committed, float, StoreFailed | None]:
         """Commits them in one batch. Returns it, the seconds that it waited for the disk, and what
         failed after it was on disk."""
@@ -252,15 +194,24 @@ class Writer:
             self._since = None
 
     def _look(self) -> None:
-        """Breaks off a commit that hangs: with each beat, since a timer for each costs too much."""
+        """Breaks off a commit that works too long, and gives one up that hangs.
+
+                It looks with each beat, since a
+        timer for each would cost too much.
+        """
         # While the process is suspended no commit can end, so that time does not count.
-        if self._since is None or self._pulse.awake() - self._since < self._knobs.commit_timeout:
+        if self._since is None:
+            return
+        seconds = self._pulse.awake() - self._since
+        if seconds >= self._knobs.max_commit:
+            self._store.break_off()
+        if seconds < self._knobs.commit_timeout:
             return
         assert self._running is not None
         self._hangs = True
         self._running.cancel()
 
-    def _refuse(self, requests: Sequence[_Request], failure: StoreFailed) -> None:
+    def _refuse(self, requests: Sequence[Request], failure: StoreFailed) -> None:
         if failure.fatal or not self._leases.hindered:  # One line, however long the disk is full.
             log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
         self._leases.hinder()
@@ -270,7 +221,7 @@ class Writer:
             raise failure
 
 
-def _settle(request: _Request, answer: object) -> None:
+def _settle(request: Request, answer: object) -> None:
     """Answers a caller, if it still waits."""
     if request.answer.done():
         return

@@ -33,6 +33,10 @@ class StoreFailed(Exception):
         """The batch is on disk all the same: what failed came after it."""
 
 
+class CommitTooLong(Exception):
+    """A commit was broken off, for it worked too long. Nothing was done."""
+
+
 class StoreRefused(Exception):
     """The store cannot be opened; the text says why, for the operator."""
 
@@ -168,6 +172,12 @@ class Store(Protocol):
         time in which this process worked. Raises StoreFailed if that did not happen, or if nobody
         can say; or, with `committed` set, if it did happen and the store failed after it. Any other
         exception rolled everything back. The caller never runs two commits at once.
+        """
+
+    def break_off(self) -> None:
+        """Breaks off the commit under way, if it is still at work: it raises CommitTooLong soon.
+
+        One that is on its way to the disk goes on.
         """
 
     async def task(self, namespace: int, task_id: str) -> Task | None:

@@ -39,7 +39,8 @@ class CancellationServiceStub(object):
     events, the cancellation and the request id commit in one transaction. The
     answer goes out only after that commit is on disk.
     - A client that hangs up changes nothing: an accepted cancel commits all the
-    same.
+    same. One of a group, checkout or order is left out if its caller is gone
+    before it has begun.
     - Refused calls store nothing, and their request id stays free.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
@@ -123,7 +124,8 @@ class CancellationServiceServicer(object):
     events, the cancellation and the request id commit in one transaction. The
     answer goes out only after that commit is on disk.
     - A client that hangs up changes nothing: an accepted cancel commits all the
-    same.
+    same. One of a group, checkout or order is left out if its caller is gone
+    before it has begun.
     - Refused calls store nothing, and their request id stays free.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
@@ -411,7 +413,8 @@ class CancellationService(object):
     events, the cancellation and the request id commit in one transaction. The
     answer goes out only after that commit is on disk.
     - A client that hangs up changes nothing: an accepted cancel commits all the
-    same.
+    same. One of a group, checkout or order is left out if its caller is gone
+    before it has begun.
     - Refused calls store nothing, and their request id stays free.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or

@@ -31,7 +31,7 @@ class CheckoutServiceStub(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -83,7 +83,7 @@ class CheckoutServiceServicer(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -224,7 +224,7 @@ class CheckoutService(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT

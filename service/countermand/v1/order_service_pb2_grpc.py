@@ -30,7 +30,7 @@ class OrderServiceStub(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -66,7 +66,7 @@ class OrderServiceServicer(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT
@@ -161,7 +161,7 @@ class OrderService(object):
 
     Every method that changes something commits all of it in one transaction, and
     answers after that is on disk. A client that hangs up changes nothing: the
-    change commits all the same.
+    change commits all the same, if it had begun.
 
     Errors of every method: UNAUTHENTICATED `API_KEY_MISSING` or
     `API_KEY_INVALID`, PERMISSION_DENIED `SCOPE_MISSING`, INVALID_ARGUMENT

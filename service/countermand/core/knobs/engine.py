@@ -39,6 +39,14 @@ class WriterKnobs:
     """Seconds without a command that end the gathering."""
     max_gathering: float = 0.02
     """Seconds after which it ends in any case."""
+    max_waiting: int = 65_536
+    """How many commands may wait at once."""
+    max_waiting_of_one: int = 16_384
+    """How many of one tenant and environment may. All agents of a large one may come back at one
+    time; what their calls do not wait for any more is not done if it is large."""
+    max_commit: float = 5.0
+    """Seconds after which a commit that still works is broken off: nothing of it is done, and what
+    it was of is refused."""
     commit_timeout: float = 10.0
     """Seconds after which a commit counts as hung, and the process leaves."""
 

@@ -11,6 +11,9 @@ class StoreKnobs:
 
     max_statement_rows: int = 1024
     """How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""
+    steps_between_looks: int = 100_000
+    """After how many steps of SQLite a statement of a commit looks whether it is broken off: some
+    ten milliseconds."""
     max_scanned_rows: int = 10_000
     """How many rows one page looks at."""
     max_walked_events: int = 65_536

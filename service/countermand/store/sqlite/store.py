@@ -116,6 +116,11 @@ class SqliteStore:
             raise StoreFailed("the store is not open", fatal=True)
         return await self._connection.run(lambda: self._commit(batch))
 
+    def break_off(self) -> None:
+        """See the contract."""
+        if self._writer is not None:
+            self._writer.is_broken_off = True
+
     def _commit(self, batch: Batch) -> float:
         assert self._idle_clock is not None
         begin = self._idle_clock()

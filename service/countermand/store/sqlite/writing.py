@@ -14,6 +14,7 @@ from countermand.core.log import Event
 from countermand.core.records import Cart, Checkout, Holder, Order, Target
 from countermand.core.rows import Saves
 from countermand.core.states import RefundState
+from countermand.store.contract import CommitTooLong
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.failures import is_full
@@ -36,6 +37,10 @@ class Writer:
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
         self._loader = Loader(connection, knobs)
+        self._steps = knobs.steps_between_looks
+        self.is_broken_off = False
+        """Whether the commit under way is to end without being done. Others than its thread say so,
+        and it looks every now and then."""
         self._owes_beginning = False
         """Whether there was no room for that when the store was opened."""
 
@@ -43,7 +48,9 @@ class Writer:
         """Runs the batch's plan in one transaction, and returns when it is synced."""
         last_number = self._last_number
         self._loader.forget()
+        self.is_broken_off = False
         self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.set_progress_handler(lambda: self.is_broken_off, self._steps)
         try:
             if self._pairing is not None:
                 self._pairing.tie()
@@ -51,13 +58,22 @@ class Writer:
                 self._begin(batch.rows.instant.steady)
             self._renew(batch.renewal, batch.rows.instant.steady)
             self._save(self._decide(batch))
+            self._expect_to_go_on()
+            self._connection.set_progress_handler(None, 0)
             self._connection.execute("COMMIT")
             self._owes_beginning = False
-        except BaseException:
+        except BaseException as error:
             self._last_number = last_number
+            self._connection.set_progress_handler(None, 0)
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if self.is_broken_off and isinstance(error, sqlite3.OperationalError):
+                raise CommitTooLong("a statement was broken off") from error
             raise
+
+    def _expect_to_go_on(self) -> None:
+        if self.is_broken_off:
+            raise CommitTooLong("a commit was broken off")
 
     def begin(self, now: int) -> None:
         """Renews every live lease to its full duration, and lets the steady clock judge deadlines
@@ -92,6 +108,7 @@ class Writer:
         try:
             wanted = next(plan)
             while True:
+                self._expect_to_go_on()
                 wanted = plan.send(self._loader.load(wanted, batch.rows.instant))
         except StopIteration as end:
             saves: Saves = end.value

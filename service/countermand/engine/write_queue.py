@@ -1,0 +1,147 @@
+"""The commands that wait for the writer, and in what order they have their turns."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from countermand.core import commands as c
+from countermand.core.errors import Reason, Refused, unavailable
+from countermand.core.knobs import WriterKnobs
+from countermand.core.trace import TraceContext
+from countermand.core.updates import UpdateCheckout
+
+LARGE = (
+    c.CreateGroup,
+    c.CreateCheckout,
+    c.CreateOrder,
+    c.UpdateOrder,
+    UpdateCheckout,
+    c.CancelGroup,
+    c.CancelCheckout,
+    c.CancelOrder,
+    c.ChangeCart,
+    c.Purge,
+)
+"""What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One command, and who waits for its answer."""
+
+    command: c.Command
+    answer: asyncio.Future[Any]
+    trace: TraceContext | None
+
+
+class WriteQueue:
+    """Small commands go together; large ones go alone. Namespaces take turns in both.
+
+    A large command whose caller is gone by its turn is left out: it would keep others waiting for
+    nobody, and its caller, who never heard of it, was told by the end of its call that it may not
+    be done. A small one is done all the same: it costs next to nothing in its batch, and who hangs
+    up right after a cancel mostly wants it. What has begun is never taken back.
+    """
+
+    def __init__(self, knobs: WriterKnobs) -> None:
+        self._max_batch = knobs.max_batch
+        self._max_waiting = knobs.max_waiting
+        self._max_waiting_of_one = knobs.max_waiting_of_one
+        self._small: dict[int, deque[Request]] = {}
+        self._large: dict[int, deque[Request]] = {}
+        self._large_is_next = False
+        self._waiting: dict[int, int] = {}
+        """How many commands of each namespace wait."""
+        self._count = 0
+        self.small_count = 0
+        """How many small ones wait."""
+
+    def put(self, request: Request) -> None:
+        """Queues a command. Raises Refused if too many wait; our own are never refused."""
+        namespace = request.command.namespace
+        waiting = self._waiting.get(namespace, 0)
+        if namespace:
+            if waiting >= self._max_waiting_of_one:
+                raise Refused(
+                    Reason.RATE_LIMITED,
+                    f"{waiting} calls of this tenant wait to be written already",
+                )
+            if self._count >= self._max_waiting:
+                raise unavailable("too many calls wait to be written; try again")
+        large = isinstance(request.command, LARGE)
+        queues = self._large if large else self._small
+        queue = queues.get(namespace)
+        if queue is None:
+            queue = queues[namespace] = deque()
+        queue.append(request)
+        self._waiting[namespace] = waiting + 1
+        self._count += 1
+        self.small_count += not large
+
+    def take(self) -> list[Request]:
+        """Returns the next batch: small and large ones in turn while both wait. It is empty if
+        nobody waits for what is left."""
+        if self._large and (self._large_is_next or not self._small):
+            self._large_is_next = False
+            found = self._next_large()
+            if found is not None:
+                return [found]
+        self._large_is_next = True
+        return self._next_small()
+
+    def _next_large(self) -> Request | None:
+        """Returns the next large command whose caller still waits."""
+        while self._large:
+            namespace, queue = next(iter(self._large.items()))
+            request = queue.popleft()
+            self._taken(namespace, 1)
+            del self._large[namespace]
+            if queue:
+                self._large[namespace] = queue  # Behind the others.
+            if not request.answer.done():
+                return request
+        return None
+
+    def _next_small(self) -> list[Request]:
+        """Returns small commands, of each namespace an equal share while there are too many."""
+        batch: list[Request] = []
+        while self._small and len(batch) < self._max_batch:
+            share = max(1, (self._max_batch - len(batch)) // len(self._small))
+            for namespace in list(self._small):
+                queue = self._small.pop(namespace)
+                count = min(share, len(queue), self._max_batch - len(batch))
+                batch.extend(queue.popleft() for _ in range(count))
+                self._taken(namespace, count)
+                self.small_count -= count
+                if queue:
+                    self._small[namespace] = queue  # Behind the others.
+                if len(batch) >= self._max_batch:
+                    break
+        return batch
+
+    def drain(self) -> list[Request]:
+        """Returns all that waits, and forgets it."""
+        waiting = list(self._all())
+        self._small.clear()
+        self._large.clear()
+        self._waiting.clear()
+        self._count = self.small_count = 0
+        return waiting
+
+    def _all(self) -> Iterator[Request]:
+        for queues in (self._small, self._large):
+            for queue in queues.values():
+                yield from queue
+
+    def _taken(self, namespace: int, count: int) -> None:
+        self._count -= count
+        left = self._waiting[namespace] - count
+        if left:
+            self._waiting[namespace] = left
+        else:
+            del self._waiting[namespace]
+
+    def __bool__(self) -> bool:
+        return self._count > 0
