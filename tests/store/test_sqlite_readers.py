@@ -14,7 +14,9 @@ import pytest
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.sqlite.reader_pool import Readers
 from countermand.store.sqlite.reading import Reader
+from tests.support.ask import NS, T1, cancel, create, start
 from tests.support.knobs import PRODUCTION
+from tests.support.stores import Keeper, sqlite_store
 
 
 class Gate:
@@ -64,9 +66,9 @@ def fault(reader: Reader) -> None:
 async def queued(readers: Readers, *readings: Callable[[Reader], object]) -> list[object]:
     """Queues readings behind one that holds the only thread. Returns their answers."""
     gate = Gate()
-    first = asyncio.create_task(readers.read(gate))
+    first = asyncio.create_task(readers.read(1, gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    waiting = [asyncio.create_task(readers.read(reading)) for reading in readings]
+    waiting = [asyncio.create_task(readers.read(1, reading)) for reading in readings]
     await asyncio.sleep(0)
     gate.open.set()
     assert await first == "through"
@@ -82,7 +84,7 @@ async def test_what_queued_is_read_together_in_one_snapshot(readers: Readers, fi
         return seen
 
     assert await queued(readers, count_and_add, count, count) == [1, 1, 1]
-    assert await readers.read(count) == 2
+    assert await readers.read(1, count) == 2
 
 
 async def test_a_reading_that_fails_leaves_its_neighbours_be(readers: Readers) -> None:
@@ -95,10 +97,10 @@ async def test_a_reading_that_fails_leaves_its_neighbours_be(readers: Readers) -
 
 async def test_a_reading_that_nobody_waits_for_is_left_out(readers: Readers) -> None:
     gate, ran = Gate(), []
-    first = asyncio.create_task(readers.read(gate))
+    first = asyncio.create_task(readers.read(1, gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    given_up = asyncio.create_task(readers.read(ran.append))
-    last = asyncio.create_task(readers.read(count))
+    given_up = asyncio.create_task(readers.read(1, ran.append))
+    last = asyncio.create_task(readers.read(1, count))
     await asyncio.sleep(0)
     given_up.cancel()
     gate.open.set()
@@ -113,7 +115,7 @@ async def test_a_store_that_cannot_be_opened_is_refused_before_any_reading(tmp_p
         with pytest.raises(StoreRefused, match=r"missing\.db"):
             await readers.open(tmp_path / "missing.db")
         with pytest.raises(StoreFailed):
-            await readers.read(count)
+            await readers.read(1, count)
         await readers.close()
 
 
@@ -145,21 +147,101 @@ async def test_a_reading_needs_no_descriptor_not_even_to_sort(file: Path) -> Non
     with no_descriptor_left():
         with pytest.raises(OSError, match="Too many open files"):
             os.dup(0)
-        found = await asyncio.gather(*[readers.read(sort) for _ in range(4)])
+        found = await asyncio.gather(*[readers.read(1, sort) for _ in range(4)])
     await readers.close()
     assert found == [100_001] * 4
 
 
 async def test_a_closed_one_refuses_what_waits_and_what_comes(readers: Readers) -> None:
     gate = Gate()
-    first = asyncio.create_task(readers.read(gate))
+    first = asyncio.create_task(readers.read(1, gate))
     await asyncio.to_thread(gate.entered.wait, 10)
-    waiting = asyncio.create_task(readers.read(count))
+    waiting = asyncio.create_task(readers.read(1, count))
     await asyncio.sleep(0)
     gate.open.set()
     await readers.close()
     with pytest.raises(StoreFailed):
         await waiting
     with pytest.raises(StoreFailed):
-        await readers.read(count)
+        await readers.read(1, count)
     assert await first == "through"  # it was under way
+
+
+# Turns.
+
+
+async def gated(readers: Readers, namespace: int) -> tuple[Gate, "asyncio.Task[str]"]:
+    """Returns a reading that holds a thread until its gate is opened."""
+    gate = Gate()
+    reading = asyncio.create_task(readers.read(namespace, gate))
+    assert await asyncio.to_thread(gate.entered.wait, 10)
+    return gate, reading
+
+
+async def test_another_namespaces_reading_comes_next_however_many_wait(file: Path) -> None:
+    readers = Readers(PRODUCTION.store, threads=1, max_readings=2, mixed=False)
+    await readers.open(file)
+    try:
+        gate, first = await gated(readers, 1)
+        order: list[int] = []
+        waiting = [
+            asyncio.create_task(readers.read(ns, lambda reader, ns=ns: order.append(ns)))
+            for ns in [*[1] * 20, 2, *[3] * 3]
+        ]
+        await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(first, *waiting)
+        assert order[:6] == [1, 1, 2, 3, 3, 1]
+        assert len(order) == 24
+    finally:
+        await readers.close()
+
+
+async def test_a_mixed_batch_has_something_of_each_namespace(readers: Readers) -> None:
+    gate, first = await gated(readers, 1)
+    order: list[int] = []
+    waiting = [
+        asyncio.create_task(readers.read(ns, lambda reader, ns=ns: order.append(ns)))
+        for ns in [*[1] * 200, 2]
+    ]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, *waiting)
+    assert 2 in order[:64]
+
+
+async def test_no_namespace_reads_on_all_threads(file: Path) -> None:
+    readers = Readers(PRODUCTION.store, threads=2, max_readings=2, mixed=False)
+    await readers.open(file)
+    try:
+        gate, first = await gated(readers, 1)
+        second = asyncio.create_task(readers.read(1, count))
+        await asyncio.sleep(0)
+        assert await readers.read(2, count) == 1
+        assert not second.done()
+        gate.open.set()
+        assert await first == "through"
+        assert await second == 1
+    finally:
+        await readers.close()
+
+
+async def test_what_agents_are_to_stop_waits_for_no_list_and_no_count(tmp_path: Path) -> None:
+    store = sqlite_store(tmp_path / "store.db")
+    keeper = Keeper(store)
+    await store.open(keeper.now)
+    try:
+        await keeper.settle_in()
+        await keeper.run(create(T1), start(T1, "agent"), cancel(T1))
+        held = [
+            await gated(readers, namespace)
+            for readers in (store._quick, store._long, store._watches)
+            for namespace in range(100, 100 + readers._threads)
+        ]
+        stops = await asyncio.wait_for(store.stops(NS, "agent", 10), 10)
+        assert [task.task_id for task in stops] == [T1]
+        for gate, reading in held:
+            gate.open.set()
+            await reading
+    finally:
+        await store.close()

@@ -146,6 +146,7 @@ ORDER = {
     "task_count": 2,
     "live_count": 1,
     "completed_count": 1,
+    "owed_count": 0,
     "create_time": 0,
     "update_time": 0,
 }

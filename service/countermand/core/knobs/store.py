@@ -37,10 +37,14 @@ class StoreKnobs:
     """How many threads find a few rows by their key."""
     max_quick_readings: int = 64
     """How many such readings are taken together."""
-    long_threads: int = 2
-    """How many threads read what may be many rows."""
+    long_threads: int = 3
+    """How many threads read what may be many rows. One tenant has all but one of them at most."""
     max_long_readings: int = 2
     """How many such readings are taken together, so that a long one keeps few others waiting."""
+    agent_threads: int = 1
+    """How many threads find what agents are to stop."""
+    max_agent_readings: int = 8
+    """How many such readings are taken together."""
     watch_threads: int = 1
     """How many threads read pages for watches that catch up. More would take the interpreter lock
     from the event loop more often, and send no more."""

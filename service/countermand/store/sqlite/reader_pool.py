@@ -2,11 +2,14 @@
 
 A hop to a thread and back costs more than finding one row, so readings are taken in batches, like
 commits: an idle store reads at once, and ten thousand watchers that come back together share hops.
+
+Namespaces take turns, and none has all threads while there are several: however much one reads, and
+however long that takes, another's reading comes next.
 """
 
 import asyncio
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -35,15 +38,23 @@ class _Lane(NamedTuple):
 class Readers:
     """Runs readings on threads, each with a connection of its own that cannot write."""
 
-    def __init__(self, knobs: StoreKnobs, *, threads: int, max_readings: int) -> None:
-        """A batch has at most so many readings, so that a long one keeps few others waiting."""
+    def __init__(
+        self, knobs: StoreKnobs, *, threads: int, max_readings: int, mixed: bool = True
+    ) -> None:
+        """A batch has at most so many readings, so that a long one keeps few others waiting; if it
+        is not mixed, it is of one namespace, so that a long one keeps no other's waiting."""
         self._knobs = knobs
         self._max_readings = max_readings
         self._threads = threads
         self._connections: list[Connection] = []
         self._idle: list[_Lane] = []
         self._working: set[asyncio.Task[None]] = set()
-        self._waiting: deque[_Reading] = deque()
+        self._mixed = mixed
+        self._waiting: dict[int, deque[_Reading]] = {}
+        """By namespaces, in the order of their turns."""
+        self._at_work: Counter[int] = Counter()
+        """On how many threads each namespace reads."""
+        self._max_at_work = max(1, threads - 1)
         self._is_open = False
 
     async def open(self, path: Path) -> None:
@@ -66,16 +77,17 @@ class Readers:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
         return connection
 
-    async def read(self, read: Callable[[Reader], Result]) -> Result:
+    async def read(self, namespace: int, read: Callable[[Reader], Result]) -> Result:
         """Returns what the function reads, in one snapshot that is not older than this call.
 
-        Raises StoreFailed.
+        It is the namespace's turn that it takes; what the server reads for itself is of 0. Raises
+        StoreFailed.
         """
         if not self._is_open:
             raise _closed()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append(_Reading(read, answer))
+        self._waiting.setdefault(namespace, deque()).append(_Reading(read, answer))
         if self._idle:
             # Not at once: what the loop does before it waits again may read, too.
             loop.call_soon(self._begin, self._idle.pop())
@@ -84,7 +96,7 @@ class Readers:
     async def close(self) -> None:
         """Ends the threads. What still waits is refused. It may be called twice."""
         self._is_open = False
-        _settle([(one, _closed()) for one in self._waiting])
+        _settle([(one, _closed()) for queue in self._waiting.values() for one in queue])
         self._waiting.clear()
         for connection in self._connections:
             await connection.close()
@@ -93,22 +105,46 @@ class Readers:
 
     def _begin(self, lane: _Lane) -> None:
         """Gives what waits to a thread."""
-        count = min(len(self._waiting), self._max_readings)
-        batch = [self._waiting.popleft() for _ in range(count)]
+        batch, namespaces = self._next_batch()
         if not batch:
             self._idle.append(lane)
             return
-        working = asyncio.create_task(self._work(lane, batch))
+        self._at_work.update(namespaces)
+        working = asyncio.create_task(self._work(lane, batch, namespaces))
         self._working.add(working)
         working.add_done_callback(self._working.discard)
 
-    async def _work(self, lane: _Lane, batch: list[_Reading]) -> None:
+    def _next_batch(self) -> tuple[list[_Reading], list[int]]:
+        """Returns the next readings, and whose they are. There are none while all that wait are of
+        namespaces that read on enough threads."""
+        having_turns = [
+            namespace for namespace in self._waiting if self._at_work[namespace] < self._max_at_work
+        ]
+        if not self._mixed:
+            del having_turns[1:]
+        batch: list[_Reading] = []
+        namespaces: list[int] = []
+        for place, namespace in enumerate(having_turns):
+            room = self._max_readings - len(batch)
+            if not room:
+                break
+            queue = self._waiting.pop(namespace)
+            share = max(1, room // (len(having_turns) - place))
+            batch.extend(queue.popleft() for _ in range(min(share, len(queue))))
+            namespaces.append(namespace)
+            if queue:
+                self._waiting[namespace] = queue  # Behind the others.
+        return batch, namespaces
+
+    async def _work(self, lane: _Lane, batch: list[_Reading], namespaces: list[int]) -> None:
         """Answers a batch, and goes on with what queued meanwhile."""
         try:
             answers = await lane.connection.run(lambda: _read_all(batch, lane.reader))
         except ValueError:  # It was closed before the batch came to it.
             answers = [_closed() for _ in batch]
         _settle(list(zip(batch, answers, strict=True)))
+        self._at_work.subtract(namespaces)
+        self._at_work += Counter()  # Forgets those that have none.
         self._begin(lane)
 
 

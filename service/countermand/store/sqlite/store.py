@@ -59,14 +59,21 @@ class SqliteStore:
         )
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
         self._long = Readers(
-            knobs, threads=knobs.long_threads, max_readings=knobs.max_long_readings
+            knobs,
+            threads=knobs.long_threads,
+            max_readings=knobs.max_long_readings,
+            mixed=False,
         )
         """For readings whose rows are many, or may be."""
         self._watches = Readers(
             knobs, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
         )
         """For the pages of watches that catch up, which are many and nobody else's burden."""
-        self._all_readers = (self._quick, self._long, self._watches)
+        self._agents = Readers(
+            knobs, threads=knobs.agent_threads, max_readings=knobs.max_agent_readings
+        )
+        """For what agents are to stop: no list, count or watch shall keep that waiting."""
+        self._all_readers = (self._quick, self._long, self._watches, self._agents)
 
     async def open(self, now: int) -> None:
         """See the contract."""
@@ -163,38 +170,44 @@ class SqliteStore:
 
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.task(namespace, task_id))
+        return await self._quick.read(namespace, lambda reader: reader.task(namespace, task_id))
 
     async def holder(self, target: Target) -> HolderReading | None:
         """See the contract."""
-        return await self._long.read(lambda reader: reader.holder(target))
+        return await self._long.read(target.namespace, lambda reader: reader.holder(target))
 
     async def cart(self, namespace: int, cart_id: str) -> Cart | None:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.cart(namespace, cart_id))
+        return await self._quick.read(namespace, lambda reader: reader.cart(namespace, cart_id))
 
     async def tasks(
         self, namespace: int, query: TaskQuery, before: int | None, limit: int
     ) -> TaskPage:
         """See the contract."""
-        return await self._long.read(lambda reader: reader.tasks(namespace, query, before, limit))
+        return await self._long.read(
+            namespace, lambda reader: reader.tasks(namespace, query, before, limit)
+        )
 
     async def cancellation(
         self, namespace: int, cancellation_id: str
     ) -> CancellationReading | None:
         """See the contract."""
-        return await self._long.read(lambda reader: reader.cancellation(namespace, cancellation_id))
+        return await self._long.read(
+            namespace, lambda reader: reader.cancellation(namespace, cancellation_id)
+        )
 
     async def early_cancel(self, namespace: int, task_id: str) -> Cancellation | None:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.early_cancel(namespace, task_id))
+        return await self._quick.read(
+            namespace, lambda reader: reader.early_cancel(namespace, task_id)
+        )
 
     async def cancellations(
         self, namespace: int, query: CancellationQuery, before: str | None, limit: int
     ) -> CancellationPage:
         """See the contract."""
         return await self._long.read(
-            lambda reader: reader.cancellations(namespace, query, before, limit)
+            namespace, lambda reader: reader.cancellations(namespace, query, before, limit)
         )
 
     async def summary(
@@ -202,28 +215,30 @@ class SqliteStore:
     ) -> dict[str, int]:
         """See the contract."""
         return await self._long.read(
-            lambda reader: reader.summary(namespace, start_time, end_time, group_by)
+            namespace, lambda reader: reader.summary(namespace, start_time, end_time, group_by)
         )
 
     async def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:
         """See the contract."""
-        return await self._long.read(lambda reader: reader.stops(namespace, agent_id, limit))
+        return await self._agents.read(
+            namespace, lambda reader: reader.stops(namespace, agent_id, limit)
+        )
 
     async def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.overdue(instant, lease_time))
+        return await self._quick.read(0, lambda reader: reader.overdue(instant, lease_time))
 
     async def next_due(self) -> Due:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.next_due())
+        return await self._quick.read(0, lambda reader: reader.next_due())
 
     async def clock_stretches(self) -> list[Stretch]:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.clock_stretches())
+        return await self._quick.read(0, lambda reader: reader.clock_stretches())
 
     async def keys(self) -> list[Key]:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.keys())
+        return await self._quick.read(0, lambda reader: reader.keys())
 
     async def history(
         self,
@@ -235,19 +250,20 @@ class SqliteStore:
     ) -> History | None:
         """See the contract."""
         return await self._watches.read(
-            lambda reader: reader.history(namespace, task_id, after_version, limit, trail)
+            namespace,
+            lambda reader: reader.history(namespace, task_id, after_version, limit, trail),
         )
 
     async def bookmark(self, namespace: int, chosen: TaskFilter) -> Bookmark:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.bookmark(namespace, chosen))
+        return await self._quick.read(namespace, lambda reader: reader.bookmark(namespace, chosen))
 
     async def snapshot(
         self, namespace: int, chosen: TaskFilter, mark: Bookmark, after: int, limit: int
     ) -> TaskPage:
         """See the contract."""
         return await self._watches.read(
-            lambda reader: reader.snapshot(namespace, chosen, mark, after, limit)
+            namespace, lambda reader: reader.snapshot(namespace, chosen, mark, after, limit)
         )
 
     async def log(
@@ -260,9 +276,9 @@ class SqliteStore:
     ) -> LogPage:
         """See the contract."""
         return await self._watches.read(
-            lambda reader: reader.log(namespace, chosen, after, limit, trail)
+            namespace, lambda reader: reader.log(namespace, chosen, after, limit, trail)
         )
 
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""
-        return await self._quick.read(lambda reader: reader.event_time(namespace, seq))
+        return await self._quick.read(namespace, lambda reader: reader.event_time(namespace, seq))
