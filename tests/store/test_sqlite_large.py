@@ -13,8 +13,8 @@ import pytest
 
 from countermand.core import commands as c
 from countermand.core.records import SECOND, Checkout, Order
-from countermand.core.retention import DAY
-from countermand.core.states import CheckoutState, OrderState
+from countermand.core.retention import DAY, Leftover, Spot
+from countermand.core.states import ChargeState, CheckoutState, OrderState
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import (
     C1,
@@ -26,9 +26,13 @@ from tests.support.ask import (
     cancel,
     cancel_order,
     change_cart,
+    charged,
     complete,
+    completed,
+    create,
     create_checkout,
     create_order,
+    purge,
     start,
     target,
     uid,
@@ -211,3 +215,41 @@ async def test_those_of_a_store_of_before_are_kept_and_go_with_what_they_belong_
         for table in ("checkout_snapshots", "order_snapshots", "cart_lines"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     connection.close()
+
+
+async def test_a_purge_is_bounded_by_what_goes_with_its_rows(keeper: Keeper) -> None:
+    for number in range(6):
+        await keeper.run(create_checkout(checkout_id=f"checkout-{number}", snapshot=LARGE))
+        await keeper.run(create_order(order_id=f"order-{number}", data=LARGE))
+        await keeper.run(change_cart(f"cart-{number}", LARGE))
+    keeper.now += 31 * DAY
+    for kind in (Leftover.CHECKOUT, Leftover.ORDER, Leftover.CART):
+        taken, after = [], Spot()
+        while after is not None:
+            bounded = purge(kind, keeper.now, after=after, max_bytes=2 * len(LARGE))
+            purged = await keeper.do(bounded)
+            after = purged.after
+            taken.append(purged.removed)
+        assert [one for one in taken if one] == [2, 2, 2]
+
+
+async def test_what_is_larger_than_a_purge_takes_goes_alone(keeper: Keeper) -> None:
+    for number in range(3):
+        await keeper.run(create_order(order_id=f"order-{number}", data=LARGE))
+    keeper.now += 31 * DAY
+    purged = await keeper.do(purge(Leftover.ORDER, keeper.now, max_bytes=1))
+    assert purged.removed == 1
+    assert purged.after is not None
+
+
+async def test_the_versions_of_a_task_count_when_it_is_purged(keeper: Keeper) -> None:
+    for number in (1, 2):
+        id = uid(number)
+        await keeper.run(create(id), start(id))
+        for _ in range(20):
+            await keeper.run(charged(id, fence=1, state=ChargeState.CAPTURED))
+            await keeper.run(charged(id, fence=1, state=ChargeState.VOIDED))
+        await keeper.run(completed(id))
+    keeper.now += 31 * DAY
+    purged = await keeper.do(purge(Leftover.TASK, keeper.now, max_bytes=5000))
+    assert purged.removed == 1

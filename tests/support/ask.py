@@ -264,8 +264,18 @@ def reap(limit: int = 1000) -> c.Reap:
     return c.Reap(0, limit)
 
 
-def purge(kind: Leftover, before: int, *, after: Spot | None = None, limit: int = 1000) -> c.Purge:
-    return c.Purge(0, Search(kind, before, after or Spot(), limit, before))
+ANY_BYTES = 1 << 40
+
+
+def purge(
+    kind: Leftover,
+    before: int,
+    *,
+    after: Spot | None = None,
+    limit: int = 1000,
+    max_bytes: int = ANY_BYTES,
+) -> c.Purge:
+    return c.Purge(0, Search(kind, before, after or Spot(), limit, max_bytes, before))
 
 
 def purges(now: int, retention: int, limit: int = 1000) -> Generator[c.Purge, Purged, int]:
@@ -277,7 +287,7 @@ def purges(now: int, retention: int, limit: int = 1000) -> Generator[c.Purge, Pu
     for kind in Leftover:
         after: Spot | None = Spot()
         while after is not None:
-            purged = yield c.Purge(0, search_old(kind, old, after, limit))
+            purged = yield c.Purge(0, search_old(kind, old, after, limit, ANY_BYTES))
             removed, after = removed + purged.removed, purged.after
     return removed
 

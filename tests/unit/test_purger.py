@@ -181,3 +181,33 @@ async def test_it_ends_with_a_fault_that_is_ours(engine: Engine) -> None:
     engine.clock = None
     with pytest.raises(AttributeError):
         await _round(engine)
+
+
+@with_knobs({"purger.max_batch": 50})
+async def test_what_fails_is_passed_by_and_said_once_and_all_else_goes(
+    engine: Engine, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [uid(100 + number) for number in range(20)]
+    broken = {ids[0], ids[7]}
+    for id in ids:
+        clock.time += 1
+        await engine.do(create(id), cancel(id))
+    connection = engine.store.real._connection
+    for id in broken:
+        digits = id.replace("-", "")
+        sql = (
+            f"CREATE TEMP TRIGGER broken_{digits} BEFORE DELETE ON main.tasks"
+            f" WHEN old.task_id = x'{digits}' BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+        await connection.run(lambda sql=sql: connection.driver.execute(sql))
+    clock.time += KEPT
+    purging = engine.purger(KEPT)
+    for _ in range(2):
+        await purging.purge()
+    left = [id for id in ids if await engine.store.task(NS, id) is not None]
+    assert set(left) == broken
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    said = [line for line in lines if line["event"] == "some of what is old cannot be removed"]
+    assert [line["passed_by"] for line in said] == [2]
+    faults = [line for line in lines if line["event"] == "a command failed unexpectedly"]
+    assert len(faults) == 1

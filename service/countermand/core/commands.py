@@ -242,6 +242,8 @@ class Purge(Command):
     """
 
     search: Search
+    passes_by: bool = False
+    """Whether to leave that be, and only say where to go on."""
 
 
 @dataclass(frozen=True, slots=True)

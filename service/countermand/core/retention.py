@@ -52,6 +52,8 @@ class Search(NamedTuple):
     """What has a later time is not old, and not found."""
     after: Spot
     limit: int
+    max_bytes: int
+    """How many bytes may go with what is found, about; one row that has more goes alone."""
     holders_before: int
     """What has a later time keeps what is found, if it holds it."""
 
@@ -65,10 +67,10 @@ class Old(NamedTuple):
     """By as many retentions as a task is kept of which a refund is required."""
 
 
-def search_old(kind: Leftover, old: Old, after: Spot, limit: int) -> Search:
+def search_old(kind: Leftover, old: Old, after: Spot, limit: int, max_bytes: int) -> Search:
     """Returns the search for what is old of one kind."""
     before = old.owed_before if kind is Leftover.OWED_TASK else old.before
-    return Search(kind, before, after, limit, old.before)
+    return Search(kind, before, after, limit, max_bytes, old.before)
 
 
 class Found(NamedTuple):

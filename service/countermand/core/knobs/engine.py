@@ -73,6 +73,8 @@ class PurgerKnobs:
 
     max_batch: int = 50
     """How many tasks one batch removes, with their events and cancellations some 350 rows."""
+    max_bytes: int = 4 * 1024 * 1024
+    """How many bytes, about, one batch removes; what is removed is overwritten."""
     pause: float = 0.05
     """Seconds between two batches, in which the writer is free for others."""
     interval: float = 600.0

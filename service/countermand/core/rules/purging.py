@@ -29,7 +29,7 @@ class Way(NamedTuple):
 def wants_to_purge(command: Purge, rows: Rows, wanted: Wanted) -> None:
     """A purge needs what its search comes upon, and all that may keep it."""
     wanted.search = command.search
-    if rows.found is None:
+    if rows.found is None or command.passes_by:
         return
     for key in rows.found.ids:
         WAYS[command.search.kind].wants(key, rows, wanted)
@@ -38,8 +38,8 @@ def wants_to_purge(command: Purge, rows: Rows, wanted: Wanted) -> None:
 def purge(command: Purge, draft: Draft) -> Purged:
     """Removes what the search came upon, as far as nothing keeps it."""
     found = draft.rows.found
-    if found is None:
-        return Purged(removed=0, after=None)
+    if found is None or command.passes_by:
+        return Purged(removed=0, after=None if found is None else found.after)
     kind, before = command.search.kind, command.search.holders_before
     removed = sum(WAYS[kind].remove(key, before, draft) for key in found.ids)
     for event in found.events:

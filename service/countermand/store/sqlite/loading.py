@@ -118,9 +118,14 @@ class Loader:
             {"before": search.before, "limit": search.limit, **search.after._asdict()},
         ).fetchone()
         found = sorted(json.loads(value), key=lambda row: (row[2], row[3]))
-        after = Spot(*found[-1][2:]) if len(found) == search.limit else None
+        taken = _as_fit(found, search.max_bytes)
+        cut = len(taken) < len(found) or len(found) == search.limit
+        after = Spot(*taken[-1][2:4]) if cut else None
+        found = taken
         if search.kind is Leftover.EVENT:
-            events = [Event(seq, namespace, None, time=time) for namespace, _, time, seq in found]
+            events = [
+                Event(seq, namespace, None, time=time) for namespace, _, time, seq, _ in found
+            ]
             return Found([], events, after)
         return Found(with_text(found) if search.kind in BY_UUID else ids_of(found), [], after)
 
@@ -134,6 +139,16 @@ class Loader:
             (value,) = cursor.fetchone()
             found.extend(map(read, json.loads(value)))
         return found
+
+
+def _as_fit(found: list[list[Any]], max_bytes: int) -> list[list[Any]]:
+    """Returns the first rows, as many as have so many bytes together; at least one."""
+    size = 0
+    for place, row in enumerate(found):
+        size += row[-1]
+        if place and size > max_bytes:
+            return found[:place]
+    return found
 
 
 def _places(targets: Sequence[Target]) -> list[Parameters]:

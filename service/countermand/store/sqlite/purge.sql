@@ -1,24 +1,27 @@
 -- The statements of a purge. A search looks for what is old, the oldest first, and goes on after
--- the time and the number of the last row that it saw.
+-- the time and the number of the last row that it saw. Its last column says about how many bytes go
+-- with a row: of a task with its versions, of a checkout or order with its snapshot.
 
 -- name: load_old_task
-SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no)) FROM (
-    SELECT namespace_no, task_id, update_time, task_no FROM tasks INDEXED BY tasks_ended
+SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no, bytes)) FROM (
+    SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
+    FROM tasks INDEXED BY tasks_ended
     WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 )
 
 -- name: load_old_owed_task
-SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no)) FROM (
-    SELECT namespace_no, task_id, update_time, task_no FROM tasks INDEXED BY tasks_owed
+SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no, bytes)) FROM (
+    SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
+    FROM tasks INDEXED BY tasks_owed
     WHERE refund_state = 'REQUIRED'
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 )
 
 -- name: load_old_group
-SELECT json_group_array(json_array(namespace_no, lower(hex(group_id)), update_time, group_no)) FROM (
+SELECT json_group_array(json_array(namespace_no, lower(hex(group_id)), update_time, group_no, 0)) FROM (
     SELECT namespace_no, group_id, update_time, group_no FROM groups INDEXED BY groups_empty
     WHERE task_count = 0 AND checkout_id IS NULL
         AND update_time <= :before AND (update_time, group_no) > (:time, :number)
@@ -26,8 +29,10 @@ SELECT json_group_array(json_array(namespace_no, lower(hex(group_id)), update_ti
 )
 
 -- name: load_old_checkout
-SELECT json_group_array(json_array(namespace_no, checkout_id, update_time, checkout_no)) FROM (
-    SELECT namespace_no, checkout_id, update_time, checkout_no
+SELECT json_group_array(json_array(namespace_no, checkout_id, update_time, checkout_no, bytes)) FROM (
+    SELECT namespace_no, checkout_id, update_time, checkout_no, (
+        SELECT length(snapshot) FROM checkout_snapshots AS s WHERE s.checkout_no = checkouts.checkout_no
+    ) AS bytes
     FROM checkouts INDEXED BY checkouts_empty
     WHERE task_count = 0
         AND update_time <= :before AND (update_time, checkout_no) > (:time, :number)
@@ -35,8 +40,11 @@ SELECT json_group_array(json_array(namespace_no, checkout_id, update_time, check
 )
 
 -- name: load_old_order
-SELECT json_group_array(json_array(namespace_no, order_id, update_time, order_no)) FROM (
-    SELECT namespace_no, order_id, update_time, order_no FROM orders INDEXED BY orders_empty
+SELECT json_group_array(json_array(namespace_no, order_id, update_time, order_no, bytes)) FROM (
+    SELECT namespace_no, order_id, update_time, order_no, (
+        SELECT length(snapshot) FROM order_snapshots AS s WHERE s.order_no = orders.order_no
+    ) AS bytes
+    FROM orders INDEXED BY orders_empty
     WHERE task_count = 0
         AND update_time <= :before AND (update_time, order_no) > (:time, :number)
     ORDER BY update_time, order_no LIMIT :limit
@@ -44,7 +52,7 @@ SELECT json_group_array(json_array(namespace_no, order_id, update_time, order_no
 
 -- name: load_old_cancellation
 -- It has no number, and needs none: whatever is found goes.
-SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)), end_time, 0)) FROM (
+SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)), end_time, 0, 0)) FROM (
     SELECT namespace_no, cancellation_id, end_time
     FROM cancellations INDEXED BY cancellations_in_vain
     WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
@@ -53,8 +61,12 @@ SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)), en
 )
 
 -- name: load_old_cart
-SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid)) FROM (
-    SELECT namespace_no, cart_id, update_time, rowid FROM carts INDEXED BY carts_active
+SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid, bytes)) FROM (
+    SELECT namespace_no, cart_id, update_time, rowid, (
+        SELECT length(line_items) FROM cart_lines AS l
+        WHERE l.namespace_no = carts.namespace_no AND l.cart_id = carts.cart_id
+    ) AS bytes
+    FROM carts INDEXED BY carts_active
     WHERE state = 'ACTIVE'
         AND update_time <= :before AND (update_time, rowid) > (:time, :number)
     ORDER BY update_time, rowid LIMIT :limit
@@ -62,13 +74,13 @@ SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid)) F
 
 -- name: load_old_agent
 -- It needs no number either.
-SELECT json_group_array(json_array(namespace_no, agent_id, lost_time, 0)) FROM (
+SELECT json_group_array(json_array(namespace_no, agent_id, lost_time, 0, 0)) FROM (
     SELECT namespace_no, agent_id, lost_time FROM agents
     WHERE lost_time BETWEEN :time AND :before ORDER BY lost_time LIMIT :limit
 )
 
 -- name: load_old_event
-SELECT json_group_array(json_array(namespace_no, NULL, time, seq)) FROM (
+SELECT json_group_array(json_array(namespace_no, NULL, time, seq, 0)) FROM (
     SELECT namespace_no, time, seq FROM events INDEXED BY events_without_task
     WHERE task_no IS NULL AND time <= :before AND (time, seq) > (:time, :number)
     ORDER BY time, seq LIMIT :limit
