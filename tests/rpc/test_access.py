@@ -91,6 +91,8 @@ ASKED: dict[str, tuple[Any, str]] = {
         lambda i: s.GetCheckoutRequest(checkout_id=i.checkout),
         "CHECKOUT_NOT_FOUND",
     ),
+    "ListCheckouts": (lambda i: s.ListCheckoutsRequest(cart_id=i.cart), ""),
+    "ListCarts": (lambda i: s.ListCartsRequest(), ""),
     "UpdateCheckout": (
         lambda i: s.UpdateCheckoutRequest(checkout={"checkout_id": i.checkout}),
         "CHECKOUT_NOT_FOUND",
@@ -105,6 +107,7 @@ ASKED: dict[str, tuple[Any, str]] = {
         lambda i: o.CreateOrderRequest(order={"checkout_ids": [i.checkout]}),
         "CHECKOUT_NOT_FOUND",
     ),
+    "ListOrders": (lambda i: o.ListOrdersRequest(), ""),
     "GetOrder": (lambda i: o.GetOrderRequest(order_id=i.order), "ORDER_NOT_FOUND"),
     "UpdateOrder": (
         lambda i: o.UpdateOrderRequest(

@@ -1,5 +1,6 @@
 """A store that an older program left is brought up to date, and all that it holds stays."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -409,3 +410,15 @@ async def test_those_who_joined_before_are_counted(tmp_path: Path) -> None:
         reading = await keeper.store.cancellation(NS, str(UUID(bytes=CANCELLATION)))
         assert reading is not None
         assert (reading.cancellation.join_count, reading.cancellation.joins) == (2, ())
+
+
+async def test_tasks_of_before_are_found_by_their_labels(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    labels = {"url": "https://shop.example/ü", "quote": '"'}
+    with OldStore(path, schema=1) as old:
+        row = OLD_TASK | OLD_TASKS["live"] | {"labels": json.dumps(labels)}
+        old.add("tasks", **row, task_id=uuid_bytes(T1))
+    async with opened(path) as keeper:
+        for label in labels.items():
+            (task,) = await keeper.tasks(TaskQuery(label=label))
+            assert task.labels == labels

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations
 
 
@@ -14,6 +15,7 @@ class OldStore:
         """Makes the file with the first so many migrations, and one namespace in it."""
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.create_function("label_digest", 2, label_digest)
         for number, sql in migrations()[:schema]:
             self._connection.executescript(
                 f"BEGIN;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"

@@ -77,9 +77,12 @@ RPCS = {
             most_bytes=1024 * 1024,
         ),
         _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),
+        _rpc(_CHECKOUT, s.ListCheckoutsRequest(), "checkouts:read"),
+        _rpc(_CHECKOUT, s.ListCartsRequest(), "checkouts:read"),
         _rpc(_CHECKOUT, s.GetCartRequest(cart_id="c"), "checkouts:read"),
         _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_MEDIUM),
         _rpc(_ORDER, o.CreateOrderRequest(), "orders:write", most_bytes=_LARGE),
+        _rpc(_ORDER, o.ListOrdersRequest(), "orders:read"),
         _rpc(_ORDER, o.GetOrderRequest(order_id="o"), "orders:read"),
         _rpc(
             _ORDER,

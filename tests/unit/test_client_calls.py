@@ -184,6 +184,10 @@ CALLS = [
             task.TaskFilter(group_id=GROUP_ID),
             states=[task.TASK_STATE_RUNNING],
             refund_state=task.REFUND_STATE_REQUIRED,
+            merchant="shop",
+            label=("sku", "42"),
+            deadline_before=WHEN,
+            order_by="deadline_time",
             page_size=7,
             page_token="next",
         ),
@@ -192,6 +196,10 @@ CALLS = [
             filter=task.TaskFilter(group_id=GROUP_ID),
             states=[task.TASK_STATE_RUNNING],
             refund_state=task.REFUND_STATE_REQUIRED,
+            merchant="shop",
+            label=tasks.Label(key="sku", value="42"),
+            deadline_before=WHEN,
+            order_by="deadline_time",
             page_size=7,
             page_token="next",
         ),
@@ -353,6 +361,34 @@ CALLS = [
         "CheckoutService/GetCheckout",
         checkouts.GetCheckoutRequest(checkout_id="c-1"),
         checkouts.GetCheckoutResponse(checkout=CHECKOUT),
+    ),
+    (
+        lambda client: client.list_checkouts(
+            state=checkout.CHECKOUT_STATE_OPEN, cart_id="cart-1", page_size=7, page_token="next"
+        ),
+        "CheckoutService/ListCheckouts",
+        checkouts.ListCheckoutsRequest(
+            state=checkout.CHECKOUT_STATE_OPEN, cart_id="cart-1", page_size=7, page_token="next"
+        ),
+        checkouts.ListCheckoutsResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.list_carts(
+            state=checkout.CART_STATE_LOCKED, page_size=7, page_token="next"
+        ),
+        "CheckoutService/ListCarts",
+        checkouts.ListCartsRequest(
+            state=checkout.CART_STATE_LOCKED, page_size=7, page_token="next"
+        ),
+        checkouts.ListCartsResponse(next_page_token="more"),
+    ),
+    (
+        lambda client: client.list_orders(
+            state=order.ORDER_STATE_OPEN, page_size=7, page_token="next"
+        ),
+        "OrderService/ListOrders",
+        orders.ListOrdersRequest(state=order.ORDER_STATE_OPEN, page_size=7, page_token="next"),
+        orders.ListOrdersResponse(next_page_token="more"),
     ),
     (
         lambda client: client.update_checkout(CHECKOUT, ["totals"], expected_version=3),

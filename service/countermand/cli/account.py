@@ -112,7 +112,7 @@ def about_group(group: Group) -> Facts:
     return [
         ("group", group.group_id),
         ("version", str(group.version)),
-        ("tasks", _counts(group.task_counts)),
+        ("tasks", count_words(group.task_counts)),
     ]
 
 
@@ -123,7 +123,7 @@ def about_checkout(checkout: Checkout) -> Facts:
         ("state", word(CheckoutState, checkout.state)),
         ("version", str(checkout.version)),
         ("cart", checkout.cart_id),
-        ("tasks", _counts(checkout.task_counts)),
+        ("tasks", count_words(checkout.task_counts)),
         ("cancelled at", moment(checkout.cancel_time)),
         ("the buyer reads", checkout.messages[-1].content if checkout.messages else NONE),
     ]
@@ -137,7 +137,7 @@ def about_order(order: Order) -> Facts:
         ("state", word(OrderState, order.state)),
         ("version", str(order.version)),
         ("checkouts", ", ".join(order.checkout_ids)),
-        ("tasks", _counts(order.task_counts)),
+        ("tasks", count_words(order.task_counts)),
         ("cancelled at", moment(order.cancel_time)),
     ]
 
@@ -154,5 +154,6 @@ def about_cancellation(found: Cancellation) -> Facts:
     ]
 
 
-def _counts(counts: Iterable[TaskCount]) -> str:
+def count_words(counts: Iterable[TaskCount]) -> str:
+    """How many tasks stand in each state, in words."""
     return ", ".join(f"{count.count} {word(TaskState, count.state)}" for count in counts)

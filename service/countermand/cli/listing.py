@@ -18,6 +18,21 @@ app = typer.Typer(
 )
 
 
+def parse_label(text: str) -> tuple[str, str]:
+    """Reads `KEY=VALUE`. Wrong usage otherwise."""
+    key, sign, value = text.partition("=")
+    if not key or not sign:
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="'--label'")
+    return key, value
+
+
+def parse_sort(text: str) -> str:
+    """Reads by what to sort. Wrong usage for what is unknown."""
+    if text not in ("", "deadline"):
+        raise typer.BadParameter(f"{text!r} is not deadline", param_hint="'--sort'")
+    return text and "deadline_time"
+
+
 @app.command("tasks", cls=PlainCommand)
 @calls_server
 def tasks(
@@ -43,11 +58,22 @@ def tasks(
         str, typer.Option(metavar="ID", help="Only tasks of this order and of its checkouts.")
     ] = "",
     agent: Annotated[str, typer.Option(metavar="ID", help="Only tasks that this agent ran.")] = "",
+    merchant: Annotated[
+        str, typer.Option(metavar="NAME", help="Only tasks with exactly this merchant.")
+    ] = "",
+    label: Annotated[
+        str, typer.Option(metavar="KEY=VALUE", help="Only tasks with exactly this label.")
+    ] = "",
+    sort: Annotated[
+        str,
+        typer.Option(metavar="deadline", help="Only CANCELLING tasks, nearest deadline first."),
+    ] = "",
     as_json: JsonOption = False,
     *,
     access: Access,
 ) -> None:
-    """List tasks: id, state, version, charge, refund, end and merchant of each.
+    """List tasks: id, state, version, charge, refund, end and merchant of each; of one that is
+    CANCELLING its deadline in the place of its end.
 
     With --json it prints one task a line. Who is owed money: `--refund-state REQUIRED`.
     """
@@ -61,6 +87,9 @@ def tasks(
                 chosen,
                 states=cast("list[TaskState]", state or []),
                 refund_state=cast("RefundState | None", refund_state),
+                merchant=merchant,
+                label=parse_label(label) if label else None,
+                order_by=parse_sort(sort),
                 page_size=PAGE_SIZE,
             )
             async for task in every(lambda token: read(page_token=token), "tasks"):
@@ -87,7 +116,7 @@ def _line(task: Task) -> Text:
         str(task.version),
         word(ChargeState, task.charge_state),
         word(RefundState, task.refund_state),
-        moment(task.end_time),
+        moment(task.end_time if task.HasField("end_time") else task.deadline_time),
     )
     columns = [
         Text(cell.ljust(width), STYLES.get(cell, ""))

@@ -17,6 +17,7 @@ from countermand.cli import (
     health,
     keys,
     list_cancellations,
+    list_sales,
     listing,
     serve,
     settle,
@@ -45,6 +46,8 @@ app.command("watch", cls=PlainCommand)(watch.watch)
 app.command("get", cls=PlainCommand)(get.get)
 app.command("history", cls=PlainCommand)(get.history)
 listing.app.command("cancellations", cls=PlainCommand)(list_cancellations.cancellations)
+for command in (list_sales.checkouts, list_sales.orders, list_sales.carts):
+    listing.app.command(command.__name__, cls=PlainCommand)(command)
 app.add_typer(listing.app, name="list")
 app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)

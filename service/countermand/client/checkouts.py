@@ -6,7 +6,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.checkout_pb2 import Checkout, LineItem
+from countermand.v1.checkout_pb2 import CartState, Checkout, CheckoutState, LineItem
 from countermand.v1.checkout_service_pb2 import (
     ChangeCartRequest,
     ChangeCartResponse,
@@ -18,6 +18,10 @@ from countermand.v1.checkout_service_pb2 import (
     GetCartResponse,
     GetCheckoutRequest,
     GetCheckoutResponse,
+    ListCartsRequest,
+    ListCartsResponse,
+    ListCheckoutsRequest,
+    ListCheckoutsResponse,
     UpdateCheckoutRequest,
     UpdateCheckoutResponse,
 )
@@ -67,6 +71,33 @@ class CheckoutMethods(Creating):
         """Returns the checkout as it is now. Raises CountermandError, for example NOT_FOUND."""
         request = GetCheckoutRequest(checkout_id=checkout_id)
         return await self._call(CheckoutServiceStub, request, GetCheckoutResponse)
+
+    async def list_checkouts(
+        self,
+        *,
+        state: CheckoutState | None = None,
+        cart_id: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> ListCheckoutsResponse:
+        """Returns one page of checkouts, newest first; `next_page_token` is empty on the last one.
+
+        Raises CountermandError.
+        """
+        request = ListCheckoutsRequest(
+            state=state, cart_id=cart_id, page_size=page_size, page_token=page_token
+        )
+        return await self._call(CheckoutServiceStub, request, ListCheckoutsResponse)
+
+    async def list_carts(
+        self, *, state: CartState | None = None, page_size: int = 0, page_token: str = ""
+    ) -> ListCartsResponse:
+        """Returns one page of carts, newest first; `next_page_token` is empty on the last one.
+
+        Raises CountermandError.
+        """
+        request = ListCartsRequest(state=state, page_size=page_size, page_token=page_token)
+        return await self._call(CheckoutServiceStub, request, ListCartsResponse)
 
     async def update_checkout(
         self,

@@ -6,12 +6,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.order_pb2 import Order
+from countermand.v1.order_pb2 import Order, OrderState
 from countermand.v1.order_service_pb2 import (
     CreateOrderRequest,
     CreateOrderResponse,
     GetOrderRequest,
     GetOrderResponse,
+    ListOrdersRequest,
+    ListOrdersResponse,
     UpdateOrderRequest,
     UpdateOrderResponse,
 )
@@ -57,6 +59,16 @@ class OrderMethods(Creating):
         return await self._call(
             OrderServiceStub, GetOrderRequest(order_id=order_id), GetOrderResponse
         )
+
+    async def list_orders(
+        self, *, state: OrderState | None = None, page_size: int = 0, page_token: str = ""
+    ) -> ListOrdersResponse:
+        """Returns one page of orders, newest first; `next_page_token` is empty on the last one.
+
+        Raises CountermandError.
+        """
+        request = ListOrdersRequest(state=state, page_size=page_size, page_token=page_token)
+        return await self._call(OrderServiceStub, request, ListOrdersResponse)
 
     async def update_order(
         self, order: Order, update_mask: Iterable[str] = ()

@@ -15,6 +15,7 @@ from countermand.v1.task_service_pb2 import (
     GetGroupResponse,
     GetTaskRequest,
     GetTaskResponse,
+    Label,
     ListTasksRequest,
     ListTasksResponse,
     SettleRefundRequest,
@@ -116,18 +117,28 @@ class TaskMethods(Creating):
         *,
         states: Iterable[TaskState] = (),
         refund_state: RefundState | None = None,
+        merchant: str = "",
+        label: tuple[str, str] | None = None,
+        deadline_before: datetime | None = None,
+        order_by: str = "",
         page_size: int = 0,
         page_token: str = "",
     ) -> ListTasksResponse:
         """Returns one page of tasks, newest first, of at most 50, or `page_size` up to 1000.
 
-        With a `refund_state` of REQUIRED they are those that money may be owed of.
-        `next_page_token` is empty on the last page. Raises CountermandError.
+        With a `refund_state` of REQUIRED they are those that money may be owed of. A label is a key
+        and its value. With `deadline_before`, or `order_by` `deadline_time`, they are those that
+        are CANCELLING, nearest deadline first. `next_page_token` is empty on the last
+        page. Raises CountermandError.
         """
         request = ListTasksRequest(
             filter=filter,
             states=states,
             refund_state=refund_state,
+            merchant=merchant,
+            label=None if label is None else Label(key=label[0], value=label[1]),
+            deadline_before=deadline_before,
+            order_by=order_by,
             page_size=page_size,
             page_token=page_token,
         )

@@ -187,8 +187,8 @@ def services_of(app: App, shipped_words: ShippedWords) -> dict[str, Servicer]:
             store, writer, app.watch, shipped_words, paging
         ),
         "countermand.v1.TaskService": TaskService(store, writer, clock, app.ids, paging),
-        "countermand.v1.CheckoutService": CheckoutService(store, writer, clock, app.ids),
-        "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids),
+        "countermand.v1.CheckoutService": CheckoutService(store, writer, clock, app.ids, paging),
+        "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids, paging),
         "countermand.v1.AgentService": AgentService(store, writer),
         "countermand.v1.KeyService": KeyService(app.keyring, clock),
     }

@@ -10,9 +10,21 @@ from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.overdue import OverdueKind
-from countermand.core.records import Cart, Holder, Target, Task
-from countermand.core.states import SummaryKey, TaskState
-from countermand.store.lists import CancellationPage, CancellationQuery, TaskPage, TaskQuery
+from countermand.core.records import Cart, Target, Task
+from countermand.core.states import CartState, SummaryKey
+from countermand.store.lists import (
+    CancellationPage,
+    CancellationQuery,
+    CartPage,
+    DeadlinePage,
+    DeadlinePlace,
+    HolderPage,
+    HolderQuery,
+    HolderReading,
+    PageQuery,
+    TaskPage,
+    TaskQuery,
+)
 
 
 class StoreFailed(Exception):
@@ -39,13 +51,6 @@ class CommitTooLong(Exception):
 
 class StoreRefused(Exception):
     """The store cannot be opened; the text says why, for the operator."""
-
-
-class HolderReading(NamedTuple):
-    """A group, checkout or order, and how many of its tasks stand in each state."""
-
-    holder: Holder
-    counts: dict[TaskState, int]
 
 
 class CancellationReading(NamedTuple):
@@ -193,6 +198,17 @@ class Store(Protocol):
         self, namespace: int, query: TaskQuery, before: int | None, limit: int
     ) -> TaskPage:
         """Returns tasks with numbers below `before`, newest first; it may return fewer."""
+
+    async def tasks_by_deadline(
+        self, namespace: int, query: TaskQuery, after: DeadlinePlace, limit: int
+    ) -> DeadlinePage:
+        """Returns CANCELLING tasks after a place, nearest deadline first; it may return fewer."""
+
+    async def holders(self, namespace: int, query: HolderQuery, page: PageQuery) -> HolderPage:
+        """Returns checkouts or orders, newest first; it may return fewer."""
+
+    async def carts(self, namespace: int, state: CartState | None, page: PageQuery) -> CartPage:
+        """Returns carts, newest first; it may return fewer."""
 
     async def cancellation(
         self, namespace: int, cancellation_id: str

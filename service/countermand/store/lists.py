@@ -4,8 +4,15 @@ from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import TaskFilter
-from countermand.core.records import Task
-from countermand.core.states import CancellationState, RefundState, TaskState
+from countermand.core.records import Cart, Holder, Task
+from countermand.core.states import (
+    CancellationState,
+    CheckoutState,
+    OrderState,
+    RefundState,
+    TargetKind,
+    TaskState,
+)
 
 
 class TaskQuery(NamedTuple):
@@ -15,12 +22,88 @@ class TaskQuery(NamedTuple):
     states: tuple[TaskState, ...] = ()
     """Those in one of these states; none means any."""
     refund_state: RefundState | None = None
+    merchant: str | None = None
+    label: tuple[str, str] | None = None
+    """A key and its value."""
+    deadline_before: int | None = None
+    """Only CANCELLING tasks whose deadline is shown as before this; nearest deadline first."""
+    by_deadline: bool = False
+    """Only CANCELLING tasks, nearest deadline first."""
+
+    @property
+    def nearest_first(self) -> bool:
+        """Whether it is a list of deadlines, which goes by them and not by creation."""
+        return self.by_deadline or self.deadline_before is not None
 
 
 class TaskPage(NamedTuple):
     """Tasks, and the number from which the next page goes on; None if there is none."""
 
     tasks: list[Task]
+    next_number: int | None
+
+
+class DeadlinePlace(NamedTuple):
+    """A place in the order of deadlines."""
+
+    deadline_time: int = 0
+    number: int = 0
+    """Of the task's row."""
+
+
+def place_of(task: Task) -> DeadlinePlace:
+    """Returns the place of a CANCELLING task."""
+    return DeadlinePlace(task.deadline_time or 0, task.number)
+
+
+class DeadlinePage(NamedTuple):
+    """CANCELLING tasks, and after which place the next page goes on; None if there is none."""
+
+    tasks: list[Task]
+    next_place: DeadlinePlace | None
+
+
+class PageQuery(NamedTuple):
+    """Which page of a list is asked for."""
+
+    before: int | None
+    """The number from which it goes on; None for the first one."""
+    limit: int
+    max_bytes: int
+    """How many bytes of snapshots or lines it has, unless its first one has more."""
+
+
+class HolderQuery(NamedTuple):
+    """Chooses checkouts or orders; what is set is ANDed."""
+
+    kind: TargetKind
+    state: CheckoutState | OrderState | None = None
+    cart_id: str | None = None
+    """Of checkouts alone."""
+
+
+class HolderReading(NamedTuple):
+    """A group, checkout or order, and how many of its tasks stand in each state."""
+
+    holder: Holder
+    counts: dict[TaskState, int]
+
+
+class HolderPage(NamedTuple):
+    """Checkouts or orders, each with the number from which a page after it goes on, and the number
+    from which the next page goes on; None if there is none."""
+
+    readings: list[HolderReading]
+    numbers: list[int]
+    next_number: int | None
+
+
+class CartPage(NamedTuple):
+    """Carts, each with the number from which a page after it goes on, and whether there may be more
+    behind them."""
+
+    carts: list[Cart]
+    numbers: list[int]
     next_number: int | None
 
 

@@ -100,3 +100,41 @@ class ChangeCartResponse(_message.Message):
     cart: _checkout_pb2.Cart
     cancellation: _cancellation_pb2.Cancellation
     def __init__(self, cart: _Optional[_Union[_checkout_pb2.Cart, _Mapping]] = ..., cancellation: _Optional[_Union[_cancellation_pb2.Cancellation, _Mapping]] = ...) -> None: ...
+
+class ListCheckoutsRequest(_message.Message):
+    __slots__ = ("state", "cart_id", "page_size", "page_token")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CART_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    state: _checkout_pb2.CheckoutState
+    cart_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, state: _Optional[_Union[_checkout_pb2.CheckoutState, str]] = ..., cart_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCheckoutsResponse(_message.Message):
+    __slots__ = ("checkouts", "next_page_token")
+    CHECKOUTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    checkouts: _containers.RepeatedCompositeFieldContainer[_checkout_pb2.Checkout]
+    next_page_token: str
+    def __init__(self, checkouts: _Optional[_Iterable[_Union[_checkout_pb2.Checkout, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListCartsRequest(_message.Message):
+    __slots__ = ("state", "page_size", "page_token")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    state: _checkout_pb2.CartState
+    page_size: int
+    page_token: str
+    def __init__(self, state: _Optional[_Union[_checkout_pb2.CartState, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCartsResponse(_message.Message):
+    __slots__ = ("carts", "next_page_token")
+    CARTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    carts: _containers.RepeatedCompositeFieldContainer[_checkout_pb2.Cart]
+    next_page_token: str
+    def __init__(self, carts: _Optional[_Iterable[_Union[_checkout_pb2.Cart, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -55,6 +55,11 @@ class CheckoutServiceStub(object):
                 request_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutResponse.FromString,
                 _registered_method=True)
+        self.ListCheckouts = channel.unary_unary(
+                '/countermand.v1.CheckoutService/ListCheckouts',
+                request_serializer=countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsResponse.FromString,
+                _registered_method=True)
         self.UpdateCheckout = channel.unary_unary(
                 '/countermand.v1.CheckoutService/UpdateCheckout',
                 request_serializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutRequest.SerializeToString,
@@ -69,6 +74,11 @@ class CheckoutServiceStub(object):
                 '/countermand.v1.CheckoutService/GetCart',
                 request_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCartRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCartResponse.FromString,
+                _registered_method=True)
+        self.ListCarts = channel.unary_unary(
+                '/countermand.v1.CheckoutService/ListCarts',
+                request_serializer=countermand_dot_v1_dot_checkout__service__pb2.ListCartsRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_checkout__service__pb2.ListCartsResponse.FromString,
                 _registered_method=True)
         self.ChangeCart = channel.unary_unary(
                 '/countermand.v1.CheckoutService/ChangeCart',
@@ -121,6 +131,16 @@ class CheckoutServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCheckouts(self, request, context):
+        """Lists checkouts with the counts of their tasks, newest first. Needs the scope
+        `checkouts:read`.
+
+        A page token of another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateCheckout(self, request, context):
         """Changes the snapshot of an OPEN checkout, or when it expires. Needs the scope
         `checkouts:write`.
@@ -162,6 +182,15 @@ class CheckoutServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCarts(self, request, context):
+        """Lists carts, newest first. Needs the scope `checkouts:read`.
+
+        A page token of another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ChangeCart(self, request, context):
         """Gives a cart new lines. Needs the scope `checkouts:write`.
 
@@ -190,6 +219,11 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
                     request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCheckoutResponse.SerializeToString,
             ),
+            'ListCheckouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckouts,
+                    request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsResponse.SerializeToString,
+            ),
             'UpdateCheckout': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateCheckout,
                     request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.UpdateCheckoutRequest.FromString,
@@ -204,6 +238,11 @@ def add_CheckoutServiceServicer_to_server(servicer, server):
                     servicer.GetCart,
                     request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.GetCartRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_checkout__service__pb2.GetCartResponse.SerializeToString,
+            ),
+            'ListCarts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCarts,
+                    request_deserializer=countermand_dot_v1_dot_checkout__service__pb2.ListCartsRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_checkout__service__pb2.ListCartsResponse.SerializeToString,
             ),
             'ChangeCart': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangeCart,
@@ -287,6 +326,33 @@ class CheckoutService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListCheckouts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CheckoutService/ListCheckouts',
+            countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsRequest.SerializeToString,
+            countermand_dot_v1_dot_checkout__service__pb2.ListCheckoutsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UpdateCheckout(request,
             target,
             options=(),
@@ -357,6 +423,33 @@ class CheckoutService(object):
             '/countermand.v1.CheckoutService/GetCart',
             countermand_dot_v1_dot_checkout__service__pb2.GetCartRequest.SerializeToString,
             countermand_dot_v1_dot_checkout__service__pb2.GetCartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCarts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.CheckoutService/ListCarts',
+            countermand_dot_v1_dot_checkout__service__pb2.ListCartsRequest.SerializeToString,
+            countermand_dot_v1_dot_checkout__service__pb2.ListCartsResponse.FromString,
             options,
             channel_credentials,
             insecure,

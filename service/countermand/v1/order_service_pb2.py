@@ -28,7 +28,7 @@ from countermand.v1 import task_service_pb2 as countermand_dot_v1_dot_task__serv
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/order_service.proto\x12\x0e\x63ountermand.v1\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a google/protobuf/field_mask.proto\"l\n\x12\x43reateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\"x\n\x13\x43reateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"#\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"k\n\x12UpdateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order2\x8d\x02\n\x0cOrderService\x12V\n\x0b\x43reateOrder\x12\".countermand.v1.CreateOrderRequest\x1a#.countermand.v1.CreateOrderResponse\x12M\n\x08GetOrder\x12\x1f.countermand.v1.GetOrderRequest\x1a .countermand.v1.GetOrderResponse\x12V\n\x0bUpdateOrder\x12\".countermand.v1.UpdateOrderRequest\x1a#.countermand.v1.UpdateOrderResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/order_service.proto\x12\x0e\x63ountermand.v1\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a google/protobuf/field_mask.proto\"l\n\x12\x43reateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\"x\n\x13\x43reateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"#\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"k\n\x12UpdateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"e\n\x11ListOrdersRequest\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.countermand.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x12ListOrdersResponse\x12%\n\x06orders\x18\x01 \x03(\x0b\x32\x15.countermand.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe2\x02\n\x0cOrderService\x12V\n\x0b\x43reateOrder\x12\".countermand.v1.CreateOrderRequest\x1a#.countermand.v1.CreateOrderResponse\x12M\n\x08GetOrder\x12\x1f.countermand.v1.GetOrderRequest\x1a .countermand.v1.GetOrderResponse\x12S\n\nListOrders\x12!.countermand.v1.ListOrdersRequest\x1a\".countermand.v1.ListOrdersResponse\x12V\n\x0bUpdateOrder\x12\".countermand.v1.UpdateOrderRequest\x1a#.countermand.v1.UpdateOrderResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEORDERREQUEST']._serialized_end=612
   _globals['_UPDATEORDERRESPONSE']._serialized_start=614
   _globals['_UPDATEORDERRESPONSE']._serialized_end=673
-  _globals['_ORDERSERVICE']._serialized_start=676
-  _globals['_ORDERSERVICE']._serialized_end=945
+  _globals['_LISTORDERSREQUEST']._serialized_start=675
+  _globals['_LISTORDERSREQUEST']._serialized_end=776
+  _globals['_LISTORDERSRESPONSE']._serialized_start=778
+  _globals['_LISTORDERSRESPONSE']._serialized_end=862
+  _globals['_ORDERSERVICE']._serialized_start=865
+  _globals['_ORDERSERVICE']._serialized_end=1219
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,11 @@ class OrderServiceStub(object):
                 request_serializer=countermand_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_order__service__pb2.GetOrderResponse.FromString,
                 _registered_method=True)
+        self.ListOrders = channel.unary_unary(
+                '/countermand.v1.OrderService/ListOrders',
+                request_serializer=countermand_dot_v1_dot_order__service__pb2.ListOrdersRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_order__service__pb2.ListOrdersResponse.FromString,
+                _registered_method=True)
         self.UpdateOrder = channel.unary_unary(
                 '/countermand.v1.OrderService/UpdateOrder',
                 request_serializer=countermand_dot_v1_dot_order__service__pb2.UpdateOrderRequest.SerializeToString,
@@ -107,6 +112,16 @@ class OrderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOrders(self, request, context):
+        """Lists orders with the counts of their tasks, newest first. Needs the scope
+        `orders:read`.
+
+        A page token of another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateOrder(self, request, context):
         """Changes what an order's platform says of it, closes it, or lists other
         checkouts. Needs the scope `orders:write`.
@@ -142,6 +157,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.GetOrder,
                     request_deserializer=countermand_dot_v1_dot_order__service__pb2.GetOrderRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_order__service__pb2.GetOrderResponse.SerializeToString,
+            ),
+            'ListOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrders,
+                    request_deserializer=countermand_dot_v1_dot_order__service__pb2.ListOrdersRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_order__service__pb2.ListOrdersResponse.SerializeToString,
             ),
             'UpdateOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateOrder,
@@ -213,6 +233,33 @@ class OrderService(object):
             '/countermand.v1.OrderService/GetOrder',
             countermand_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
             countermand_dot_v1_dot_order__service__pb2.GetOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/countermand.v1.OrderService/ListOrders',
+            countermand_dot_v1_dot_order__service__pb2.ListOrdersRequest.SerializeToString,
+            countermand_dot_v1_dot_order__service__pb2.ListOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

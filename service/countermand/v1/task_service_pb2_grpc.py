@@ -140,7 +140,8 @@ class TaskServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """Lists tasks, newest first. Needs the scope `tasks:read` or `tasks:run`.
+        """Lists tasks, newest first, or deadlines, nearest first. Needs the scope
+        `tasks:read` or `tasks:run`.
 
         A page token of another filter is INVALID_ARGUMENT `PAGE_TOKEN_INVALID`. An
         unknown group, checkout or order in the filter is NOT_FOUND

@@ -3,19 +3,24 @@
 from countermand.core.answers import CartChanged, CheckoutCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Checkout, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.servicers.listing import Asked, cut, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import checkouts as parse
 from countermand.rpc.wire.render.cancellations import render_cancellation
 from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
+from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, set_first_tasks
+from countermand.rpc.wire.tokens import decode_numbers
 from countermand.store.contract import Store
+from countermand.store.lists import PageQuery
 from countermand.v1 import checkout_service_pb2 as pb
 
 SERVICE = "countermand.v1.CheckoutService"
@@ -26,11 +31,14 @@ READ = ("checkouts:read",)
 class CheckoutService:
     """Keeps checkouts and carts."""
 
-    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
+    ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._ids = ids
+        self._knobs = knobs
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -40,8 +48,10 @@ class CheckoutService:
             Unary(
                 f"{SERVICE}/UpdateCheckout", pb.UpdateCheckoutRequest, WRITE, self.update, MEDIUM
             ),
+            Unary(f"{SERVICE}/ListCheckouts", pb.ListCheckoutsRequest, READ, self.list),
             Unary(f"{SERVICE}/CompleteCheckout", pb.CompleteCheckoutRequest, WRITE, self.complete),
             Unary(f"{SERVICE}/GetCart", pb.GetCartRequest, READ, self.get_cart),
+            Unary(f"{SERVICE}/ListCarts", pb.ListCartsRequest, READ, self.list_carts),
             Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, MEDIUM),
         ]
 
@@ -68,6 +78,29 @@ class CheckoutService:
         target = Target(TargetKind.CHECKOUT, call.namespace, checkout_id)
         checkout, counts = await read_holder(self._store, target, Checkout)
         return pb.GetCheckoutResponse(checkout=render_checkout(checkout, counts))
+
+    async def list(self, call: Call, request: pb.ListCheckoutsRequest) -> pb.ListCheckoutsResponse:
+        form = Form()
+        query = parse.parse_checkout_query(form, request)
+        limit = form.page_size(request.page_size)
+        form.check()
+        asked = Asked(call.namespace, limit, request.page_token, self._knobs.max_bytes)
+        checkouts, token = await list_holders(self._store, query, asked, render_checkout)
+        return pb.ListCheckoutsResponse(checkouts=checkouts, next_page_token=token)
+
+    async def list_carts(self, call: Call, request: pb.ListCartsRequest) -> pb.ListCartsResponse:
+        form = Form()
+        state = parse.parse_cart_state(form, request.state)
+        limit = form.page_size(request.page_size)
+        form.check()
+        bound_to = ("carts", call.namespace, state)
+        numbers = decode_numbers(request.page_token, 1, *bound_to)
+        before = numbers[0] if numbers else None
+        max_bytes = self._knobs.max_bytes
+        page = await self._store.carts(call.namespace, state, PageQuery(before, limit, max_bytes))
+        shown = fit_page(map(render_cart, page.carts), max_bytes)
+        carts, token = cut(shown, page.numbers, page.next_number, *bound_to)
+        return pb.ListCartsResponse(carts=carts, next_page_token=token)
 
     async def update(
         self, call: Call, request: pb.UpdateCheckoutRequest

@@ -2,11 +2,13 @@
 
 from countermand.core.answers import OrderCreated
 from countermand.core.ids import UuidMaker
+from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Order, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.servicers.listing import Asked, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
@@ -14,6 +16,7 @@ from countermand.rpc.wire.parse import orders as parse
 from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.tasks import set_first_tasks
 from countermand.store.contract import Store
+from countermand.store.lists import HolderQuery
 from countermand.v1 import order_service_pb2 as pb
 
 SERVICE = "countermand.v1.OrderService"
@@ -24,17 +27,21 @@ READ = ("orders:read",)
 class OrderService:
     """Keeps orders."""
 
-    def __init__(self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker) -> None:
+    def __init__(
+        self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
+    ) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
         self._ids = ids
+        self._knobs = knobs
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
         return [
             Unary(f"{SERVICE}/CreateOrder", pb.CreateOrderRequest, WRITE, self.create, LARGE),
             Unary(f"{SERVICE}/GetOrder", pb.GetOrderRequest, READ, self.get),
+            Unary(f"{SERVICE}/ListOrders", pb.ListOrdersRequest, READ, self.list),
             Unary(f"{SERVICE}/UpdateOrder", pb.UpdateOrderRequest, WRITE, self.update, MEDIUM),
         ]
 
@@ -55,6 +62,15 @@ class OrderService:
         target = Target(TargetKind.ORDER, call.namespace, order_id)
         order, counts = await read_holder(self._store, target, Order)
         return pb.GetOrderResponse(order=render_order(order, counts))
+
+    async def list(self, call: Call, request: pb.ListOrdersRequest) -> pb.ListOrdersResponse:
+        form = Form()
+        query = HolderQuery(TargetKind.ORDER, parse.parse_order_state(form, request.state))
+        limit = form.page_size(request.page_size)
+        form.check()
+        asked = Asked(call.namespace, limit, request.page_token, self._knobs.max_bytes)
+        orders, token = await list_holders(self._store, query, asked, render_order)
+        return pb.ListOrdersResponse(orders=orders, next_page_token=token)
 
     async def update(self, call: Call, request: pb.UpdateOrderRequest) -> pb.UpdateOrderResponse:
         command = parse.parse_update_order(request, call.namespace)

@@ -5,7 +5,8 @@ from typing import TypeVar
 from countermand.core.errors import not_found
 from countermand.core.records import Holder, Target
 from countermand.core.states import TaskState
-from countermand.store.contract import HolderReading, Store
+from countermand.store.contract import Store
+from countermand.store.lists import HolderReading
 
 Kind = TypeVar("Kind", bound=Holder)
 

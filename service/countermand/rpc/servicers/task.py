@@ -1,7 +1,9 @@
 """TaskService."""
 
+from collections.abc import Sequence
+
 from countermand.core.answers import GroupCreated
-from countermand.core.errors import Reason, invalid, not_found
+from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Group, Target, Task
@@ -22,17 +24,16 @@ from countermand.rpc.wire.render.tasks import (
     set_first_tasks,
     set_task,
 )
-from countermand.rpc.wire.tokens import decode, encode
+from countermand.rpc.wire.tokens import decode_numbers, encode_numbers
 from countermand.store.contract import Store
-from countermand.store.lists import TaskQuery
+from countermand.store.lists import DeadlinePlace, TaskQuery, place_of
+from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as pb
 
 SERVICE = "countermand.v1.TaskService"
 WRITE = ("tasks:write",)
 READ = ("tasks:read", "tasks:run")
 SETTLE = ("refunds:write",)
-_MOST_DIGITS = 18
-"""Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
 
 class TaskService:
@@ -95,26 +96,41 @@ class TaskService:
 
     async def list_tasks(self, call: Call, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         form = Form()
-        query = TaskQuery(
-            parse.parse_filter(form, request.filter),
-            parse.parse_states(form, request.states),
-            parse.parse_refund_state(form, request.refund_state),
-        )
+        query = parse.parse_task_query(form, request)
         limit = form.page_size(request.page_size)
         form.check()
-        bound_to = ("tasks", call.namespace, *query)
-        before = None
-        if request.page_token:
-            before = _decode_number(request.page_token, *bound_to)
+        # A list that asks for nothing new has the tokens that it had before this could be asked.
+        more = query[3:] if any(query[3:]) else ()
+        bound_to = ("tasks", call.namespace, *query[:3], *more)
+        count = len(DeadlinePlace._fields) if query.nearest_first else 1
+        numbers = decode_numbers(request.page_token, count, *bound_to)
         for target in query.chosen.targets(call.namespace):
             await read(self._store, target)
-        page = await self._store.tasks(call.namespace, query, before, limit)
-        tasks = fit_page(map(render_task, page.tasks), self._knobs.max_bytes)
-        next_number = page.next_number
-        if len(tasks) < len(page.tasks):
-            next_number = page.tasks[len(tasks) - 1].number
-        token = "" if next_number is None else encode(str(next_number).encode(), *bound_to)
-        return pb.ListTasksResponse(tasks=tasks, next_page_token=token)
+        tasks, following = await self._page(call.namespace, query, numbers, limit)
+        return pb.ListTasksResponse(
+            tasks=tasks, next_page_token=encode_numbers(following, *bound_to)
+        )
+
+    async def _page(
+        self, namespace: int, query: TaskQuery, numbers: Sequence[int], limit: int
+    ) -> tuple[list[task_pb2.Task], Sequence[int]]:
+        """Returns the next tasks, and the numbers after which a further page begins, if any."""
+        following: Sequence[int] = ()
+        if query.nearest_first:
+            place = DeadlinePlace(*numbers)
+            found = await self._store.tasks_by_deadline(namespace, query, place, limit)
+            tasks, following = found.tasks, found.next_place or ()
+        else:
+            before = numbers[0] if numbers else None
+            page = await self._store.tasks(namespace, query, before, limit)
+            tasks = page.tasks
+            if page.next_number is not None:
+                following = (page.next_number,)
+        shown = fit_page(map(render_task, tasks), self._knobs.max_bytes)
+        if len(shown) < len(tasks):
+            last = tasks[len(shown) - 1]
+            following = place_of(last) if query.nearest_first else (last.number,)
+        return shown, following
 
     async def settle_refund(
         self, call: Call, request: pb.SettleRefundRequest
@@ -124,10 +140,3 @@ class TaskService:
         answer = pb.SettleRefundResponse(replayed=done.replayed)
         set_task(answer.task, done.task)
         return answer
-
-
-def _decode_number(token: str, *bound_to: object) -> int:
-    payload = decode(token, "page_token", Reason.PAGE_TOKEN_INVALID, *bound_to)
-    if not payload.isdigit() or len(payload) > _MOST_DIGITS:
-        raise invalid("page_token", "is not a page token", Reason.PAGE_TOKEN_INVALID)
-    return int(payload)

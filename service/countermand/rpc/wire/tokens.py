@@ -6,6 +6,7 @@ caller makes up, it reads only its own tenant and environment.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +16,8 @@ from countermand.engine.watching.places import Place
 _DIGEST_BYTES = 8
 _PLACE = struct.Struct(">qqqq")
 _SYNCED = -1
+_MOST_DIGITS = 18
+"""Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
 
 def encode(payload: bytes, *bound_to: Any) -> str:
@@ -32,6 +35,25 @@ def decode(token: str, field: str, reason: Reason, *bound_to: Any) -> bytes:
     if not payload or digest != _digest(payload, bound_to):
         raise invalid(field, "is not a token of this call with these fields", reason)
     return payload
+
+
+def encode_numbers(numbers: Sequence[int], *bound_to: Any) -> str:
+    """Returns the page token of a place that is known by numbers; an empty one without any."""
+    return encode(" ".join(map(str, numbers)).encode(), *bound_to) if numbers else ""
+
+
+def decode_numbers(token: str, count: int, *bound_to: Any) -> tuple[int, ...]:
+    """Returns the numbers of a page token, none for an empty one. Raises Refused:
+    PAGE_TOKEN_INVALID."""
+    if not token:
+        return ()
+    reason = Reason.PAGE_TOKEN_INVALID
+    parts = decode(token, "page_token", reason, *bound_to).split(b" ")
+    if len(parts) != count or not all(
+        part.isdigit() and len(part) <= _MOST_DIGITS for part in parts
+    ):
+        raise invalid("page_token", "is not a page token", reason)
+    return tuple(map(int, parts))
 
 
 def encode_place(place: Place, *bound_to: Any) -> str:

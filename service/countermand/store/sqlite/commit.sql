@@ -292,6 +292,11 @@ SELECT *, 0, 1 FROM r WHERE namespace_no IS NOT NULL
 WITH r ({task_columns}) AS (VALUES {rows})
 INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
 
+-- name: insert_task_labels
+WITH r (task_no, digest, namespace_no) AS (VALUES {rows})
+INSERT INTO task_labels (task_no, digest, namespace_no) SELECT * FROM r WHERE task_no IS NOT NULL
+ON CONFLICT DO NOTHING
+
 -- name: update_tasks
 WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
         deadline_time, due_time, failure_message, charge_state, refund_state, settlement,

@@ -11,6 +11,7 @@ import aiosqlite
 from countermand.core.knobs import StoreKnobs
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.file.inspection import check_identity
+from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations
 
 Result = TypeVar("Result")
@@ -107,6 +108,7 @@ def connect_reader(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Applies the steps that the file has not seen, each in a transaction of its own."""
+    connection.create_function("label_digest", 2, label_digest, deterministic=True)
     (applied,) = connection.execute("PRAGMA user_version").fetchone()
     for number, sql in migrations():
         if number > applied:

@@ -103,6 +103,10 @@ WHERE namespace_no IN (SELECT namespace_no FROM r) AND seq IN (SELECT seq FROM c
 WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM tasks WHERE task_no IN (SELECT task_no FROM r)
 
+-- name: delete_task_labels
+WITH r (namespace_no, task_no) AS (VALUES {rows})
+DELETE FROM task_labels WHERE task_no IN (SELECT task_no FROM r)
+
 -- name: delete_{scope} for group checkout order cart agent cancellation
 WITH r (namespace_no, id) AS (VALUES {rows})
 DELETE FROM {scope}s

@@ -17,6 +17,7 @@ class Queries:
     def __init__(self, connection: sqlite3.Connection, knobs: StoreKnobs) -> None:
         self._connection = connection
         self._max_scanned = knobs.max_scanned_rows
+        self._max_rows = knobs.max_statement_rows
         self._max_walked = knobs.max_walked_events
 
     def snapshot_begin(self) -> None:

@@ -14,7 +14,123 @@ SELECT json_group_array(json_array(state, tally)) FROM (
     GROUP BY t.state
 )
 
--- name: list_{scope} for group checkout order refund all
+-- name: count_many_{scope} for checkout order
+WITH wanted (target, namespace_no, id) AS (VALUES {rows})
+SELECT json_group_array(json_array(target, state, tally)) FROM (
+    SELECT s.target, t.state, count(*) AS tally
+    FROM ({tasks_of_wanted}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
+    GROUP BY s.target, t.state
+)
+
+-- name: page_orders_all
+-- What is listed comes in two steps: first how large each is, without a look at its snapshot.
+SELECT json_group_array(json_array(order_no, order_id, size, task_count, state)) FROM (
+    SELECT o.order_no, o.order_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM order_snapshots AS s
+         WHERE s.order_no = o.order_no) AS size
+    FROM orders AS o INDEXED BY orders_by_namespace
+    WHERE namespace_no = :namespace_no AND order_no < :before
+    ORDER BY order_no DESC LIMIT :limit
+)
+
+-- name: page_orders_by_state
+SELECT json_group_array(json_array(order_no, order_id, size, task_count, state)) FROM (
+    SELECT o.order_no, o.order_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM order_snapshots AS s
+         WHERE s.order_no = o.order_no) AS size
+    FROM orders AS o INDEXED BY orders_by_state
+    WHERE namespace_no = :namespace_no AND state = :state AND order_no < :before
+    ORDER BY order_no DESC LIMIT :limit
+)
+
+-- name: page_checkouts_all
+SELECT json_group_array(json_array(checkout_no, checkout_id, size, task_count, state)) FROM (
+    SELECT o.checkout_no, o.checkout_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM checkout_snapshots AS s
+         WHERE s.checkout_no = o.checkout_no) AS size
+    FROM checkouts AS o INDEXED BY checkouts_by_namespace
+    WHERE namespace_no = :namespace_no AND checkout_no < :before
+    ORDER BY checkout_no DESC LIMIT :limit
+)
+
+-- name: page_checkouts_by_state
+SELECT json_group_array(json_array(checkout_no, checkout_id, size, task_count, state)) FROM (
+    SELECT o.checkout_no, o.checkout_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM checkout_snapshots AS s
+         WHERE s.checkout_no = o.checkout_no) AS size
+    FROM checkouts AS o INDEXED BY checkouts_by_state
+    WHERE namespace_no = :namespace_no AND state = :state AND checkout_no < :before
+    ORDER BY checkout_no DESC LIMIT :limit
+)
+
+-- name: page_checkouts_by_cart
+-- Of the few that a cart has had, whoever reads picks those in a state.
+SELECT json_group_array(json_array(checkout_no, checkout_id, size, task_count, state)) FROM (
+    SELECT o.checkout_no, o.checkout_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM checkout_snapshots AS s
+         WHERE s.checkout_no = o.checkout_no) AS size
+    FROM checkouts AS o INDEXED BY checkouts_by_cart
+    WHERE namespace_no = :namespace_no AND cart_id = :cart_id AND checkout_no < :before
+    ORDER BY checkout_no DESC LIMIT :limit
+)
+
+-- name: page_carts_all
+SELECT json_group_array(json_array(cart_no, cart_id, size, 0)) FROM (
+    SELECT k.rowid AS cart_no, k.cart_id,
+        (SELECT length(l.line_items) FROM cart_lines AS l
+         WHERE l.namespace_no = k.namespace_no AND l.cart_id = k.cart_id) AS size
+    FROM carts AS k INDEXED BY carts_by_namespace
+    WHERE namespace_no = :namespace_no AND k.rowid < :before ORDER BY k.rowid DESC LIMIT :limit
+)
+
+-- name: page_carts_by_state
+SELECT json_group_array(json_array(cart_no, cart_id, size, 0)) FROM (
+    SELECT k.rowid AS cart_no, k.cart_id,
+        (SELECT length(l.line_items) FROM cart_lines AS l
+         WHERE l.namespace_no = k.namespace_no AND l.cart_id = k.cart_id) AS size
+    FROM carts AS k INDEXED BY carts_by_state
+    WHERE namespace_no = :namespace_no AND state = :state AND k.rowid < :before
+    ORDER BY k.rowid DESC LIMIT :limit
+)
+
+-- name: page_{scope}_snapshots for checkout order
+SELECT json_group_array(json_array(s.{scope}_no, hex(s.snapshot)))
+FROM json_each(:numbers) AS x
+CROSS JOIN {scope}_snapshots AS s ON s.{scope}_no = x.value
+
+-- name: page_cart_lines
+SELECT json_group_array(json_array(x.value, hex(l.line_items)))
+FROM json_each(:numbers) AS x
+CROSS JOIN carts AS k ON k.rowid = x.value
+CROSS JOIN cart_lines AS l ON l.namespace_no = k.namespace_no AND l.cart_id = k.cart_id
+
+-- name: list_deadline
+-- Nearest deadline first. It looks at no more than :window rows, too.
+WITH page AS MATERIALIZED (
+    SELECT task_no, deadline_time FROM tasks INDEXED BY tasks_by_deadline
+    WHERE namespace_no = :namespace_no AND state = 'CANCELLING'
+        AND deadline_time >= :after_time AND deadline_time < :deadline_before
+        AND (deadline_time, task_no) > (:after_time, :after_number)
+    ORDER BY deadline_time, task_no LIMIT :window
+), chosen AS MATERIALIZED (
+    SELECT t.task_no
+    FROM page CROSS JOIN tasks AS t ON t.task_no = page.task_no
+    WHERE {filter} AND {listed}
+    ORDER BY page.deadline_time, page.task_no LIMIT :limit
+)
+SELECT json_array(
+    (SELECT count(*) FROM page),
+    json((SELECT json_array(deadline_time, task_no) FROM page
+          ORDER BY deadline_time DESC, task_no DESC LIMIT 1)),
+    json((
+        SELECT json_group_array(json_array({task}))
+        FROM chosen AS x
+        CROSS JOIN tasks AS t ON t.task_no = x.task_no
+        LEFT JOIN cancellations AS c
+            ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+    )))
+
+-- name: list_{scope} for group checkout order refund merchant label all
 -- Looks at no more than :window rows, so that a filter that matches little costs no more.
 WITH bound (task_no) AS MATERIALIZED (
     SELECT task_no FROM ({tasks_of_scope}) WHERE task_no < :before
@@ -26,9 +142,7 @@ SELECT json_array((SELECT task_no FROM bound), json((
         SELECT t.task_no
         FROM ({tasks_of_scope}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
         WHERE s.task_no < :before AND s.task_no >= coalesce((SELECT task_no FROM bound), 0)
-            AND {chosen}
-            AND (:states IS NULL OR t.state IN (SELECT value FROM json_each(:states)))
-            AND (:refund_state IS NULL OR t.refund_state = :refund_state)
+            AND {chosen} AND {listed}
         ORDER BY s.task_no DESC LIMIT :limit
     ) AS x
     CROSS JOIN tasks AS t ON t.task_no = x.task_no

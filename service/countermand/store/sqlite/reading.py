@@ -1,60 +1,32 @@
 """The readings. Each is one function that runs on a reader's thread, in one snapshot."""
 
 import json
+from typing import Any
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.instant import Instant
 from countermand.core.keys import Key
-from countermand.core.log import TaskFilter
 from countermand.core.overdue import OverdueKind
-from countermand.core.records import Cart, Checkout, Holder, Order, Target, Task
-from countermand.core.states import RefundState, TargetKind, TaskState
-from countermand.store.contract import CancellationReading, Due, HolderReading
-from countermand.store.lists import TaskPage, TaskQuery
+from countermand.core.records import Task
+from countermand.core.states import RefundState, TargetKind
+from countermand.store.contract import CancellationReading, Due
+from countermand.store.lists import DeadlinePage, DeadlinePlace, TaskPage, TaskQuery, place_of
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import NO_NUMBER
 from countermand.store.sqlite.reading_cancellations import CancellationReader
+from countermand.store.sqlite.reading_holders import HolderReader, under
 from countermand.store.sqlite.reading_watches import WatchReader, holder_scope, parameters
 
 
-class Reader(CancellationReader, WatchReader):
+class Reader(CancellationReader, HolderReader, WatchReader):
     """Reads from one connection that cannot write."""
 
-    def holder(self, target: Target) -> HolderReading | None:
-        scope, read, _ = rows.HOLDER_ROWS[target.kind]
-        row = self._loaded(f"load_{scope}", target.namespace, rows.id_value(target))
-        if row is None:
-            return None
-        counts = self._all(f"count_{scope}", parameters(target.namespace, _under(target)))
-        return HolderReading(
-            self._whole(read(row)), {TaskState(state): tally for state, tally in counts}
-        )
-
-    def _whole(self, holder: Holder) -> Holder:
-        """Returns a holder with its snapshot, if it has one."""
-        if not isinstance(holder, Checkout | Order):
-            return holder
-        target = holder.target
-        name = f"load_{rows.HOLDER_ROWS[target.kind].scope}_snapshot"
-        (snapshot,) = self._row(name, (target.namespace, target.id))
-        return holder.evolve(snapshot=snapshot)
-
-    def cart(self, namespace: int, cart_id: str) -> Cart | None:
-        row = self._loaded("load_carts", namespace, cart_id)
-        if row is None:
-            return None
-        (line_items,) = self._row("load_cart_lines", (namespace, cart_id))
-        return rows.read_cart(row).evolve(line_items=line_items)
-
     def tasks(self, namespace: int, query: TaskQuery, before: int | None, limit: int) -> TaskPage:
-        without_holder = "all" if query.refund_state in (None, RefundState.NONE) else "refund"
         bound, found = self._all(
-            f"list_{holder_scope(query.chosen) or without_holder}",
-            parameters(namespace, query.chosen)
+            f"list_{holder_scope(query.chosen) or _without_holder(query)}",
+            _chosen(namespace, query)
             | {
-                "states": json.dumps(query.states) if query.states else None,
-                "refund_state": query.refund_state,
                 "before": NO_NUMBER if before is None else before,
                 "window": self._max_scanned,
                 "limit": limit,
@@ -64,6 +36,29 @@ class Reader(CancellationReader, WatchReader):
         if len(tasks) == limit:
             return TaskPage(tasks, tasks[-1].number)
         return TaskPage(tasks, bound)
+
+    def tasks_by_deadline(
+        self, namespace: int, query: TaskQuery, after: DeadlinePlace, limit: int
+    ) -> DeadlinePage:
+        looked_at, last, found = self._all(
+            "list_deadline",
+            _chosen(namespace, query)
+            | {
+                "after_time": after.deadline_time,
+                "after_number": after.number,
+                "deadline_before": (
+                    NO_NUMBER if query.deadline_before is None else query.deadline_before
+                ),
+                "window": self._max_scanned,
+                "limit": limit,
+            },
+        )
+        tasks = sorted(
+            map(rows.read_task, found), key=lambda task: (task.deadline_time or 0, task.number)
+        )
+        if len(tasks) == limit:
+            return DeadlinePage(tasks, place_of(tasks[-1]))
+        return DeadlinePage(tasks, DeadlinePlace(*last) if looked_at == self._max_scanned else None)
 
     def cancellation(self, namespace: int, cancellation_id: str) -> CancellationReading | None:
         row = self._one("cancellation", (namespace, rows.uuid_bytes(cancellation_id)))
@@ -79,7 +74,7 @@ class Reader(CancellationReader, WatchReader):
             return [task] if task is not None and cancellation.covers(task) else []
         return self._sorted(
             f"snapshot_{rows.HOLDER_ROWS[target.kind].scope}",
-            parameters(target.namespace, _under(target))
+            parameters(target.namespace, under(target))
             | {"after": 0, "last_number": NO_NUMBER, "limit": -1},
         )
 
@@ -115,6 +110,22 @@ def _first(*times: int | None) -> int | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _under(target: Target) -> TaskFilter:
-    """Returns the filter that chooses a holder's tasks."""
-    return TaskFilter(**{f"{rows.HOLDER_ROWS[target.kind].scope}_id": target.id})
+def _without_holder(query: TaskQuery) -> str:
+    """Returns what drives a list that names no holder: what chooses fewest."""
+    if query.label is not None:
+        return "label"
+    if query.merchant is not None:
+        return "merchant"
+    return "all" if query.refund_state in (None, RefundState.NONE) else "refund"
+
+
+def _chosen(namespace: int, query: TaskQuery) -> dict[str, Any]:
+    key, value = query.label or (None, None)
+    return parameters(namespace, query.chosen) | {
+        "states": json.dumps(query.states) if query.states else None,
+        "refund_state": query.refund_state,
+        "merchant": query.merchant,
+        "label_key": key,
+        "label_value": value,
+        "label_digest": None if query.label is None else rows.label_digest(*query.label),
+    }

@@ -32,6 +32,14 @@ SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_refund
 WHERE m.namespace_no = :namespace_no
     AND m.refund_state = :refund_state AND m.refund_state <> 'NONE'
 
+-- name: merchant
+SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_merchant
+WHERE m.namespace_no = :namespace_no AND m.merchant = :merchant AND m.merchant <> ''
+
+-- name: label
+SELECT m.task_no FROM task_labels AS m INDEXED BY task_labels_by_digest
+WHERE m.namespace_no = :namespace_no AND m.digest = :label_digest
+
 -- name: all
 SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_namespace
 WHERE m.namespace_no = :namespace_no

@@ -93,6 +93,14 @@ FILTERS = {
     ),
     "agent": "(:agent_id IS NULL OR t.agent_id = :agent_id)",
 }
+LISTED = (
+    "(:states IS NULL OR t.state IN (SELECT value FROM json_each(:states)))"
+    " AND (:refund_state IS NULL OR t.refund_state = :refund_state)"
+    " AND (:merchant IS NULL OR t.merchant = :merchant)"
+    " AND (:label_key IS NULL OR EXISTS (SELECT 1 FROM json_each(t.labels)"
+    " WHERE key = :label_key AND value = :label_value))"
+)
+"""What a list may ask of a task beside the filter that watches have too."""
 WIDER = {"group": ("checkout", "order", "agent"), "checkout": ("order", "agent")}
 """What else a filter may say of a task when a scope drives the reading; mostly the agent alone."""
 
@@ -135,6 +143,7 @@ def _scope(scope: str, text: str) -> dict[str, str]:
         "tasks_of_wanted": _filled(text, many),
         "chosen": " AND ".join(FILTERS[wider] for wider in WIDER.get(scope, ("agent",))),
         "filter": " AND ".join(FILTERS.values()),
+        "listed": LISTED,
     }
 
 

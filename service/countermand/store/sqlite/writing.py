@@ -229,16 +229,19 @@ class Writer:
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed, going_on = [], [], []
+        labels: list[Parameters] = []
         for key, task in saves.tasks.items():
             if key in saves.created:
                 self._last_number += 1
                 saves.tasks[key] = task = task.evolve(number=self._last_number)
                 created.append(rows.write_new_task(task))
+                labels += rows.write_labels(task)
             elif task.ended or key in saves.given:
                 changed.append(rows.write_changed_task(task))
             else:
                 going_on.append(rows.write_live_task(task))
         self._write("insert_tasks", created)
+        self._write("insert_task_labels", labels)
         self._write("update_tasks", changed)
         self._write("update_live_tasks", going_on)
 

@@ -2,7 +2,10 @@
 
 from countermand.core import commands as c
 from countermand.core.caller import Caller
+from countermand.core.states import CartState, TargetKind
 from countermand.core.updates import UpdateCheckout
+from countermand.rpc.wire import enums
+from countermand.rpc.wire.enums import by_number
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse.masks import parse_mask
@@ -14,9 +17,12 @@ from countermand.rpc.wire.parse.snapshots import (
 )
 from countermand.rpc.wire.parse.tasks import Parents, parse_new_tasks
 from countermand.rpc.wire.snapshots import CHECKOUT, encode_lines
+from countermand.store.lists import HolderQuery
 from countermand.v1 import checkout_service_pb2 as pb
 
 EXPIRY = "expire_time"
+CHECKOUT_STATES = by_number(enums.CHECKOUT_STATES)
+CART_STATES = by_number(enums.CART_STATES)
 
 
 def parse_create_checkout(
@@ -72,6 +78,23 @@ def parse_update_checkout(
     )
     form.check()
     return command
+
+
+def parse_checkout_query(form: Form, request: pb.ListCheckoutsRequest) -> HolderQuery:
+    """Reads which checkouts are chosen."""
+    state = CHECKOUT_STATES.get(request.state)
+    if request.state and state is None:
+        form.reject("state", "is not a state of a checkout")
+    cart_id = form.optional_name("cart_id", request.cart_id)
+    return HolderQuery(TargetKind.CHECKOUT, state, cart_id)
+
+
+def parse_cart_state(form: Form, number: int) -> CartState | None:
+    """Reads which state is chosen; unspecified means any."""
+    state = CART_STATES.get(number)
+    if number and state is None:
+        form.reject("state", "is not a state of a cart")
+    return state
 
 
 def parse_complete_checkout(

@@ -14,6 +14,7 @@ from countermand.rpc.wire.snapshots import ORDER
 from countermand.v1 import order_service_pb2 as pb
 
 CLOSED = int(ORDER_STATES[OrderState.CLOSED])
+STATES = by_number(ORDER_STATES)
 NEW_STATES = by_number(
     {
         state: ORDER_STATES[state]
@@ -60,6 +61,14 @@ def _checkout_ids(form: Form, ids: Sequence[str]) -> tuple[str, ...]:
         form.name(field.format(place), id)
     form.unique(field, ids)
     return tuple(ids)
+
+
+def parse_order_state(form: Form, number: int) -> OrderState | None:
+    """Reads which state is chosen; unspecified means any."""
+    state = STATES.get(number)
+    if number and state is None:
+        form.reject("state", "is not a state of an order")
+    return state
 
 
 def parse_update_order(request: pb.UpdateOrderRequest, namespace: int) -> c.UpdateOrder:

@@ -13,11 +13,13 @@ from countermand.rpc.wire.bounds import MAX_STATES
 from countermand.rpc.wire.enums import REFUND_STATES, TASK_STATES, by_number
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
+from countermand.store.lists import TaskQuery
 from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as pb
 
 STATES = by_number(TASK_STATES)
 REFUNDS = by_number(REFUND_STATES)
+BY_DEADLINE = "deadline_time"
 
 
 class Parents(NamedTuple):
@@ -120,6 +122,29 @@ def parse_refund_state(form: Form, number: int) -> RefundState | None:
     if number and state is None:
         form.reject("refund_state", "is not a state of a refund")
     return state
+
+
+def parse_task_query(form: Form, request: pb.ListTasksRequest) -> TaskQuery:
+    """Reads which tasks are listed, and in which order."""
+    label = None
+    if request.HasField("label"):
+        label = (
+            form.text("label.key", request.label.key, 128),
+            form.text("label.value", request.label.value, 2048),
+        )
+        if not label[0]:
+            form.reject("label.key", "must not be empty")
+    if request.order_by not in ("", BY_DEADLINE):
+        form.reject("order_by", f"must be empty, or {BY_DEADLINE}")
+    return TaskQuery(
+        parse_filter(form, request.filter),
+        parse_states(form, request.states),
+        parse_refund_state(form, request.refund_state),
+        merchant=form.text("merchant", request.merchant, 128) or None,
+        label=label,
+        deadline_before=form.time("deadline_before", request),
+        by_deadline=request.order_by == BY_DEADLINE,
+    )
 
 
 def parse_settle_refund(

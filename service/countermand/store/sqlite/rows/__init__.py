@@ -18,6 +18,7 @@ from countermand.store.sqlite.rows.cancellations import (
 from countermand.store.sqlite.rows.gone import write_gone
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
+from countermand.store.sqlite.rows.labels import label_digest, write_labels
 from countermand.store.sqlite.rows.tasks import (
     EVENT_WIDTH,
     read_event,
@@ -33,6 +34,7 @@ __all__ = [
     "EVENT_WIDTH",
     "HOLDER_ROWS",
     "id_value",
+    "label_digest",
     "read_agent",
     "read_cancellation",
     "read_cart",
@@ -51,6 +53,7 @@ __all__ = [
     "write_gone",
     "write_join",
     "write_key",
+    "write_labels",
     "write_live_task",
     "write_new_cancellation",
     "write_new_task",

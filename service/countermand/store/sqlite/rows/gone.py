@@ -29,6 +29,8 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
         yield "delete_events", one.seq
     if isinstance(one, Task):
         yield "delete_tasks", one.number
+        if one.labels:
+            yield "delete_task_labels", one.number
         if one.settlement is not None:
             yield "delete_settling_request_ids", uuid_bytes(one.task_id)
     elif isinstance(one, Cancellation):
