@@ -17,10 +17,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from countermand.core.records import SECOND
 from countermand.store.contract import StoreFailed
-from tests.support.ask import T1, T2, create, reap, start
+from tests.support.ask import T1, T2, cancel, create, reap, start
 from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_caller, take
 from tests.support.disks import Disk, small_disk
-from tests.support.knobs import PLAIN_STORE
+from tests.support.knobs import DRAWN_VALUES, PLAIN_STORE
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, started
@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 ROUNDS = 40 if FULL else 2
 SIZE = "7m"
+NOTHING_KEPT = {"store.min_free_bytes": 0}
+"""Lets what creates something fill the disk to its end, as others than the server may."""
 NO_ROOM = r"countermand: cannot open the store \S+: the disk is full"
 CHECKPOINT_FRAMES = 1000
 """With so many in the log, SQLite moves them into the file by itself."""
@@ -59,7 +61,10 @@ async def write_until_refused(caller: Caller, ledger: Ledger, size: int) -> None
 
 async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
     ledger, broken = Ledger(), []
-    async with started(disk.folder) as server, first_caller(server) as caller:
+    async with (
+        started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server,
+        first_caller(server) as caller,
+    ):
         process = server.process
         for _ in range(ROUNDS):
             held = await caller.running(lease=600)
@@ -100,7 +105,10 @@ async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
 
 
 async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first(disk):
-    async with started(disk.folder) as server, first_caller(server) as caller:
+    async with (
+        started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server,
+        first_caller(server) as caller,
+    ):
         faithful = await caller.running("faithful", lease=2)
         gone = await caller.running("gone", lease=2)
         due = await caller.running("present", lease=600)
@@ -120,7 +128,10 @@ async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first
 
 async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
     ledger = Ledger()
-    async with started(disk.folder, knobs=PLAIN_STORE) as server, first_caller(server) as caller:
+    async with (
+        started(disk.folder, knobs=PLAIN_STORE | NOTHING_KEPT) as server,
+        first_caller(server) as caller,
+    ):
         disk.fill(leave=CHECKPOINT_FRAMES * 4120 + 200_000)
         await write_until_refused(caller, ledger, 200)
         store = disk.folder / "countermand.db"
@@ -139,7 +150,7 @@ async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
 
 
 async def test_a_server_that_was_killed_starts_on_a_full_disk_and_reads(disk):
-    async with started(disk.folder) as server:
+    async with started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server:
         async with first_caller(server) as caller:
             held = await caller.running(lease=600)
             disk.fill()
@@ -170,7 +181,7 @@ async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_f
     keeper.now += 60 * SECOND
     await keeper.store.open(keeper.now)
     with pytest.raises(StoreFailed) as caught:
-        await keeper.run(create(T2))
+        await keeper.run(cancel(T2, allow_missing=True))
     assert caught.value.full
     disk.free()
     (reaped,) = await keeper.run(reap())
@@ -182,7 +193,7 @@ async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_f
 
 
 async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_room(disk):
-    server = Server(disk.folder)
+    server = Server(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT)
     disk.fill()
     with pytest.raises(RuntimeError, match=NO_ROOM):
         await server.start()
@@ -206,7 +217,7 @@ async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_ro
 
 async def test_whatever_room_there_is_a_new_store_is_made_or_refused_in_one_line(disk):
     """And made by the next start with room, whatever the one before has left."""
-    server = Server(disk.folder)
+    server = Server(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT)
     for kilobytes in (48, 180, 200, 220):
         disk.fill(leave=kilobytes * 1024)
         server.log.clear()
@@ -221,3 +232,27 @@ async def test_whatever_room_there_is_a_new_store_is_made_or_refused_in_one_line
     await server.start()
     await server.kill()
     assert broken_rules(disk.folder / "countermand.db") == []
+
+
+async def test_who_fills_the_disk_leaves_room_for_those_who_stop(tmp_path):
+    kept = 16 * 1024 * 1024
+    with small_disk(tmp_path / "disk", "64m") as disk:
+        async with started(disk.folder) as server, first_caller(server) as caller:
+            held = [await caller.running(lease=600) for _ in range(20)]
+            group = (await caller.create_group(1000)).group
+            disk.fill(leave=kept + 4 * 1024 * 1024)
+            await write_until_refused(caller, Ledger(), 1000)
+            await write_until_refused(caller, Ledger(), 1)
+            left = shutil.disk_usage(disk.folder).free
+            assert kept - 4 * 1024 * 1024 < left
+            for one in held[:10]:
+                await caller.cancel(one.task_id, grace=0)
+                assert (await caller.ended(one.task_id)).state == CANCELLED
+            for one in held[10:]:
+                await caller.finish(one)
+            await caller.heartbeat("agent-1")
+            assert (await caller.cancel_group(group.group_id)).group.closed
+            refusal = await refused(caller.create(), "STORE_FULL")
+            assert refusal.retry_seconds
+            disk.free()
+            await caller.create()

@@ -23,6 +23,7 @@ KEPT = {
     "clock.max_": "how far clocks go apart without a leap",
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "server.max_goodbye": "a busy client needs it to see that the server leaves",
+    "store.min_free_bytes": "promised",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",

@@ -14,7 +14,7 @@ RULES = {
     "Watches": 15,
     "Tasks": 5,
     "Agents": 9,
-    "Sizes": 5,
+    "Sizes": 11,
     "Sales": 3,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")

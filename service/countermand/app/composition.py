@@ -31,7 +31,12 @@ class App:
     """The parts, wired."""
 
     def __init__(
-        self, store: Store, clock: Clock, knobs: Knobs, max_watches: int | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        knobs: Knobs,
+        max_watches: int | None = None,
+        max_tenant_bytes: int | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -39,7 +44,7 @@ class App:
         self.ids = UuidMaker()
         """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
         self.hub = Hub(knobs.watching.hub)
-        self.writer = Writer(store, clock, UuidMaker(), knobs.writer, knobs.pulse)
+        self.writer = Writer(store, clock, UuidMaker(), knobs.writer, knobs.pulse, max_tenant_bytes)
         self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
         self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
         cache = PageCache(knobs.watching.pages)
@@ -62,20 +67,21 @@ async def running(
     *,
     retention: int | None = None,
     max_watches: int | None = None,
+    max_tenant_bytes: int | None = None,
     listeners: Iterable[Listener] = (),
     clock: Clock | None = None,
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
-    may be open at once; None: any number. The listeners hear of every commit from the first on,
-    which may be before this gives anything. Without another clock it is this machine's. Raises
-    StoreRefused. At the end, what was submitted is
-    committed before the store is closed; raises StoreFailed if it cannot be. Then the store stays
-    open, since a thread may hang in it, and the process should leave.
+    may be open at once, and each tenant may store so many bytes; None: any number. The listeners
+    hear of every commit from the first on, which may be before this gives anything. Without another
+    clock it is this machine's. Raises StoreRefused. At the end, what was submitted is committed
+    before the store is closed; raises StoreFailed if it cannot be. Then the store stays open, since
+    a thread may hang in it, and the process should leave.
     """
     clock = clock or Clock(knobs.clock)
-    app = App(store, clock, knobs, max_watches)
+    app = App(store, clock, knobs, max_watches, max_tenant_bytes)
     for listener in listeners:
         app.writer.listen(listener)
     try:

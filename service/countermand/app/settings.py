@@ -30,6 +30,8 @@ class Settings:
     """Whether others than this machine may be answered without encryption."""
     max_watches: int = 20_000
     """How many watches may be open at once; each costs memory."""
+    max_tenant_bytes: int | None = None
+    """How many bytes each tenant may store; None: as many as the disk has."""
     max_failed_logins: int = 20
     """How many calls without a right key an address may make per second, before it is put off."""
     shipped_words: tuple[str, ...] = ()

@@ -78,6 +78,17 @@ def serve(
             help="How many watches may be open at once, of all keys together.",
         ),
     ] = 20_000,
+    max_tenant_bytes: Annotated[
+        int | None,
+        typer.Option(
+            envvar="COUNTERMAND_MAX_TENANT_BYTES",
+            metavar="BYTES",
+            min=1,
+            help="How much each tenant may store. Above it, creations and updates are STORE_FULL;"
+            " cancels, ends and settlements never are. By default there is no bound.",
+            show_default=False,
+        ),
+    ] = None,
     max_failed_logins: Annotated[
         int,
         typer.Option(
@@ -133,6 +144,7 @@ def serve(
             tls_client_ca=tls_client_ca,
             insecure=insecure,
             max_watches=max_watches,
+            max_tenant_bytes=max_tenant_bytes,
             max_failed_logins=max_failed_logins,
             shipped_words=tuple(shipped_word),
         )

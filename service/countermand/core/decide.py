@@ -13,6 +13,7 @@ from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.leases import NO_RENEWAL, Renewal
+from countermand.core.quotas import NO_BOUND, Room, expect_room
 from countermand.core.refunds import SettleRefund
 from countermand.core.rows import Loaded, Rows, Saves, Wanted
 from countermand.core.rules import (
@@ -83,6 +84,7 @@ class Batch:
         instant: Instant,
         ids: UuidMaker,
         renewal: Renewal = NO_RENEWAL,
+        room: Room = NO_BOUND,
     ) -> None:
         self.commands = commands
         self.renewal = renewal
@@ -91,12 +93,14 @@ class Batch:
         """One per command once the plan has run: what it answers, or why it is refused."""
         self.saves = Saves()
         self.rows = Rows(instant, ids)
+        self.room = room
+        """How much its commands may store; the store says what is free on its disk."""
 
     def plan(self) -> Plan:
         """Decides the commands. It may be run once."""
         yield from self._load()
         for command in self.commands:
-            self.answers.append(decide(command, self.rows))
+            self.answers.append(decide(command, self.rows, self.room))
         self.saves = self.rows.saves
         return self.saves
 
@@ -112,11 +116,12 @@ class Batch:
             self.rows.add(unknown, (yield unknown))
 
 
-def decide(command: c.Command, rows: Rows) -> object | Refused:
+def decide(command: c.Command, rows: Rows, room: Room) -> object | Refused:
     """Decides one command and applies it to the rows, or returns why it is refused."""
     draft = Draft(rows)
     try:
         answer = RULES[type(command)].decide(command, draft)
+        expect_room(command, draft, rows, room)
     except Refused as refusal:
         # The traceback would keep every row of the batch alive until the caller has its answer.
         return refusal.with_traceback(None)

@@ -87,6 +87,8 @@ class Loaded(NamedTuple):
     request_ids: Iterable[RequestId] = ()
     keys: Iterable[Key] = ()
     positions: Iterable[tuple[int, int]] = ()
+    stored_bytes: Iterable[tuple[int, int]] = ()
+    """How much the tenant of each of these namespaces stores, in all of its namespaces."""
     overdue: Overdue | None = None
     found: Found | None = None
     """What the search came upon."""
@@ -116,6 +118,10 @@ class Rows:
         self.request_ids: dict[Id, RequestId | None] = {}
         self.keys: dict[str, Key | None] = {}
         self.positions: dict[int, int] = {}
+        self.stored_bytes: dict[int, int] = {}
+        """How much the tenants of these namespaces store."""
+        self.added_bytes = 0
+        """How much the commands of this batch store more."""
         self.overdue: Overdue | None = None
         self.found: Found | None = None
         self.saves = Saves()
@@ -182,6 +188,7 @@ class Rows:
         for key_row in loaded.keys:
             self.keys[key_row.key_id] = key_row
         self.positions.update(loaded.positions)
+        self.stored_bytes.update(loaded.stored_bytes)
         if loaded.overdue is not None:
             self.overdue = loaded.overdue
         if loaded.found is not None:

@@ -17,6 +17,7 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
+from countermand.core.quotas import Room
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
 from countermand.engine.leases import Leases
@@ -42,11 +43,14 @@ class Writer:
         ids: UuidMaker,
         knobs: WriterKnobs,
         pulse: PulseKnobs,
+        max_tenant_bytes: int | None = None,
     ) -> None:
+        """Each tenant may store so many bytes; None: as many as the disk has."""
         self._store = store
         self._clock = clock
         self._ids = ids
         self._knobs = knobs
+        self._room = Room(max_tenant_bytes)
         self._queue = WriteQueue(knobs)
         self._wake = asyncio.Event()
         self._listeners = Listeners()
@@ -170,7 +174,9 @@ class Writer:
         failed after it was on disk."""
         start_ns, failed_after = time.time_ns(), None
         commands = [request.command for request in requests]
-        batch = Batch(commands, self._clock.instant(), self._ids, self._leases.renewal())
+        batch = Batch(
+            commands, self._clock.instant(), self._ids, self._leases.renewal(), self._room
+        )
         traces = [request.trace for request in requests if request.trace and request.trace.sampled]
         waited = 0.0
         try:

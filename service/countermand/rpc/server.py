@@ -106,6 +106,7 @@ class _Life:
             self._knobs,
             retention=int(self._settings.retention * DAY),
             max_watches=self._settings.max_watches,
+            max_tenant_bytes=self._settings.max_tenant_bytes,
             listeners=[Storyteller(self._tracing, store.name)],
         ) as (app, failing):
             return await self._serve(app, failing)

@@ -26,6 +26,9 @@ class StoreKnobs:
     max_log_bytes: int = 64 * MEBIBYTE
     """How much of the write-ahead log may stay on the disk; above it the log is emptied by force,
     and after it truncated, so that one burst does not stay on disk."""
+    min_free_bytes: int = 16 * MEBIBYTE
+    """How much of the disk is kept for cancels, ends and settlements: what creates something is
+    refused when no more is free. It is promised."""
     checkpoint_pages: int = 1000
     """How many pages the log has when it is copied into the file."""
     checkpoint_patience_ms: int = 100

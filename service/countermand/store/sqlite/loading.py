@@ -46,6 +46,8 @@ class Loader:
         due: list[Task] = []
         if wanted.overdue is not None:
             overdue, due = self._overdue.load(instant, wanted.overdue)
+        numbers: list[Parameters] = [(number,) for number in wanted.namespaces]
+        namespaces = self._read("load_positions", numbers, _three)
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
@@ -64,9 +66,8 @@ class Loader:
                 "load_request_ids", _uuid_ids(wanted.request_ids), rows.read_request_id
             ),
             keys=self._read("load_keys", [(key,) for key in wanted.keys], rows.read_key),
-            positions=self._read(
-                "load_positions", [(number,) for number in wanted.namespaces], _pair
-            ),
+            positions=[(number, seq) for number, seq, _ in namespaces],
+            stored_bytes=[(number, stored) for number, _, stored in namespaces],
             overdue=overdue,
             found=self._search(wanted.search) if wanted.search else None,
         )
@@ -168,6 +169,6 @@ def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
     return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
 
 
-def _pair(row: list[int]) -> tuple[int, int]:
-    first, second = row
-    return first, second
+def _three(row: list[int]) -> tuple[int, int, int]:
+    first, second, third = row
+    return first, second, third

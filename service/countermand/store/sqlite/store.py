@@ -4,10 +4,12 @@ import asyncio
 import logging
 import sqlite3
 from pathlib import Path
+from shutil import disk_usage
 
 from countermand.core.decide import Batch
 from countermand.core.idle import IdleClock
 from countermand.core.knobs import StoreKnobs
+from countermand.core.quotas import grows
 from countermand.store.contract import (
     StoreFailed,
 )
@@ -104,6 +106,10 @@ class SqliteStore(StoreReadings):
         assert self._writer is not None
         try:
             self._file.expect_present()
+            if self._knobs.min_free_bytes and any(map(grows, batch.commands)):
+                free = disk_usage(self._file.path.parent).free
+                kept = max(0, free - self._knobs.min_free_bytes)
+                batch.room = batch.room._replace(free_bytes=kept)
             self._writer.commit(batch)
         except (sqlite3.IntegrityError, sqlite3.DataError):
             raise  # A row that the schema refuses is a fault of one command, not of the disk.
