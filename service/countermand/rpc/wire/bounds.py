@@ -154,7 +154,7 @@ def bound_of(field: FieldDescriptor) -> Bound | None:
     own = BY_FIELD.get(f"{owner}.{field.name}")
     if own is not None:
         return own
-    is_text = field.message_type is None and not field.is_repeated
+    is_text = field.type == field.TYPE_STRING and not field.is_repeated
     if owner in SNAPSHOTS and is_text and field.name not in _OURS:
         return PART
     return BY_NAME.get(field.name)
