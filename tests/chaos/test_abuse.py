@@ -95,7 +95,7 @@ async def memory_left(server: Server, expected: float) -> float:
 
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_a_good_client_goes_on_and_memory_comes_back(tmp_path, chaos_report, name):
-    server = await Server(tmp_path).start()
+    server = await Server(tmp_path, knobs={}).start()
     async with first_caller(server) as caller:
         await cancels(caller, 0, WARM_UP)
         warm = memory(server)

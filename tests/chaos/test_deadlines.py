@@ -93,7 +93,7 @@ def ends(folder: Path) -> Counter[str]:
 @asynccontextmanager
 async def a_server_that_ran(folder: Path) -> AsyncIterator[Server]:
     """A server that was killed, and can be started again."""
-    server = await Server(folder).start()
+    server = await Server(folder, knobs={}).start()  # what is measured is what is served
     await server.kill()
     try:
         yield server

@@ -20,7 +20,7 @@ from countermand.store.contract import StoreFailed
 from tests.support.ask import T1, T2, cancel, create, reap, start
 from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_caller, take
 from tests.support.disks import Disk, small_disk
-from tests.support.knobs import DRAWN_VALUES, PLAIN_STORE
+from tests.support.knobs import DRAWN_VALUES, PLAIN_STORE, drawn_values_but
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, started
@@ -59,12 +59,22 @@ async def write_until_refused(caller: Caller, ledger: Ledger, size: int) -> None
     assert refusal.reason == "STORE_FULL"
 
 
+async def renew_until_refused(caller: Caller) -> None:
+    """Renews a lease until there is no room for it: nothing writes less than that."""
+    refusal = None
+    while refusal is None:
+        try:
+            await caller.heartbeat("agent-1", lease=600)
+        except grpc.aio.AioRpcError as error:
+            refusal = refusal_of(error)
+    assert refusal.reason == "STORE_FULL"
+
+
 async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
     ledger, broken = Ledger(), []
-    async with (
-        started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server,
-        first_caller(server) as caller,
-    ):
+    # A log that is emptied after each commit would have room for one more.
+    knobs = drawn_values_but("store.", "writer.") | NOTHING_KEPT
+    async with started(disk.folder, knobs=knobs) as server, first_caller(server) as caller:
         process = server.process
         for _ in range(ROUNDS):
             held = await caller.running(lease=600)
@@ -74,6 +84,7 @@ async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
             disk.fill(leave=64 * 1024)
             await write_until_refused(caller, ledger, 10)
             await write_until_refused(caller, ledger, 1)
+            await renew_until_refused(caller)
             # The smallest write is refused, for a worker too, and changes nothing.
             refusal = await refused(caller.cancel(held.task_id), "STORE_FULL")
             assert refusal.retry_seconds

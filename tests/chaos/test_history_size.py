@@ -109,7 +109,8 @@ class Filled(NamedTuple):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def filled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Filled]:
     folder = tmp_path_factory.mktemp("history")
-    server = await Server(folder).start()  # makes the store and its first tenant
+    # What is measured is what is served.
+    server = await Server(folder, knobs={}).start()  # makes the store and its first tenant
     await server.stop()
     rows = fill(folder / "countermand.db")
     await server.start("--retention", "36500")  # what is filled in ended years ago

@@ -111,7 +111,7 @@ async def test_an_order_cancel_goes_on_after_a_kill_between_any_two_steps(tmp_pa
             done = await caller.new_checkout(2, running=2, checkout_id="done", cart_id="done")
             await caller.finish(done.held[0])
             await caller.complete("done")
-            given = full_order(order_id="order", checkout_ids=["open", "done"])
+            given = full_order(order_id="order", checkout_ids=["open", "done"], shipped=False)
             request = o.CreateOrderRequest(order=given, tasks=[{}])
             made = await caller.orders.CreateOrder(request)
         await life.again()

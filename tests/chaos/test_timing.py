@@ -73,7 +73,7 @@ async def share_of_slower(call: Call, some: Sequence[str], others: Sequence[str]
 async def server(tmp_path_factory: pytest.TempPathFactory):
     # So that it is the look for the key that is timed, and not the refusal of too many tries.
     folder = tmp_path_factory.mktemp("timing")
-    server = await Server(folder).start("--max-failed-logins", "10000")
+    server = await Server(folder, knobs={}).start("--max-failed-logins", "10000")
     yield server
     await server.kill()
 

@@ -41,7 +41,7 @@ async def test_watchers_that_take_nothing_cost_little_and_delay_no_cancel(
     server, tmp_path, chaos_report
 ):
     (tmp_path / "other").mkdir()
-    other = await Server(tmp_path / "other").start()
+    other = await Server(tmp_path / "other", knobs={}).start()
     async with first_caller(server) as caller, first_caller(other) as undisturbed:
         watchers = await stalled_watchers(caller)
         callers = (undisturbed, caller)

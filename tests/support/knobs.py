@@ -22,6 +22,7 @@ KEPT = {
     "calls.timeout": "promised",
     "clock.max_": "how far clocks go apart without a leap",
     "connections.": "gRPC's own; short ones break off what every test holds open",
+    "server.failed_drain_timeout": "callers need it to hear why the server leaves",
     "server.max_goodbye": "a busy client needs it to see that the server leaves",
     "store.min_free_bytes": "promised",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
