@@ -20,7 +20,7 @@ from countermand.store.contract import StoreFailed
 from tests.support.ask import T1, T2, cancel, create, reap, start
 from tests.support.caller import CANCELLED, FAILED, RUNNING, Caller, first_caller, take
 from tests.support.disks import Disk, small_disk
-from tests.support.knobs import DRAWN_VALUES, PLAIN_STORE, drawn_values_but
+from tests.support.knobs import PLAIN_STORE, drawn_values_but
 from tests.support.ledger import Ledger, play
 from tests.support.refusals import refusal_of, refused
 from tests.support.server import Server, started
@@ -38,6 +38,8 @@ NOTHING_KEPT = {"store.min_free_bytes": 0}
 NO_ROOM = r"countermand: cannot open the store \S+: the disk is full"
 CHECKPOINT_FRAMES = 1000
 """With so many in the log, SQLite moves them into the file by itself."""
+KNOBS = drawn_values_but("store.", "writer.") | NOTHING_KEPT
+"""A log that is emptied after each commit would have room for one more on a full disk."""
 
 
 @pytest.fixture
@@ -72,9 +74,7 @@ async def renew_until_refused(caller: Caller) -> None:
 
 async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
     ledger, broken = Ledger(), []
-    # A log that is emptied after each commit would have room for one more.
-    knobs = drawn_values_but("store.", "writer.") | NOTHING_KEPT
-    async with started(disk.folder, knobs=knobs) as server, first_caller(server) as caller:
+    async with started(disk.folder, knobs=KNOBS) as server, first_caller(server) as caller:
         process = server.process
         for _ in range(ROUNDS):
             held = await caller.running(lease=600)
@@ -117,7 +117,7 @@ async def test_a_full_disk_refuses_writes_and_nothing_else(disk, chaos_report):
 
 async def test_leases_that_could_not_be_renewed_on_a_full_disk_are_renewed_first(disk):
     async with (
-        started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server,
+        started(disk.folder, knobs=KNOBS) as server,
         first_caller(server) as caller,
     ):
         faithful = await caller.running("faithful", lease=2)
@@ -161,7 +161,7 @@ async def test_a_checkpoint_without_room_harms_nothing(disk, chaos_report):
 
 
 async def test_a_server_that_was_killed_starts_on_a_full_disk_and_reads(disk):
-    async with started(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT) as server:
+    async with started(disk.folder, knobs=KNOBS) as server:
         async with first_caller(server) as caller:
             held = await caller.running(lease=600)
             disk.fill()
@@ -204,7 +204,7 @@ async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_f
 
 
 async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_room(disk):
-    server = Server(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT)
+    server = Server(disk.folder, knobs=KNOBS)
     disk.fill()
     with pytest.raises(RuntimeError, match=NO_ROOM):
         await server.start()
@@ -228,7 +228,7 @@ async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_ro
 
 async def test_whatever_room_there_is_a_new_store_is_made_or_refused_in_one_line(disk):
     """And made by the next start with room, whatever the one before has left."""
-    server = Server(disk.folder, knobs=DRAWN_VALUES | NOTHING_KEPT)
+    server = Server(disk.folder, knobs=KNOBS)
     for kilobytes in (48, 180, 200, 220):
         disk.fill(leave=kilobytes * 1024)
         server.log.clear()
