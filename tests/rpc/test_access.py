@@ -65,6 +65,11 @@ ASKED: dict[str, tuple[Any, str]] = {
         lambda i: c.WatchTasksRequest(filter={"checkout_id": i.checkout}),
         "CHECKOUT_NOT_FOUND",
     ),
+    "WatchCheckout": (
+        lambda i: c.WatchCheckoutRequest(checkout_id=i.checkout),
+        "CHECKOUT_NOT_FOUND",
+    ),
+    "WatchOrder": (lambda i: c.WatchOrderRequest(order_id=i.order), "ORDER_NOT_FOUND"),
     "GetCancellation": (
         lambda i: c.GetCancellationRequest(cancellation_id=i.cancellation),
         "CANCELLATION_NOT_FOUND",

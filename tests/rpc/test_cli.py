@@ -288,6 +288,26 @@ async def test_watch_says_when_the_server_is_away_and_when_it_is_back(
         assert [f"state={word[11:]}" in line for word, line in zip(words, lines, strict=True)]
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_watch_follows_an_order_itself(client: Client, command: Command, as_json: bool):
+    order_id = (await client.create_order()).order.order_id
+    flags = ("--order", "--record", *(("--json",) if as_json else ()))
+    watch = await command.start("watch", order_id, *flags)
+    lines = [await read_line(watch)]
+    cancelled = (await client.cancel_order(order_id)).order
+    result = await finish(watch)
+    lines += result.out.splitlines(keepends=True)
+    assert (result.status, result.err) == (0, "")
+    if as_json:
+        versions = [json.loads(line)["order"]["version"] for line in lines]
+        assert versions == ["1", "2"]
+    else:
+        assert f"{order_id}  version=1  state=OPEN\n" in lines[0]
+        end = f"version=2  state=CANCELLED  cancellation={cancelled.cancellation_id}\n"
+        assert lines[1].endswith(end)
+    assert (await command("watch", order_id, "--record")).status == 2
+
+
 async def test_a_quiet_task_is_no_silent_server(client: Client, command: Command):
     task_id, fence = await start_one(client)
     watch = await command.start("watch", task_id)

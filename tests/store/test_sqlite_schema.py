@@ -47,6 +47,7 @@ WIDTHS = {
     "count_many_checkout": 3,
     "count_many_order": 3,
     "insert_task_labels": 3,
+    "insert_holder_versions": 8,
     "renew_some_leases": 3,
     "insert_clock_stretches": 3,
 }

@@ -59,6 +59,8 @@ RPCS = {
         _rpc(_CANCEL, c.CancelOrderRequest(order_id="o"), "orders:write"),
         _rpc(_CANCEL, c.WatchTaskRequest(task_id=ID), *READ, stream=True),
         _rpc(_CANCEL, c.WatchTasksRequest(), *READ, stream=True),
+        _rpc(_CANCEL, c.WatchCheckoutRequest(checkout_id="c"), "checkouts:read", stream=True),
+        _rpc(_CANCEL, c.WatchOrderRequest(order_id="o"), "orders:read", stream=True),
         _rpc(_CANCEL, c.GetCancellationRequest(cancellation_id=ID), *READ),
         _rpc(_CANCEL, c.ListCancellationsRequest(), *READ),
         _rpc(_CANCEL, c.SummarizeCancellationsRequest(group_by=1), *READ),

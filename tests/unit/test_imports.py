@@ -20,7 +20,7 @@ LAYERS: dict[str, set[str]] = {
     "core": set(),
     "store": {"core"},
     "telemetry": {"core"},
-    "engine": {"core", "store.contract", "telemetry"},
+    "engine": {"core", "store.contract", "store.lists", "telemetry"},
     "app": {"core", "store", "telemetry", "engine"},
     "rpc": {
         "__init__",

@@ -15,7 +15,7 @@ RULES = {
     "Tasks": 5,
     "Agents": 9,
     "Sizes": 11,
-    "Sales": 3,
+    "Sales": 4,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")
 NAMED = re.compile(r"`((?:unit|store|rpc|chaos)/\w+\.py)`|`([Tt]est\w+)`")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, TypedDict
 
 import typer
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from rich.text import Text
 
 from countermand.app.standard_streams import note
@@ -16,13 +17,18 @@ from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import STYLES, moment, show, to_json, word
 from countermand.client import Client
 from countermand.v1.cancellation_service_pb2 import (
+    WatchCheckoutResponse,
+    WatchOrderResponse,
     WatchTaskResponse,
     WatchTasksResponse,
     WatchType,
 )
+from countermand.v1.checkout_pb2 import Checkout, CheckoutState
+from countermand.v1.order_pb2 import Order, OrderState
 from countermand.v1.task_pb2 import CancelProof, ChargeState, Task, TaskFilter, TaskState
 
-Messages = AsyncGenerator[WatchTaskResponse | WatchTasksResponse]
+Response = WatchTaskResponse | WatchTasksResponse | WatchCheckoutResponse | WatchOrderResponse
+Messages = AsyncGenerator[Response]
 
 _HEARTBEAT_INTERVAL = timedelta(seconds=1)
 _SILENCE = 2.5
@@ -54,6 +60,14 @@ def watch(
             help="ID is an order's: follow its tasks and those of its checkouts likewise.",
         ),
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            help="With --checkout or --order: follow that itself, one line for each of its"
+            " versions, until it has ended.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     *,
     access: Access,
@@ -68,9 +82,15 @@ def watch(
     """
     if group + checkout + order > 1:
         raise typer.BadParameter("give one of --group, --checkout and --order")
+    if record and not (checkout or order):
+        raise typer.BadParameter("needs --checkout or --order", param_hint="'--record'")
 
     def follow(client: Client) -> Messages:
         alive: _Alive = {"heartbeat_interval": _HEARTBEAT_INTERVAL, "heartbeats": True}
+        if record and checkout:
+            return client.watch_checkout_record(target_id, **alive)
+        if record:
+            return client.watch_order_record(target_id, **alive)
         if group:
             return client.watch_tasks(TaskFilter(group_id=target_id), **alive)
         if checkout:
@@ -90,11 +110,15 @@ def watch(
     asyncio.run(run())
 
 
-def _show(message: WatchTaskResponse | WatchTasksResponse, as_json: bool) -> None:
+def _show(message: Response, as_json: bool) -> None:
     if message.type == WatchType.WATCH_TYPE_HEARTBEAT and not message.last:
         return
     if as_json:
         show(to_json(message))
+    elif isinstance(message, WatchCheckoutResponse):
+        show(record_line(message.checkout, CheckoutState, message.checkout.checkout_id))
+    elif isinstance(message, WatchOrderResponse):
+        show(record_line(message.order, OrderState, message.order.order_id))
     elif message.HasField("task"):
         show(line(message.task))
 
@@ -117,4 +141,14 @@ def line(task: Task) -> Text:
         f"  proof={word(CancelProof, task.cancel_proof)}  deadline={moment(task.deadline_time)}",
         f"  charge={word(ChargeState, task.charge_state)}" if charged else "",
         refund_word(task.refund_state),
+    )
+
+
+def record_line(record: Checkout | Order, states: EnumTypeWrapper, record_id: str) -> Text:
+    """One version of a checkout or order in one line, which is easy to search."""
+    state = word(states, record.state)
+    return Text.assemble(
+        f"{moment(record.update_time)}  {record_id}  version={record.version}  state=",
+        (state, STYLES.get(state, "")),
+        f"  cancellation={record.cancellation_id}" if record.cancellation_id else "",
     )

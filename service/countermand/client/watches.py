@@ -12,6 +12,10 @@ from countermand.client.backoff import Backoff
 from countermand.client.connection import PUT_OFF, Connection
 from countermand.client.errors import CountermandError
 from countermand.v1.cancellation_service_pb2 import (
+    WatchCheckoutRequest,
+    WatchCheckoutResponse,
+    WatchOrderRequest,
+    WatchOrderResponse,
     WatchTaskRequest,
     WatchTaskResponse,
     WatchTasksRequest,
@@ -21,7 +25,9 @@ from countermand.v1.cancellation_service_pb2 import (
 from countermand.v1.cancellation_service_pb2_grpc import CancellationServiceStub
 from countermand.v1.task_pb2 import TaskFilter
 
-Told = TypeVar("Told", WatchTaskResponse, WatchTasksResponse)
+Told = TypeVar(
+    "Told", WatchTaskResponse, WatchTasksResponse, WatchCheckoutResponse, WatchOrderResponse
+)
 
 # What transports, proxies and servers that go away make of an open stream. No deadline is set on
 # a watch, so DEADLINE_EXCEEDED is some proxy's, and the status CANCELLED is never about a task.
@@ -109,6 +115,60 @@ class WatchMethods(Connection):
         """Follows all tasks of an order and of its checkouts until they have ended and none may
         join any more."""
         return self.watch_tasks(TaskFilter(order_id=order_id))
+
+    def watch_checkout_record(
+        self,
+        checkout_id: str,
+        after_version: int | None = None,
+        *,
+        heartbeat_interval: timedelta | None = None,
+        heartbeats: bool = False,
+    ) -> AsyncGenerator[WatchCheckoutResponse]:
+        """Gives the checkout itself as it is now, or the version after `after_version`, then every
+        version to its end, as watch_task does for a task.
+
+        Raises CountermandError, for example NOT_FOUND, or `VERSION_EXPIRED`: then watch anew
+        without `after_version`.
+        """
+        request = WatchCheckoutRequest(
+            checkout_id=checkout_id,
+            after_version=after_version,
+            heartbeat_interval=heartbeat_interval,
+        )
+
+        def move_on(message: WatchCheckoutResponse) -> None:
+            if message.type != WatchType.WATCH_TYPE_HEARTBEAT:
+                request.after_version = message.checkout.version
+
+        return self._follow(
+            lambda stub: stub.WatchCheckout(request, metadata=self._metadata), move_on, heartbeats
+        )
+
+    def watch_order_record(
+        self,
+        order_id: str,
+        after_version: int | None = None,
+        *,
+        heartbeat_interval: timedelta | None = None,
+        heartbeats: bool = False,
+    ) -> AsyncGenerator[WatchOrderResponse]:
+        """Gives the order itself as it is now, or the version after `after_version`, then every
+        version to its end, as watch_task does for a task.
+
+        Raises CountermandError, for example NOT_FOUND, or `VERSION_EXPIRED`: then watch anew
+        without `after_version`.
+        """
+        request = WatchOrderRequest(
+            order_id=order_id, after_version=after_version, heartbeat_interval=heartbeat_interval
+        )
+
+        def move_on(message: WatchOrderResponse) -> None:
+            if message.type != WatchType.WATCH_TYPE_HEARTBEAT:
+                request.after_version = message.order.version
+
+        return self._follow(
+            lambda stub: stub.WatchOrder(request, metadata=self._metadata), move_on, heartbeats
+        )
 
     async def _follow(
         self,

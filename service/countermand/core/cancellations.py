@@ -35,6 +35,16 @@ class Join(NamedTuple):
     join_time: int
 
 
+class NewJoin(NamedTuple):
+    """A join that is kept with its cancellation from now on."""
+
+    namespace: int
+    cancellation_id: str
+    place: int
+    """How many were kept before it."""
+    join: Join
+
+
 @dataclass(frozen=True)
 class Cancellation(Record):
     """One accepted cancel."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from countermand.core.cancellations import Cancellation, Join, RequestId
+from countermand.core.cancellations import Cancellation, NewJoin, RequestId
 from countermand.core.chronicle import Stretch
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
@@ -202,6 +202,12 @@ class Rows:
                 self.saves.created.add(key)
             elif before.agent_id != task.agent_id:
                 self.saves.given.add(key)
+        for target, holder in changes.holders.items():
+            known = self.holders.get(target)
+            if isinstance(holder, Checkout | Order) and (
+                known is None or known.version != holder.version
+            ):
+                self.saves.versions.append(holder)
         for key in changes.cancellations:
             if self.cancellations.get(key) is None:
                 self.saves.accepted.add(key)
@@ -253,16 +259,6 @@ KINDS = (
 """What rows and changes hold under the same names."""
 
 
-class NewJoin(NamedTuple):
-    """A join that is kept with its cancellation from now on."""
-
-    namespace: int
-    cancellation_id: str
-    place: int
-    """How many were kept before it."""
-    join: Join
-
-
 class Changes:
     """What commands change: the last state of each row, and every event in order."""
 
@@ -293,5 +289,7 @@ class Saves(Changes):
         """Which of the tasks are new."""
         self.given: set[Id] = set()
         """Which of the tasks were given to an agent."""
+        self.versions: list[Checkout | Order] = []
+        """Each new version of a checkout or order, in order."""
         self.accepted: set[Id] = set()
         """Which of the cancellations are new."""

@@ -63,6 +63,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.ORDER_CLOSED: Answer(StatusCode.FAILED_PRECONDITION),
     Reason.VERSION_MISMATCH: Answer(StatusCode.ABORTED),
     Reason.FENCED: Answer(StatusCode.ABORTED),
+    Reason.VERSION_EXPIRED: Answer(StatusCode.OUT_OF_RANGE),
     Reason.VERSION_AHEAD: Answer(StatusCode.OUT_OF_RANGE),
     Reason.RESUME_TOKEN_EXPIRED: Answer(StatusCode.OUT_OF_RANGE),
     Reason.RATE_LIMITED: Answer(StatusCode.RESOURCE_EXHAUSTED, retry_after=1.0),

@@ -18,6 +18,7 @@ from countermand.store.lists import (
     CartPage,
     DeadlinePage,
     DeadlinePlace,
+    HolderHistory,
     HolderPage,
     HolderQuery,
     HolderReading,
@@ -203,6 +204,11 @@ class Store(Protocol):
         self, namespace: int, query: TaskQuery, after: DeadlinePlace, limit: int
     ) -> DeadlinePage:
         """Returns CANCELLING tasks after a place, nearest deadline first; it may return fewer."""
+
+    async def holder_history(
+        self, target: Target, after_version: int | None, limit: int
+    ) -> HolderHistory | None:
+        """Returns a checkout or order, and its first versions above `after_version` that it has."""
 
     async def holders(self, namespace: int, query: HolderQuery, page: PageQuery) -> HolderPage:
         """Returns checkouts or orders, newest first; it may return fewer."""

@@ -13,6 +13,7 @@ from countermand.core.states import (
     TargetKind,
     TaskState,
 )
+from countermand.core.versions import HolderVersion
 
 
 class TaskQuery(NamedTuple):
@@ -87,6 +88,13 @@ class HolderReading(NamedTuple):
 
     holder: Holder
     counts: dict[TaskState, int]
+
+
+class HolderHistory(NamedTuple):
+    """A checkout or order as it is now, and some of its versions in order."""
+
+    reading: HolderReading
+    versions: list[HolderVersion]
 
 
 class HolderPage(NamedTuple):

@@ -215,6 +215,46 @@ class WatchTasksResponse(_message.Message):
     resume_token: str
     def __init__(self, type: _Optional[_Union[WatchType, str]] = ..., task: _Optional[_Union[_task_pb2.Task, _Mapping]] = ..., last: _Optional[bool] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
+class WatchCheckoutRequest(_message.Message):
+    __slots__ = ("checkout_id", "after_version", "heartbeat_interval")
+    CHECKOUT_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    checkout_id: str
+    after_version: int
+    heartbeat_interval: _duration_pb2.Duration
+    def __init__(self, checkout_id: _Optional[str] = ..., after_version: _Optional[int] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WatchCheckoutResponse(_message.Message):
+    __slots__ = ("type", "checkout", "last")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CHECKOUT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    type: WatchType
+    checkout: _checkout_pb2.Checkout
+    last: bool
+    def __init__(self, type: _Optional[_Union[WatchType, str]] = ..., checkout: _Optional[_Union[_checkout_pb2.Checkout, _Mapping]] = ..., last: _Optional[bool] = ...) -> None: ...
+
+class WatchOrderRequest(_message.Message):
+    __slots__ = ("order_id", "after_version", "heartbeat_interval")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    after_version: int
+    heartbeat_interval: _duration_pb2.Duration
+    def __init__(self, order_id: _Optional[str] = ..., after_version: _Optional[int] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WatchOrderResponse(_message.Message):
+    __slots__ = ("type", "order", "last")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    type: WatchType
+    order: _order_pb2.Order
+    last: bool
+    def __init__(self, type: _Optional[_Union[WatchType, str]] = ..., order: _Optional[_Union[_order_pb2.Order, _Mapping]] = ..., last: _Optional[bool] = ...) -> None: ...
+
 class GetCancellationRequest(_message.Message):
     __slots__ = ("cancellation_id",)
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -93,6 +93,16 @@ class CancellationServiceStub(object):
                 request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksRequest.SerializeToString,
                 response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksResponse.FromString,
                 _registered_method=True)
+        self.WatchCheckout = channel.unary_stream(
+                '/countermand.v1.CancellationService/WatchCheckout',
+                request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutResponse.FromString,
+                _registered_method=True)
+        self.WatchOrder = channel.unary_stream(
+                '/countermand.v1.CancellationService/WatchOrder',
+                request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderRequest.SerializeToString,
+                response_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderResponse.FromString,
+                _registered_method=True)
         self.GetCancellation = channel.unary_unary(
                 '/countermand.v1.CancellationService/GetCancellation',
                 request_serializer=countermand_dot_v1_dot_cancellation__service__pb2.GetCancellationRequest.SerializeToString,
@@ -310,6 +320,38 @@ class CancellationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCheckout(self, request, context):
+        """Follows one checkout itself to its end, whatever its tasks do. Needs the scope
+        `checkouts:read`.
+
+        What WatchTask promises of the versions of a task holds for those of the
+        checkout. COMPLETED, CANCELLED and PARTIALLY_CANCELLED are its ends.
+
+        An unknown checkout is NOT_FOUND `CHECKOUT_NOT_FOUND`, before any message, and
+        so the stream ends when it is removed after its retention. An `after_version`
+        above the present version is OUT_OF_RANGE `VERSION_AHEAD`; one before what was
+        kept, as of a checkout that is older than this method, is OUT_OF_RANGE
+        `VERSION_EXPIRED`: watch anew without it. The stream ends early as that of
+        WatchTask does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchOrder(self, request, context):
+        """Follows one order itself to its end, whatever its tasks do. Needs the scope
+        `orders:read`.
+
+        It promises what WatchCheckout promises. CLOSED, CANCELLED and
+        PARTIALLY_CANCELLED are its ends. What UpdateOrder changes after the end makes
+        new versions: a stream that has ended stays ended; with an `after_version`
+        below them they are sent, and the newest one has `last`. An unknown order is
+        NOT_FOUND `ORDER_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCancellation(self, request, context):
         """Reads one cancellation with all of its results. Needs the scope
         `tasks:read` or `tasks:run`.
@@ -375,6 +417,16 @@ def add_CancellationServiceServicer_to_server(servicer, server):
                     servicer.WatchTasks,
                     request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksRequest.FromString,
                     response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksResponse.SerializeToString,
+            ),
+            'WatchCheckout': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCheckout,
+                    request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutResponse.SerializeToString,
+            ),
+            'WatchOrder': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOrder,
+                    request_deserializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderRequest.FromString,
+                    response_serializer=countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderResponse.SerializeToString,
             ),
             'GetCancellation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCancellation,
@@ -583,6 +635,60 @@ class CancellationService(object):
             '/countermand.v1.CancellationService/WatchTasks',
             countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksRequest.SerializeToString,
             countermand_dot_v1_dot_cancellation__service__pb2.WatchTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/countermand.v1.CancellationService/WatchCheckout',
+            countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutRequest.SerializeToString,
+            countermand_dot_v1_dot_cancellation__service__pb2.WatchCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/countermand.v1.CancellationService/WatchOrder',
+            countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderRequest.SerializeToString,
+            countermand_dot_v1_dot_cancellation__service__pb2.WatchOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

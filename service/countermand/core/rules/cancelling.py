@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from countermand.core.answers import Cancelled
 from countermand.core.caller import Caller
-from countermand.core.cancellations import MAX_JOINS, Cancellation, Join, RequestId
+from countermand.core.cancellations import MAX_JOINS, Cancellation, Join, NewJoin, RequestId
 from countermand.core.commands import Cancel
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused
@@ -16,7 +16,7 @@ from countermand.core.records import (
     Target,
     Task,
 )
-from countermand.core.rows import NewJoin, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.ending import end_task, settle
 from countermand.core.rules.holders import holders_of
 from countermand.core.rules.owing import change_refund, would_be_owed

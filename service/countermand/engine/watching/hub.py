@@ -19,7 +19,7 @@ from countermand.core.log import Event
 from countermand.core.records import Holder, Target
 from countermand.core.rows import Saves
 from countermand.engine.watching.entries import Entry, weight
-from countermand.engine.watching.topics import Topic, topics_of
+from countermand.engine.watching.topics import Topic, record_topic, topics_of
 
 UNKNOWN = 1 << 63
 """Above every place of a log: where a topic begins that has heard nothing yet."""
@@ -71,7 +71,7 @@ class Subscription:
     __slots__ = ("_holders", "_hub", "_stretch", "alarms", "topic")
 
     def __init__(
-        self, hub: "Hub", topic: Topic, stretch: _Stretch, holders: tuple[Target, ...]
+        self, hub: "Hub", topic: Topic, stretch: _Stretch, holders: tuple[Topic, ...]
     ) -> None:
         self._hub = hub
         self.topic = topic
@@ -127,16 +127,16 @@ class _Alarms:
     """Who is to hear of which holders, whatever its topic."""
 
     def __init__(self) -> None:
-        self._by_holder: dict[Target, set[Subscription]] = {}
+        self._by_holder: dict[Topic, set[Subscription]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_holder)
 
-    def add(self, subscription: Subscription, holders: Iterable[Target]) -> None:
+    def add(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
         for holder in holders:
             self._by_holder.setdefault(holder, set()).add(subscription)
 
-    def remove(self, subscription: Subscription, holders: Iterable[Target]) -> None:
+    def remove(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
         for holder in holders:
             subscriptions = self._by_holder[holder]
             subscriptions.discard(subscription)
@@ -149,7 +149,7 @@ class _Alarms:
             if subscription.topic != holder:
                 subscription.alarm()
 
-    def removed(self, holder: Target) -> None:
+    def removed(self, holder: Topic) -> None:
         for subscription in self._by_holder.get(holder, ()):
             subscription.alarm()
 
@@ -185,10 +185,11 @@ class Hub:
         """
         return self._ends.get(namespace, (0, 0))
 
-    def subscribe(self, topic: Topic, holders: tuple[Target, ...] = ()) -> Subscription:
+    def subscribe(self, topic: Topic, holders: tuple[Topic, ...] = ()) -> Subscription:
         """Begins to keep what is committed from now on. Read the log after this, not before.
 
-        An alarm tells when one of these holders is over, or was removed.
+        An alarm tells when one of these holders is over, or was removed; of a record's topic, when
+        it has a new version, or was removed.
         """
         stretch = self._topics.get(topic)
         if stretch is None:
@@ -199,11 +200,15 @@ class Hub:
         return subscription
 
     def take(self, saves: Saves) -> None:
-        """Publishes what a batch saved, and which holders it removed."""
-        self.publish(saves.events, [one.target for one in saves.gone if isinstance(one, Holder)])
+        """Publishes what a batch saved, and which holders it changed and removed."""
+        removed = [one.target for one in saves.gone if isinstance(one, Holder)]
+        changed = [holder.target for holder in saves.versions]
+        records = map(record_topic, dict.fromkeys([*changed, *removed]))
+        self.publish(saves.events, [*removed, *records])
 
-    def publish(self, events: Iterable[Event], removed: Iterable[Target] = ()) -> None:
-        """Gives committed events to whoever watches, and what was removed. Never waits for one."""
+    def publish(self, events: Iterable[Event], removed: Iterable[Topic] = ()) -> None:
+        """Gives committed events to whoever watches, and alarms who is to hear of what was removed,
+        or of which record has a new version. Never waits for one."""
         if not self._topics:
             return
         events = list(events)
@@ -226,7 +231,7 @@ class Hub:
         self._ages = deque(age for age in self._ages if age[0] not in gone)
         self._alarms.all()
 
-    def _publish(self, events: Sequence[Event], removed: Iterable[Target]) -> None:
+    def _publish(self, events: Sequence[Event], removed: Iterable[Topic]) -> None:
         touched: set[_Stretch] = set()
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
@@ -243,8 +248,8 @@ class Hub:
             for event in events:
                 for holder in event.over:
                     self._alarms.over(holder)
-            for holder in removed:
-                self._alarms.removed(holder)
+            for topic in removed:
+                self._alarms.removed(topic)
 
     def _keep(self, entry: Entry, stretch: _Stretch) -> None:
         cost = weight(entry.event.task)

@@ -15,6 +15,11 @@ def task_topic(namespace: int, task_id: str) -> Topic:
     return ("task", namespace, task_id)
 
 
+def record_topic(target: Target) -> Topic:
+    """Returns the topic of a checkout or order itself, whatever its tasks do."""
+    return ("record", target.namespace, target)
+
+
 def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
     """Returns the narrowest topic that holds all that a filter chooses."""
     targets = chosen.targets(namespace)

@@ -20,6 +20,7 @@ from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place
 from countermand.engine.watching.topics import task_topic
 from countermand.engine.watching.watch_many import WatchMany
+from countermand.engine.watching.watch_record import WatchRecord
 from countermand.store.contract import Store, Trail
 
 NOWHERE = -1
@@ -34,6 +35,7 @@ class Watch:
         self._hub = hub
         self._cache = cache
         self._many = WatchMany(store, hub, cache)
+        self.records = WatchRecord(store, hub, cache.max_batch)
 
     async def task(
         self,

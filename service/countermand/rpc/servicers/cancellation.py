@@ -18,6 +18,7 @@ from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.servicers.records import RecordWatches
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
 from countermand.rpc.wire.parse.tasks import parse_filter
@@ -76,6 +77,7 @@ class CancellationService:
             Unary(f"{SERVICE}/CancelOrder", pb.CancelOrderRequest, CANCEL_ORDER, self.cancel_order),
             Stream(f"{SERVICE}/WatchTask", pb.WatchTaskRequest, READ, self.watch_task),
             Stream(f"{SERVICE}/WatchTasks", pb.WatchTasksRequest, READ, self.watch_tasks),
+            *RecordWatches(self._watch.records, SERVICE).methods(),
             Unary(f"{SERVICE}/GetCancellation", pb.GetCancellationRequest, READ, self.get),
             Unary(f"{SERVICE}/ListCancellations", pb.ListCancellationsRequest, READ, self.list),
             Unary(

@@ -240,6 +240,13 @@ WITH r (namespace_no, order_id, checkout_id, position) AS (VALUES {rows})
 INSERT INTO order_checkouts (namespace_no, order_id, checkout_id, position)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
+-- name: insert_holder_versions
+WITH r (kind, namespace_no, holder_id, version, state, cancellation_id, cancel_time, update_time)
+    AS (VALUES {rows})
+INSERT INTO holder_versions (kind, namespace_no, holder_id, version, state, cancellation_id,
+                             cancel_time, update_time)
+SELECT * FROM r WHERE kind IS NOT NULL
+
 -- name: save_carts
 WITH r ({cart_columns}) AS (VALUES {rows})
 INSERT INTO carts ({cart_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL

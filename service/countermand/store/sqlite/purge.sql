@@ -103,6 +103,12 @@ WHERE namespace_no IN (SELECT namespace_no FROM r) AND seq IN (SELECT seq FROM c
 WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM tasks WHERE task_no IN (SELECT task_no FROM r)
 
+-- name: delete_{scope}_versions for checkout order
+WITH r (namespace_no, id) AS (VALUES {rows})
+DELETE FROM holder_versions
+WHERE kind = upper('{scope}')
+    AND namespace_no IN (SELECT namespace_no FROM r) AND holder_id IN (SELECT id FROM r)
+
 -- name: delete_task_labels
 WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM task_labels WHERE task_no IN (SELECT task_no FROM r)

@@ -104,6 +104,16 @@ FROM json_each(:numbers) AS x
 CROSS JOIN carts AS k ON k.rowid = x.value
 CROSS JOIN cart_lines AS l ON l.namespace_no = k.namespace_no AND l.cart_id = k.cart_id
 
+-- name: holder_versions
+SELECT json_group_array(json_array(version, state, cancellation_id, cancel_time, update_time))
+FROM (
+    SELECT version, state, lower(hex(cancellation_id)) AS cancellation_id, cancel_time, update_time
+    FROM holder_versions
+    WHERE kind = :kind AND namespace_no = :namespace_no AND holder_id = :id
+        AND version > :after_version
+    ORDER BY version LIMIT :limit
+)
+
 -- name: list_deadline
 -- Nearest deadline first. It looks at no more than :window rows, too.
 WITH page AS MATERIALIZED (

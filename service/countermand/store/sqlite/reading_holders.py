@@ -7,7 +7,14 @@ from typing import Any
 from countermand.core.log import TaskFilter
 from countermand.core.records import Cart, Checkout, Holder, Order, Target
 from countermand.core.states import CartState, TargetKind, TaskState
-from countermand.store.lists import CartPage, HolderPage, HolderQuery, HolderReading, PageQuery
+from countermand.store.lists import (
+    CartPage,
+    HolderHistory,
+    HolderPage,
+    HolderQuery,
+    HolderReading,
+    PageQuery,
+)
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, run_in_chunks
 from countermand.store.sqlite.queries import NO_NUMBER, Queries
@@ -35,6 +42,22 @@ class HolderReader(Queries):
         name = f"load_{rows.HOLDER_ROWS[target.kind].scope}_snapshot"
         (snapshot,) = self._row(name, (target.namespace, target.id))
         return holder.evolve(snapshot=snapshot)
+
+    def holder_history(
+        self, target: Target, after_version: int | None, limit: int
+    ) -> HolderHistory | None:
+        reading = self.holder(target)
+        if reading is None or after_version is None:
+            return None if reading is None else HolderHistory(reading, [])
+        names = {
+            "kind": target.kind,
+            "namespace_no": target.namespace,
+            "id": target.id,
+            "after_version": after_version,
+            "limit": limit,
+        }
+        found = self._all("holder_versions", names)
+        return HolderHistory(reading, [rows.read_version(target.kind, row) for row in found])
 
     def holders(self, namespace: int, query: HolderQuery, asked: PageQuery) -> HolderPage:
         scope, read, _ = rows.HOLDER_ROWS[query.kind]

@@ -23,6 +23,7 @@ from countermand.store.lists import (
     CartPage,
     DeadlinePage,
     DeadlinePlace,
+    HolderHistory,
     HolderPage,
     HolderQuery,
     HolderReading,
@@ -84,6 +85,14 @@ class StoreReadings:
         """See the contract."""
         return await self._long.read(
             namespace, lambda reader: reader.tasks_by_deadline(namespace, query, after, limit)
+        )
+
+    async def holder_history(
+        self, target: Target, after_version: int | None, limit: int
+    ) -> HolderHistory | None:
+        """See the contract."""
+        return await self._watches.read(
+            target.namespace, lambda reader: reader.holder_history(target, after_version, limit)
         )
 
     async def holders(self, namespace: int, query: HolderQuery, page: PageQuery) -> HolderPage:

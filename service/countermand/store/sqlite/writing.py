@@ -121,6 +121,7 @@ class Writer:
             self._save_clock(saves.clock_stretches)
         if saves.holders:
             self._save_holders(saves.holders)
+            self._write("insert_holder_versions", map(rows.write_version, saves.versions))
         self._save_carts(saves.carts.values())
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)

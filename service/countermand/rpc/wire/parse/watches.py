@@ -16,7 +16,9 @@ def parse_heartbeat_interval(form: Form, request: Any) -> int:
     )
 
 
-def parse_after_version(form: Form, request: pb.WatchTaskRequest) -> int | None:
+def parse_after_version(
+    form: Form, request: pb.WatchTaskRequest | pb.WatchCheckoutRequest | pb.WatchOrderRequest
+) -> int | None:
     """Reads the last version that a watcher has seen; None if it has seen none."""
     if not request.HasField("after_version"):
         return None

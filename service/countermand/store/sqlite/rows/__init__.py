@@ -16,7 +16,14 @@ from countermand.store.sqlite.rows.cancellations import (
     write_settling_request_id,
 )
 from countermand.store.sqlite.rows.gone import write_gone
-from countermand.store.sqlite.rows.holders import HOLDER_ROWS, read_cart, read_group, write_cart
+from countermand.store.sqlite.rows.holders import (
+    HOLDER_ROWS,
+    read_cart,
+    read_group,
+    read_version,
+    write_cart,
+    write_version,
+)
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
 from countermand.store.sqlite.rows.labels import label_digest, write_labels
 from countermand.store.sqlite.rows.tasks import (
@@ -43,6 +50,7 @@ __all__ = [
     "read_key",
     "read_request_id",
     "read_task",
+    "read_version",
     "uuid_bytes",
     "uuid_text",
     "write_agent",
@@ -60,4 +68,5 @@ __all__ = [
     "write_refund",
     "write_request_id",
     "write_settling_request_id",
+    "write_version",
 ]

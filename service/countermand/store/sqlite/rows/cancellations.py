@@ -3,8 +3,7 @@
 from typing import Any
 
 from countermand.core.caller import Caller
-from countermand.core.cancellations import Cancellation, Join, RequestId
-from countermand.core.rows import NewJoin
+from countermand.core.cancellations import Cancellation, Join, NewJoin, RequestId
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
 from countermand.store.sqlite.rows.ids import (

@@ -8,6 +8,7 @@ from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event
 from countermand.core.records import Agent, Cart, Task
 from countermand.core.retention import Gone, floors
+from countermand.core.states import TargetKind
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes
 
@@ -46,4 +47,7 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
     elif isinstance(one, Agent):
         yield "delete_agent", one.agent_id
     elif not isinstance(one, Event):
-        yield f"delete_{HOLDER_ROWS[one.target.kind].scope}", id_value(one.target)
+        scope, own_id = HOLDER_ROWS[one.target.kind].scope, id_value(one.target)
+        if one.target.kind is not TargetKind.GROUP:
+            yield f"delete_{scope}_versions", own_id
+        yield f"delete_{scope}", own_id

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from countermand.core.records import Cart, Checkout, Group, Holder, Order
 from countermand.core.states import CartState, CheckoutState, OrderState, TargetKind
+from countermand.core.versions import HolderVersion, version_of
 from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
 
 _SHARED = 10
@@ -116,6 +117,31 @@ def write_order(order: Order) -> tuple[Any, ...]:
         order.order_id,
         order.state.value,
         order.cancel_time,
+    )
+
+
+def write_version(holder: Checkout | Order) -> tuple[Any, ...]:
+    """Returns the row of what the present version of a checkout or order has of its own."""
+    kind, namespace, id = holder.target
+    own = version_of(holder)
+    return (
+        kind.value,
+        namespace,
+        id,
+        own.version,
+        own.state.value,
+        uuid_bytes(own.cancellation_id),
+        own.cancel_time,
+        own.update_time,
+    )
+
+
+def read_version(kind: TargetKind, row: list[Any]) -> HolderVersion:
+    """Returns what a version of a checkout or order had of its own."""
+    version, state, cancellation_id, cancel_time, update_time = row
+    states = CheckoutState if kind is TargetKind.CHECKOUT else OrderState
+    return HolderVersion(
+        version, states(state), uuid_text(cancellation_id), cancel_time, update_time
     )
 
 
