@@ -29,7 +29,7 @@ from countermand.core.states import (
 )
 from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
-from countermand.store.sqlite import readers
+from countermand.store.sqlite import reader_pool
 from countermand.store.sqlite.file import store_file as file
 from countermand.store.sqlite.rows import tasks
 from countermand.store.sqlite.writing import Writer
@@ -213,7 +213,7 @@ def dirty_read() -> None:
 
         return saved
 
-    replace(readers, "connect_reader", lambda _: dirty)
+    replace(reader_pool, "connect_reader", lambda _: dirty)
     replace(Writer, "_save", failing)
 
 
