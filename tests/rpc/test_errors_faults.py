@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from countermand.core.cancellations import Cancellation
+from countermand.core.cancellations import Cancellation, Join
+from countermand.core.decide import Batch
 from countermand.core.keys import Key, KeyLimits
 from countermand.core.records import Cart, Checkout, Group, Order, Settlement, Target, Task
 from countermand.core.states import (
@@ -161,7 +162,11 @@ async def test_a_stream_that_fails_ends_with_a_status(tmp_path, handle, reason):
 async def test_a_fault_in_the_store_is_internal(tmp_path):
     async with inside(tmp_path) as server, server.caller() as caller:
         task = await caller.create()
-        await server.app.store.close()
+
+        async def fail(batch: Batch) -> float:
+            raise LookupError("not there")
+
+        server.app.store.commit = fail
         refusal = await refused(caller.cancel(task.task_id), "INTERNAL")
         assert refusal.message == "an internal error; it was logged, and may be tried again"
 
@@ -191,6 +196,8 @@ FULL = {
     "settlement": Settlement(RefundState.REFUNDED, 5, "EUR", "note", "key-1", TIME + 8, "r"),
     "target": Target(TargetKind.TASK, 1, "x"),
     "cancel_time": TIME + 7,
+    "joins": (Join("key-2", "reason", "message", "somebody", "request", TIME + 9),),
+    "join_count": 1,
 }
 
 

@@ -64,6 +64,11 @@ def spans(least: int, most: int) -> list[Duration]:
     ]
 
 
+def ids_of(request) -> dict[str, str]:
+    """The fields of a request that are set."""
+    return {field.name: value for field, value in request.ListFields()}
+
+
 CANCELS = (
     (c.CancelTaskRequest, "task_id"),
     (c.CancelGroupRequest, "group_id"),
@@ -92,6 +97,9 @@ def _cases_of_holders():
         yield "checkout_id", s.GetCheckoutRequest(checkout_id=bad)
         yield "checkout_id", s.CompleteCheckoutRequest(checkout_id=bad)
         yield "cart_id", s.GetCartRequest(cart_id=bad)
+        yield "checkout.checkout_id", s.UpdateCheckoutRequest(checkout={"checkout_id": bad})
+        yield "checkout_id", c.WatchCheckoutRequest(checkout_id=bad)
+        yield "order_id", c.WatchOrderRequest(order_id=bad)
         yield "cart_id", s.ChangeCartRequest(cart_id=bad)
         yield "order_id", o.GetOrderRequest(order_id=bad)
         yield "order.order_id", o.UpdateOrderRequest(order={"order_id": bad})
@@ -109,6 +117,20 @@ def _cases_of_holders():
         for field in ("checkout_id", "order_id"):
             yield f"filter.{field}", c.WatchTasksRequest(filter={field: bad})
             yield f"filter.{field}", t.ListTasksRequest(filter={field: bad})
+    for bad in BAD_NAMES[1:]:
+        yield "cart_id", s.ListCheckoutsRequest(cart_id=bad)
+    for listing in (s.ListCheckoutsRequest, s.ListCartsRequest, o.ListOrdersRequest):
+        for bad in (99, -1):
+            yield "state", listing(state=bad)
+        for bad in (-1, -(2**31)):
+            yield "page_size", listing(page_size=bad)
+    for watch in (
+        c.WatchCheckoutRequest(checkout_id="c"),
+        c.WatchOrderRequest(order_id="o"),
+    ):
+        yield "after_version", type(watch)(**ids_of(watch), after_version=-1)
+        for bad in spans(1, 600):
+            yield "heartbeat_interval", type(watch)(**ids_of(watch), heartbeat_interval=bad)
     yield "checkout_id", c.CancelCheckoutRequest()
     for create in (s.CreateCheckoutRequest, o.CreateOrderRequest, t.CreateGroupRequest):
         for field, bad in (("task_id", BAD_UUIDS), ("merchant", ["x" * 129, "\0"])):
