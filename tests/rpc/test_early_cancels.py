@@ -21,6 +21,7 @@ from tests.support.caller import (
     everything,
     first_caller,
     new_id,
+    unjoined,
 )
 from tests.support.refusals import refused
 from tests.support.sales import (
@@ -168,7 +169,8 @@ async def test_repeats_and_joins_answer_with_the_cancellation_that_waits(caller)
     other = {"reason": "timeout", "request_id": new_id()}
     for fields in (other, {}):
         join = await early(caller, task_id, **fields)
-        assert (join.replayed, join.cancellation) == (False, first.cancellation)
+        assert (join.replayed, join.joined) == (False, True)
+        assert unjoined(join.cancellation) == first.cancellation
         assert not join.HasField("task")
     await refused(caller.cancel(task_id, **request), "REQUEST_ID_CONFLICT")
 
