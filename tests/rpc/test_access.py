@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 
 import countermand.v1
 from countermand.core.ids import SCOPES as CORE_SCOPES
-from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.method import Unary
 from countermand.rpc.router import handlers_of
 from countermand.v1 import agent_service_pb2 as a
@@ -314,4 +313,4 @@ async def test_a_method_that_names_no_scope_cannot_be_served():
     for scopes in ((), ("tasks:everything",), ("tasks:read", "")):
         method = Unary("countermand.v1.TaskService/New", t.GetTaskRequest, scopes, handle)
         with pytest.raises(ValueError, match="TaskService/New"):
-            handlers_of(None, [method], OpenCalls())
+            handlers_of(None, [method])

@@ -242,7 +242,8 @@ async def test_whoever_has_something_open_hears_that_the_server_drains(tmp_path:
         started(tmp_path, "--drain-timeout", "30s", knobs=FULL_DRAIN) as server,
         grpc.aio.insecure_channel(server.address) as channel,
     ):
-        call = channel.stream_stream(path)()  # and its request does not come
+        # Its request does not come.
+        call = channel.stream_stream(path)(metadata=[("x-api-key", server.key)])
         health = health_pb2_grpc.HealthStub(channel)
         await health.Check(health_pb2.HealthCheckRequest())
         server.process.terminate()

@@ -249,6 +249,25 @@ async def test_the_log_is_not_flooded_with_refusals(tmp_path):
     assert json.loads(lines[0])["left_out"] == 0
 
 
+async def test_of_one_key_and_reason_the_log_has_a_few_lines_and_counts_the_rest(tmp_path):
+    begin = time.monotonic()
+    async with started(tmp_path, knobs=drawn_values_but("calls.")) as server:
+        async with first_caller(server) as caller, new_caller(server, caller) as other:
+            for one in (caller, other):
+                found = await outcomes(*(one.get(new_id()) for _ in range(200)))
+                assert {refusal.reason for refusal in found} == {"TASK_NOT_FOUND"}
+                await refused(one.get("no id"), "INVALID_REQUEST")
+        seconds = time.monotonic() - begin
+        await server.stop()
+    lines = [json.loads(line) for line in server.log if "call refused" in line]
+    for key_id in (caller.key_id, other.key_id):
+        mine = [line for line in lines if line["key_id"] == key_id]
+        assert {line["reason"] for line in mine} == {"TASK_NOT_FOUND", "INVALID_REQUEST"}
+        same = [line for line in mine if line["reason"] == "TASK_NOT_FOUND"]
+        assert len(same) <= CALLS.max_lines_per_key * (1 + seconds) + 1
+        assert sum(line["left_out"] for line in same) + len(same) <= 200
+
+
 async def opened(caller: Caller, count: int) -> list:
     watches = [caller.watch_many() for _ in range(count)]
     for watch in watches:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from tests.support.caller import first_caller
 from tests.support.choosing import with_knobs
-from tests.support.http2 import ACK, SETTINGS, connected
-from tests.support.knobs import PRODUCTION, drawn_values_but
+from tests.support.http2 import ACK, SETTINGS, Frame, Http2, connected
+from tests.support.knobs import drawn_values_but
 from tests.support.refusals import refused
 from tests.support.server import Server, started
 
@@ -30,8 +29,6 @@ REFLECT = REFLECTIONS[0]
 SERVING = health_pb2.HealthCheckResponse(status="SERVING")
 NOT_SERVING = health_pb2.HealthCheckResponse(status="NOT_SERVING")
 BROKEN = b"\xff\xff\xff"
-PER_CONNECTION = 100
-OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 
 @pytest.fixture
@@ -167,36 +164,90 @@ async def test_health_lists_every_service(channel: grpc.aio.Channel):
 
 
 @pytest.mark.parametrize("path", [CHECK, LIST_TASKS])
-async def test_a_call_without_a_request_is_refused(channel: grpc.aio.Channel, path: str):
+async def test_a_call_without_a_request_is_refused(
+    server: Server, channel: grpc.aio.Channel, path: str
+):
     async def nothing():
         for _ in ():
             yield b""
 
-    refusal = await refused(channel.stream_unary(path)(nothing()), "INVALID_REQUEST")
+    call = channel.stream_unary(path)(nothing(), metadata=[("x-api-key", server.key)])
+    refusal = await refused(call, "INVALID_REQUEST")
     assert refusal.fields == {"request": "is missing"}
 
 
-@with_knobs({"public.max_streams": PRODUCTION.public.max_streams}, of="server")
-async def test_open_streams_of_strangers_are_bounded_and_starve_nobody(
-    server: Server, channel: grpc.aio.Channel
+STREAMS = {"public.max_streams": 15, "public.max_streams_per_address": 10}
+LIST_SERVICES = b"\x3a\x00"
+
+
+async def opened(channel: grpc.aio.Channel, path: str) -> Any:
+    """Opens a stream of health or of reflection, and waits until it is told something."""
+    if path == WATCH:
+        call = channel.unary_stream(path)(b"")
+    else:
+        call = channel.stream_stream(path)()
+        await call.write(LIST_SERVICES)
+    assert await call.read()
+    return call
+
+
+@pytest.mark.parametrize("path", [WATCH, *REFLECTIONS])
+@with_knobs(STREAMS, of="server")
+async def test_open_streams_of_strangers_are_bounded_by_address_and_in_all(
+    server: Server, channel: grpc.aio.Channel, path: str
 ):
-    """Streams of reflection once took a thread each, of which there are few."""
-    opened = []
-    async with AsyncExitStack() as stack:
-        while len(opened) < PRODUCTION.public.max_streams:
-            new = grpc.aio.insecure_channel(server.address, OWN_CONNECTION)
-            other = await stack.enter_async_context(new)
-            for _ in range(PER_CONNECTION // 2):
-                reflecting = other.stream_stream(REFLECT)()
-                await reflecting.write(b"\x3a\x00")  # list_services
-                opened += [other.unary_stream(WATCH)(b""), reflecting]
-        for stream in opened:
-            assert await stream.read()
-        refusal = await refused(channel.unary_stream(WATCH)(b"").read(), "TOO_MANY_WATCHERS")
-        assert refusal.retry_seconds
-        health = health_pb2_grpc.HealthStub(channel)
-        assert await health.Check(health_pb2.HealthCheckRequest()) == SERVING
-        async with first_caller(server) as caller:
-            held = await caller.running()
-            await caller.cancel(held.task_id, grace=0)
-            await caller.ended(held.task_id)
+    """Health and reflection once shared a bound: who filled it with either closed both."""
+    streams = [await opened(channel, path) for _ in range(10)]
+    refusal = await refused(channel.stream_stream(path)().read(), "TOO_MANY_WATCHERS")
+    assert refusal.retry_seconds
+    other = await opened(channel, REFLECT if path == WATCH else WATCH)
+    async with connected(server.address, "127.0.0.2") as raw:
+        raw.begin()
+        for _ in range(6):
+            raw.message(raw.open(path), LIST_SERVICES if path != WATCH else b"")
+        ended = await asyncio.wait_for(anext(frame async for frame in ends(raw)), 10)
+        assert b"too many of these" in ended.payload
+    assert await opened(channel, REFLECT if path == WATCH else WATCH)
+    streams.pop().cancel()
+    other.cancel()
+    async with asyncio.timeout(10):
+        while True:  # the end of a stream takes a moment to be known
+            try:
+                await opened(channel, path)
+                break
+            except grpc.aio.AioRpcError:
+                continue
+
+
+async def ends(raw: Http2) -> AsyncIterator[Frame]:
+    """Gives the frames that end a call."""
+    while (frame := await raw.read()) is not None:
+        if frame.ends_stream:
+            yield frame
+
+
+@pytest.mark.parametrize("path", REFLECTIONS)
+@with_knobs({"public.reflecting.timeout": 0.3}, of="server")
+async def test_a_stream_of_reflection_that_asks_nothing_ends(channel: grpc.aio.Channel, path: str):
+    await refused(channel.stream_stream(path)().read(), "INVALID_REQUEST")
+    asked = await opened(channel, path)
+    await refused(asked.read(), "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+@with_knobs({"public.asking.timeout": 0.3}, of="server")
+async def test_whoever_asks_for_health_and_sends_no_request_is_ended(
+    channel: grpc.aio.Channel, path: str
+):
+    await refused(channel.stream_stream(path)().read(), "INVALID_REQUEST")
+
+
+@with_knobs({"public.max_answers_per_second": 20}, of="server")
+async def test_whoever_asks_reflection_very_often_waits(channel: grpc.aio.Channel):
+    begin = asyncio.get_running_loop().time()
+    stream = channel.stream_stream(REFLECT)()
+    for _ in range(40):
+        await stream.write(LIST_SERVICES)
+    for _ in range(40):
+        assert await stream.read()
+    assert asyncio.get_running_loop().time() - begin >= 0.9

@@ -72,9 +72,12 @@ class Http2:
     def call(self, path: str, request: bytes = b"", **metadata: str) -> int:
         """Sends a call. Returns the number of its stream."""
         stream = self.open(path, **metadata)
-        message = struct.pack(">BI", 0, len(request)) + request
-        self.send(DATA, END_STREAM, stream, message)
+        self.message(stream, request, END_STREAM)
         return stream
+
+    def message(self, stream: int, message: bytes, flags: int = 0) -> None:
+        """Sends a message of a call."""
+        self.send(DATA, flags, stream, struct.pack(">BI", 0, len(message)) + message)
 
     async def flush(self) -> None:
         """Waits until most of what was sent is on its way."""
@@ -128,10 +131,11 @@ def _length(number: int) -> bytes:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Http2]:
-    """Opens a connection, and says nothing on it yet."""
+async def connected(address: str, local: str | None = None) -> AsyncIterator[Http2]:
+    """Opens a connection, from this address of this machine, and says nothing on it yet."""
     host, port = address.split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    local_address = None if local is None else (local, 0)
+    reader, writer = await asyncio.open_connection(host, int(port), local_addr=local_address)
     try:
         yield Http2(reader, writer)
     finally:

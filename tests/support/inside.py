@@ -15,7 +15,9 @@ from countermand.core.shipping import ShippedWords
 from countermand.engine.clock import Clock
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
+from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls
+from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import options
 from countermand.rpc.method import Stream, Unary
@@ -69,14 +71,23 @@ async def inside(
     store = open_store(f"sqlite:///{folder / name}.db", knobs.store)
     async with running(store, knobs, clock=clock) as (app, _):
         limits = CallLimits(1000, knobs.calls)
-        guard = Guard(app.keyring, app.watchers, Tracing(knobs.telemetry), limits, knobs.calls)
+        calls = knobs.calls
+        guard = Guard(
+            app.keyring,
+            app.watchers,
+            Tracing(knobs.telemetry),
+            limits,
+            OpenCalls(),
+            RefusalLog(LineLimit(calls.max_lines_per_second, max_names=1), calls),
+            calls,
+        )
         methods = {
             method.name: method
             for service in services_of(app, ShippedWords()).values()
             for method in service.methods()
         }
         methods |= {method.name: method for method in replaced}
-        handlers = handlers_of(guard, methods.values(), OpenCalls())
+        handlers = handlers_of(guard, methods.values())
         server = make_server(handlers, options(knobs.connections))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

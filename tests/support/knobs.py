@@ -19,12 +19,19 @@ SEED = int(GIVEN) + WORKER if GIVEN else random.SystemRandom().randrange(10**8)
 
 # Those that tests never draw, by their beginnings, and why.
 KEPT = {
+    "calls.arrivals.": "a busy machine needs them to send",
+    "calls.pieces.max_field_bytes": "promised",
+    "calls.pieces.max_request_fields": "promised",
     "calls.timeout": "promised",
     "clock.max_": "how far clocks go apart without a leap",
     "connections.": "gRPC's own; short ones break off what every test holds open",
+    "public.asking.": "a busy machine needs them to send",
+    "public.reflecting.": "a busy machine needs them to send",
     "server.failed_drain_timeout": "callers need it to hear why the server leaves",
     "server.max_goodbye": "a busy client needs it to see that the server leaves",
     "store.min_free_bytes": "promised",
+    "telemetry.log_timeout": "a busy machine needs it to write",
+    "telemetry.max_log_bytes": "tests read the log",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
@@ -41,6 +48,8 @@ LEAST: dict[str, float] = {
     "keyring.note_interval": 0.05,
     "pulse.interval": 0.05,
     "public.max_streams": 8,  # tools open some at once, and close them when they are gone
+    "public.max_streams_per_address": 8,
+    "public.max_answers_per_second": 20,
     "purger.interval": 0.05,
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,

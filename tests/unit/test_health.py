@@ -7,8 +7,10 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls
-from countermand.rpc.public.services import Public
+from countermand.rpc.guard.refusal_log import RefusalLog
+from countermand.rpc.public.health import Health
 from tests.support.knobs import DRAWN
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
@@ -31,6 +33,12 @@ class Call:
         self.written.set()
         await self.takes.wait()
 
+    async def read(self) -> bytes:
+        return b""
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:50051"
+
     async def abort(self, code: grpc.StatusCode, *_: Any) -> None:
         raise Ended(code)
 
@@ -39,15 +47,16 @@ class Call:
 async def test_whoever_watches_health_hears_that_the_server_leaves_before_the_end(
     taken: bool,
 ) -> None:
-    public = Public(["a.Service"], OpenCalls(), DRAWN.public)
-    public.set_health(serving=True)
+    log = RefusalLog(LineLimit(1, max_names=1), DRAWN.calls)
+    health = Health(["a.Service"], OpenCalls(), log, DRAWN.public)
+    health.set(serving=True)
     call: Any = Call()
-    watching = asyncio.create_task(public._watch(b"", call))
+    watching = asyncio.create_task(health._watch(call))
     await call.written.wait()
     if taken:
         call.takes.set()
         await asyncio.sleep(0)
-    public.drain()
+    health.drain()
     call.takes.set()
     with pytest.raises(Ended, match="UNAVAILABLE"):
         await watching

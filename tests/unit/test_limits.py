@@ -17,8 +17,8 @@ from countermand.rpc.guard.limits import (
     Buckets,
     CallLimits,
     Kind,
-    LineLimit,
 )
+from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.method import Stream, Unary
 from countermand.rpc.status import render
 from tests.support.raw import RPCS
@@ -266,7 +266,7 @@ def test_addresses_without_number_leave_bounded_memory(clock):
 
 
 def test_the_log_takes_so_many_lines_and_counts_what_it_leaves_out(clock):
-    lines = LineLimit(3, clock)
+    lines = LineLimit(3, 1, clock)
     assert [lines.take() for _ in range(3 + 7)] == [0] * 3 + [None] * 7
     clock.now += SECOND
     assert lines.take() == 7

@@ -5,6 +5,7 @@ import sys
 
 from countermand.app.standard_streams import is_shown, write_line
 from countermand.engine.keyring import Keyring
+from countermand.telemetry.logs import flush
 
 log = logging.getLogger(__name__)
 
@@ -28,4 +29,5 @@ async def make_first_key(keyring: Keyring) -> None:
 def _show(secret: str) -> None:
     """Writes the key alone on its line. Raises OSError."""
     log.info("made the first API key; it is the next line, and is not shown again")
+    flush()
     write_line(sys.stderr, secret)

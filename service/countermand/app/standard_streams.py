@@ -44,7 +44,10 @@ def is_shown(stream: TextIO) -> bool:
 
 
 def write_line(stream: TextIO, text: str) -> None:
-    """Writes one line at once. Raises OSError; then nothing more is written to that stream."""
+    """Writes one line at once. Raises OSError if it cannot be, or if that would wait for a reader;
+    but for the latter, nothing more is written to that stream."""
+    if not _has_room(stream):
+        raise OSError("nobody reads it")
     try:
         print(text, file=stream, flush=True)
     except OSError:
@@ -52,6 +55,16 @@ def write_line(stream: TextIO, text: str) -> None:
         raise
     except ValueError as error:  # it was closed by Python
         raise OSError(str(error)) from None
+
+
+def _has_room(stream: TextIO) -> bool:
+    """Whether a short line can be written there at once."""
+    waiting = select.poll()
+    try:
+        waiting.register(stream.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # closed, which the writing says, or a stream in memory
+        return True
+    return bool(waiting.poll(0))
 
 
 def note(text: str) -> None:

@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from countermand.core.ids import SCOPES
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.handlers import Handler, answering_once, answering_with_stream
-from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.method import Stream, Unary
 
 
-def handlers_of(
-    guard: Guard, methods: Iterable[Unary | Stream], calls: OpenCalls
-) -> dict[str, Handler]:
+def handlers_of(guard: Guard, methods: Iterable[Unary | Stream]) -> dict[str, Handler]:
     """Returns the handlers of methods by their paths.
 
     Raises ValueError for a method that names no scope, or one that no key has: what nobody thought
@@ -22,8 +19,8 @@ def handlers_of(
         if not method.scopes or not set(SCOPES).issuperset(method.scopes):
             raise ValueError(f"{method.name} must name the scopes that may call it")
         handlers[f"/{method.name}"] = (
-            answering_with_stream(guard.stream(method), calls)
+            answering_with_stream(guard.stream(method))
             if isinstance(method, Stream)
-            else answering_once(guard.unary(method), calls)
+            else answering_once(guard.unary(method))
         )
     return handlers

@@ -24,11 +24,15 @@ from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
+from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls, draining
+from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import ListenRefused, listen, options
 from countermand.rpc.method import Servicer
-from countermand.rpc.public.services import Public
+from countermand.rpc.public.health import SERVICE_NAME as HEALTH
+from countermand.rpc.public.health import Health
+from countermand.rpc.public.reflection import Reflection
 from countermand.rpc.router import handlers_of
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
@@ -51,10 +55,11 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
     """
     share_heaps(knobs.server.max_heaps)
     sys.setswitchinterval(knobs.server.switch_interval)
-    configure("INFO")
+    strangers = LineLimit(knobs.calls.max_lines_per_second, max_names=1)
+    configure("INFO", strangers.take, knobs.telemetry)
     tracing = Tracing.from_environment(knobs.telemetry, service_version=__version__)
     try:
-        return await _Life(settings, knobs, signals, tracing).live()
+        return await _Life(settings, knobs, signals, tracing, strangers).live()
     except (StoreRefused, ListenRefused) as refusal:
         complain(str(refusal))
         return 1
@@ -72,8 +77,14 @@ class _Life:
     """One server, from the opening of its store until that is closed."""
 
     def __init__(
-        self, settings: Settings, knobs: Knobs, signals: StopSignals, tracing: Tracing
+        self,
+        settings: Settings,
+        knobs: Knobs,
+        signals: StopSignals,
+        tracing: Tracing,
+        strangers: LineLimit,
     ) -> None:
+        """`strangers` bounds the lines of the log that they cause."""
         self._settings = settings
         self._knobs = knobs
         self._signals = signals
@@ -81,6 +92,7 @@ class _Life:
         self._ready = False
         self._tracing = tracing
         self._calls = OpenCalls()
+        self._strangers = strangers
 
     async def live(self) -> int:
         """Returns the exit status of the process, soon after the first signal in any case."""
@@ -113,18 +125,22 @@ class _Life:
 
     async def _serve(self, app: App, failing: asyncio.Task[None]) -> int:
         settings, knobs = self._settings, self._knobs
+        refusals = RefusalLog(self._strangers, knobs.calls)
         guard = Guard(
             app.keyring,
             app.watchers,
             self._tracing,
             CallLimits(settings.max_failed_logins, knobs.calls),
+            self._calls,
+            refusals,
             knobs.calls,
             mutual_tls=settings.tls_client_ca is not None,
         )
         services = services_of(app, ShippedWords(settings.shipped_words))
         methods = [method for service in services.values() for method in service.methods()]
-        public = Public(services, self._calls, knobs.public)
-        handlers = handlers_of(guard, methods, self._calls) | public.handlers
+        health = Health(services, self._calls, refusals, knobs.public)
+        reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
+        handlers = handlers_of(guard, methods) | health.handlers() | reflection.handlers()
         server = make_server(handlers, options(knobs.connections))
         address = await listen(server, settings, knobs.server.max_free_port_tries)
         await server.start()
@@ -132,7 +148,7 @@ class _Life:
         giving_back = asyncio.create_task(give_back(knobs.server.memory_interval))
         await make_first_key(app.keyring)
         self._ready = True
-        public.set_health(serving=True)
+        health.set(serving=True)
         self._announce(address, app.store.name)
 
         stopping = asyncio.create_task(self._stop.wait())
@@ -141,7 +157,8 @@ class _Life:
         giving_back.cancel()
         self._signals.status = status = _why(failing)
         seconds = knobs.server.failed_drain_timeout if status else settings.drain_timeout
-        public.drain()
+        health.drain()
+        reflection.drain()
         guard.drain()
         self._calls.drain()
         app.watchers.end_all(draining)

@@ -3,13 +3,20 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import Final, TypeAlias
 
+from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
+from countermand.telemetry.log_writer import LogWriter
+
+LineCount: TypeAlias = Callable[[], int | None]
 
 _FIELDS: Final = "countermand_fields"
+FOREIGN: Final = {"grpc", "asyncio"}
+"""The loggers of libraries that write what callers sent."""
 
 
 def fields(trace: TraceContext | None = None, /, **values: object) -> dict[str, object]:
@@ -49,27 +56,90 @@ class JsonFormatter(logging.Formatter):
         return _to_json(line)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines as long as somebody takes them."""
+class _Handler(logging.Handler):
+    """Hands lines to the thread that writes them."""
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Does nothing: the formatter never fails, and what stderr does not take can be told
-        nowhere."""
+    def __init__(
+        self, writer: LogWriter, strangers: Callable[[], int | None], knobs: TelemetryKnobs
+    ) -> None:
+        super().__init__()
+        self._writer = writer
+        self._strangers = strangers
+        self._knobs = knobs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Formats the record here and now, so that nothing that it names is kept."""
+        if record.name.partition(".")[0] in FOREIGN:
+            left_out = self._strangers()
+            if left_out is None:
+                return
+            record = _without_values(record, left_out, self._knobs.max_places)
+        self._writer.write(self.format(record))
+
+    def flush(self) -> None:
+        """Waits a moment for what is not written yet."""
+        self._writer.flush(self._knobs.log_timeout)
 
 
-def configure(level: str) -> None:
+def configure(level: str, strangers: LineCount, knobs: TelemetryKnobs) -> None:
     """Sends all logs from `level` up, such as `INFO`, and Python's warnings, to stderr as JSON.
 
-    Replaces whatever handlers the root logger had. Raises ValueError if there is no such level.
+    Of what libraries log of calls, which strangers can cause, `strangers` says line by line how
+    many were left out before it, and None if it is to be left out, too. Nobody waits for stderr:
+    what it does not take is left out and counted. Replaces whatever handlers the root logger had.
+    Raises ValueError if there is no such level.
     """
     root = logging.getLogger()
     root.setLevel(level.upper())
-    handler = _Handler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    formatter = JsonFormatter()
+    writer = LogWriter(sys.stderr, knobs.max_log_bytes, lambda count: formatter.format(_gap(count)))
+    handler = _Handler(writer, strangers, knobs)
+    handler.setFormatter(formatter)
     root.handlers[:] = [handler]
     logging.captureWarnings(True)
     # What no line shows need not be looked up for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def flush() -> None:
+    """Waits a moment until the log is written, so that what follows it on stderr stands below."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
+def _gap(count: int) -> logging.LogRecord:
+    """Returns what stands in the log for lines that are not there."""
+    return logging.makeLogRecord(
+        {
+            "name": __name__,
+            "levelno": logging.WARNING,
+            "levelname": "WARNING",
+            "msg": "standard error took no more lines",
+            **fields(left_out=count),
+        }
+    )
+
+
+def _without_values(record: logging.LogRecord, left_out: int, max_places: int) -> logging.LogRecord:
+    """Returns a record with nothing that a caller may have sent: not its arguments, nor the text
+    of its error. A message without arguments may have been put together from them."""
+    said = str(record.msg) if record.args else f"{record.name} has something to say of a call"
+    error = record.exc_info[1] if record.exc_info else None
+    found = (
+        {} if error is None else {"error": type(error).__name__, "at": _places(error, max_places)}
+    )
+    given = {
+        name: getattr(record, name) for name in ("name", "levelno", "levelname", "created", "msecs")
+    }
+    return logging.makeLogRecord(
+        {**given, "msg": said, "args": (), **fields(**found, left_out=left_out)}
+    )
+
+
+def _places(error: BaseException, most: int) -> list[str]:
+    """Returns where an error came through, the innermost last."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-most)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _rfc3339(seconds: float) -> str:

@@ -94,6 +94,12 @@ class Tracing:
             return SampledCall(self._recorder, method, context, parent)
         return CallTrace(context)
 
+    def unknown_call(self) -> CallTrace:
+        """Returns the trace of a call that was not let in: it has ids for the log, and nothing of
+        it is recorded, whatever its caller asks for. Else anybody could push out others' spans."""
+        ids = f"{getrandbits(192) | 1:048x}"
+        return CallTrace(TraceContext(ids[:32], ids[32:], False))
+
     def record_commit(
         self,
         *,

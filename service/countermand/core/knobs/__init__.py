@@ -15,10 +15,12 @@ from countermand.core.knobs.engine import (
     WriterKnobs,
 )
 from countermand.core.knobs.serving import (
+    ArrivalKnobs,
     CallsKnobs,
     ConnectionKnobs,
     KeyringKnobs,
     PagingKnobs,
+    PieceKnobs,
     PublicKnobs,
     ServerKnobs,
 )
@@ -32,6 +34,7 @@ from countermand.core.knobs.watching import (
 )
 
 __all__ = [
+    "ArrivalKnobs",
     "CallsKnobs",
     "ClockKnobs",
     "ConnectionKnobs",
@@ -40,6 +43,7 @@ __all__ = [
     "Knobs",
     "PagesKnobs",
     "PagingKnobs",
+    "PieceKnobs",
     "PublicKnobs",
     "PulseKnobs",
     "PurgerKnobs",

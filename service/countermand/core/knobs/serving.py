@@ -1,8 +1,38 @@
 """The knobs of the server: calls, connections, keys and its process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalKnobs:
+    """How long requests are waited for that do not come at once, and how many of them."""
+
+    timeout: float = 30.0
+    """Seconds that a request may take to come, from the headers of its call on."""
+    interval: float = 0.1
+    """Seconds between two looks. A request that two of them find on its way is slow."""
+    max_slow: int = 16
+    """How many slow requests are waited for, of all callers together. gRPC keeps what has come of
+    each: up to 4 MiB, whatever its method takes."""
+    max_slow_per_address: int = 8
+    """How many of them may be of one address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceKnobs:
+    """In what pieces a large request is read, and what it may have."""
+
+    max_bytes: int = 64 * 1024
+    """How many bytes are read at one go, but for a field that is longer: 2 ms at worst."""
+    max_fields: int = 2000
+    """How many outermost fields of a large request are looked at in one go."""
+    max_request_fields: int = 30_000
+    """How many of them it may have: three times as many as there may be tasks."""
+    max_field_bytes: int = MEBIBYTE
+    """How many bytes one of them may have, together with its repeats if it has but one value: the
+    largest order that is updated. Of empty fields that takes 20 ms to read, and 100 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +44,14 @@ class CallsKnobs:
     connection, so that no connection ends under its calls."""
     max_addresses: int = 10_000
     """How many addresses are told apart in one second; those above share one bucket."""
+    arrivals: ArrivalKnobs = field(default_factory=ArrivalKnobs)
+    pieces: PieceKnobs = field(default_factory=PieceKnobs)
     max_lines_per_second: int = 10
-    """How many lines the log takes of what anybody can cause at will."""
+    """How many lines the log takes of what strangers cause."""
+    max_lines_per_key: int = 2
+    """How many lines per second it takes of refusals of one key for one reason."""
+    max_named_lines: int = 1000
+    """How many keys and reasons are told apart in that; those above share one bound."""
     max_hold: float = 1.0
     """Seconds that a refusal is held back at most; it is half of that at least, at random, so that
     callers who were refused together do not come again together."""
@@ -72,7 +108,22 @@ class PublicKnobs:
     """What strangers may do: ask for health, and for the manual by reflection."""
 
     max_streams: int = 1000
-    """How many of their streams may be open at once; Check is always answered."""
+    """How many streams may be open at once of each: health that is watched, and reflection. Check
+    is always answered."""
+    max_streams_per_address: int = 100
+    """How many of them may be of one address."""
+    max_answers_per_second: int = 100
+    """How many questions of reflection are answered an address per second; others wait."""
+    max_kept_bytes: int = 4 * MEBIBYTE
+    """How many bytes of answers of reflection are kept ready."""
+    asking: ArrivalKnobs = field(
+        default_factory=lambda: ArrivalKnobs(timeout=5.0, max_slow=3, max_slow_per_address=2)
+    )
+    """Of those who ask for health."""
+    reflecting: ArrivalKnobs = field(
+        default_factory=lambda: ArrivalKnobs(timeout=10.0, max_slow=6, max_slow_per_address=3)
+    )
+    """Of those who ask for the manual, whose streams end when they are silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

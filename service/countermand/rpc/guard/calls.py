@@ -8,40 +8,32 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import NamedTuple
 
-import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
-from countermand.core.errors import Reason, Refused, invalid, unavailable
+from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.keys import NO_LIMITS
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Keyring, Principal
 from countermand.engine.watching.open_watches import Watcher, Watchers
+from countermand.rpc.guard.arrivals import Arrivals
 from countermand.rpc.guard.call_timeout import CallTimeout
 from countermand.rpc.guard.credentials import Credentials
-from countermand.rpc.guard.limits import CallLimits, LineLimit
-from countermand.rpc.guard.open_calls import draining
+from countermand.rpc.guard.limits import CallLimits
+from countermand.rpc.guard.open_calls import Context, OpenCalls, draining
+from countermand.rpc.guard.peers import address_of
+from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.certificates import client_name
 from countermand.rpc.method import Call, Stream, Unary
 from countermand.rpc.status import render
+from countermand.rpc.wire.pieces import read_request
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.calls import CallTrace
-from countermand.telemetry.conventions import PEER_ADDRESS, peer_attributes
 from countermand.telemetry.logs import fields
 from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
-
-Context = grpc.aio.ServicerContext[Any, Any]
-
-AT_WILL = {
-    Reason.API_KEY_MISSING,
-    Reason.API_KEY_INVALID,
-    Reason.RATE_LIMITED,
-    Reason.TOO_MANY_WATCHERS,
-}
-"""Why calls are refused that cost a caller nothing."""
 
 
 class Guard:
@@ -53,6 +45,8 @@ class Guard:
         watchers: Watchers,
         tracing: Tracing,
         limits: CallLimits,
+        calls: OpenCalls,
+        log: RefusalLog,
         knobs: CallsKnobs,
         *,
         mutual_tls: bool = False,
@@ -62,32 +56,40 @@ class Guard:
         self._watchers = watchers
         self._tracing = tracing
         self._limits = limits
+        self._calls = calls
+        self._log = log
         self._mutual_tls = mutual_tls
         self._timeout = CallTimeout(knobs.timeout)
-        self._lines = LineLimit(knobs.max_lines_per_second)
+        self._arrivals = Arrivals(knobs.arrivals)
+        self._pieces = knobs.pieces
         self._draining = False
 
     def drain(self) -> None:
-        """Refuses all calls that come from now on."""
+        """Refuses all calls that come from now on, and those whose requests have not come."""
         self._draining = True
+        self._arrivals.drain()
 
-    def unary(self, method: Unary) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def unary(self, method: Unary) -> Callable[[Context], Awaitable[bytes]]:
         """Returns the handler of a method that answers once."""
 
-        async def handler(data: bytes, context: Context) -> bytes:
-            sent = Credentials(context.invocation_metadata())
-            trace = self._tracing.start_call(method.name, sent.traceparent(), sent.tracestate())
+        async def handler(context: Context) -> bytes:
+            caller = None
             task = self._timeout.begin()
             try:
-                principal, request = self._let_in(method, sent, data, context)
-                call = self._call(principal, trace, context)
-                response = await method.handle(call, request)
+                caller = self._let_in(method, context)
+                caller.principal.require(method.scopes)
+                data = await self._arrivals.request(context)
+                self._calls.owe()
+                request = await read_request(method, data, self._pieces)
+                del data
+                response = await method.handle(self._call(caller, context), request)
                 answer = response.SerializeToString()
             except BaseException as error:
-                refusal = self._too_long() if self._timeout.end(task) else _refusal_of(error)
-                await self._abort(context, method.name, trace, refusal)
+                refusal = self._too_long() if self._timeout.end(task) else self._refusal_of(error)
+                await self._abort(context, method.name, caller, refusal)
                 raise
             self._timeout.end(task)
+            trace = caller.trace
             if trace.context.sampled:
                 trace.end("OK", peer=context.peer())
                 log.info("call", extra=fields(trace.context, method=method.name, status="OK"))
@@ -95,49 +97,49 @@ class Guard:
 
         return handler
 
-    def stream(self, method: Stream) -> Callable[[bytes, Context], Awaitable[None]]:
+    def stream(self, method: Stream) -> Callable[[Context], Awaitable[None]]:
         """Returns the handler of a method that answers with a stream."""
 
-        async def handler(data: bytes, context: Context) -> None:
-            sent = Credentials(context.invocation_metadata())
-            trace = self._tracing.start_call(method.name, sent.traceparent(), sent.tracestate())
+        async def handler(context: Context) -> None:
+            caller = None
             event = "call refused"
             try:
-                principal, request = self._let_in(method, sent, data, context)
+                caller = self._let_in(method, context)
+                caller.principal.require(method.scopes)
+                data = await self._arrivals.request(context)
+                self._calls.stream()
+                request = await read_request(method, data, self._pieces)
+                principal = caller.principal
                 key_id, most = principal.key_id, principal.limits.open_watches
                 with self._watchers.opened(key_id, most, principal.counted_as) as watcher:
                     event = "watch ended"
-                    call = self._call(principal, trace, context)
-                    await _send(method, call, request, watcher, context, trace)
+                    call = self._call(caller, context)
+                    await _send(method, call, request, watcher, context, caller.trace)
             except BaseException as error:
-                await self._abort(context, method.name, trace, _refusal_of(error), event)
+                await self._abort(context, method.name, caller, self._refusal_of(error), event)
                 raise
 
         return handler
 
-    def _let_in(
-        self, method: Unary | Stream, sent: Credentials, data: bytes, context: Context
-    ) -> tuple[Principal, Message]:
-        """Checks in the order of the API: key, rate, scope, form. Raises Refused."""
+    def _let_in(self, method: Unary | Stream, context: Context) -> "_Caller":
+        """Checks what the metadata says of the caller: key, and rate. Raises Refused.
+
+        What a stranger says of a trace counts for nothing, nor what comes too often.
+        """
         if self._draining:
             raise draining()
+        sent = Credentials(context.invocation_metadata())
         try:
             principal = self._keyring.authenticate(sent.key())
         except Refused as refusal:
-            raise self._limits.failed_login(_address(context), refusal) from None
+            raise self._limits.failed_login(address_of(context), refusal) from None
         if principal.limits != NO_LIMITS:
             self._limits.admit(principal, method.kind)
-        principal.require(method.scopes)
-        if len(data) > method.most_bytes:
-            raise invalid("request", f"must have at most {method.most_bytes} bytes")
-        try:
-            return principal, method.request.FromString(data)
-        except DecodeError:
-            raise invalid(
-                "request", f"is no {method.request.DESCRIPTOR.full_name} in protobuf encoding"
-            ) from None
+        trace = self._tracing.start_call(method.name, sent.traceparent(), sent.tracestate())
+        return _Caller(principal, trace)
 
-    def _call(self, principal: Principal, trace: CallTrace, context: Context) -> Call:
+    def _call(self, caller: "_Caller", context: Context) -> Call:
+        principal, trace = caller
         if not self._mutual_tls:
             return Call(principal, trace.context)
         return Call(principal, trace.context, lambda: client_name(context.auth_context()))
@@ -151,45 +153,54 @@ class Guard:
         self,
         context: Context,
         name: str,
-        trace: CallTrace,
+        caller: "_Caller | None",
         refusal: Refused | None,
         event: str = "call refused",
     ) -> None:
-        """Ends the call with a status; returns only if the client is gone."""
+        """Ends the call with a status; returns only if the client is gone.
+
+        Without a `caller`, it is one whose key or rate did not let it in.
+        """
+        trace = self._tracing.unknown_call() if caller is None else caller.trace
         if refusal is None:
             trace.end("CANCELLED")
             return
         rendered = render(refusal)
-        reason = str(refusal.reason)
+        status, reason = rendered.code.name, str(refusal.reason)
         if trace.context.sampled:
-            trace.end(rendered.code.name, reason, peer=context.peer())
-        self._log(event, context, name, trace, rendered.code.name, refusal)
+            trace.end(status, reason, peer=context.peer())
+        key_id = refusal.metadata.get("key_id") if caller is None else caller.principal.key_id
+        self._log.refused(
+            event, trace.context, name, status, refusal, key_id, lambda: address_of(context)
+        )
         if refusal.reason is Reason.RATE_LIMITED:
             await self._limits.hold_back(refusal, context.time_remaining())
         await context.abort(rendered.code, rendered.message, rendered.trailers)
 
-    def _log(
-        self,
-        event: str,
-        context: Context,
-        name: str,
-        trace: CallTrace,
-        status: str,
-        refusal: Refused,
-    ) -> None:
-        """Writes one line; of what anybody can cause at will, only as many as the log bears."""
-        who: dict[str, object] = {}
-        if refusal.reason in AT_WILL:
-            left_out = self._lines.take()
-            if left_out is None:
-                return
-            who = {"address": _address(context), "left_out": left_out}
-        if "key_id" in refusal.metadata:
-            who["key_id"] = refusal.metadata["key_id"]
-        reason = str(refusal.reason)
-        log.info(
-            event, extra=fields(trace.context, method=name, status=status, reason=reason, **who)
-        )
+    def _refusal_of(self, error: BaseException) -> Refused | None:
+        """Returns how to answer for what came out of a method; None if the client is gone."""
+        if isinstance(error, Refused):
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                return None
+            # It arose inside: without a status of ours, the client would wait for its own deadline.
+            return unavailable("the call was broken off; try again")
+        if isinstance(error, StoreFailed):
+            self._log.failed("a reading failed", error)
+            return unavailable("the store cannot be read; try again")
+        if isinstance(error, Exception):
+            self._log.failed("a call failed unexpectedly", error)
+            return Refused(Reason.INTERNAL, "internal error")
+        return None
+
+
+class _Caller(NamedTuple):
+    """Who was let in, and the trace of the call."""
+
+    principal: Principal
+    trace: CallTrace
 
 
 async def _send(
@@ -224,26 +235,3 @@ async def _send(
     finally:
         if watcher.messages:
             trace.watch_closed(status, messages=watcher.messages)
-
-
-def _refusal_of(error: BaseException) -> Refused | None:
-    """Returns how to answer for what came out of a method; None if the client is gone."""
-    if isinstance(error, Refused):
-        return error
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            return None
-        # It arose inside: without a status of ours, the client would wait for its own deadline.
-        return unavailable("the call was broken off; try again")
-    if isinstance(error, StoreFailed):
-        log.error("a reading failed", extra=fields(cause=str(error)))
-        return unavailable("the store cannot be read; try again")
-    if isinstance(error, Exception):
-        log.error("a call failed unexpectedly", exc_info=error)
-        return Refused(Reason.INTERNAL, "internal error")
-    return None
-
-
-def _address(context: Context) -> str:
-    return str(peer_attributes(context.peer())[PEER_ADDRESS])

@@ -1,16 +1,16 @@
-"""How often may be called: by a key, by strangers, and how much of it the log tells."""
+"""How often may be called: by a key, and by strangers."""
 
 import asyncio
 import time
 from collections.abc import Callable, Hashable
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address
 from random import uniform
 from typing import Final
 
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Principal
+from countermand.rpc.guard.peers import network
 
 SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000
@@ -144,34 +144,5 @@ class CallLimits:
 
         A right key is never put off for it, so nobody can lock out another, nor oneself.
         """
-        wait = self._addresses.take(_network(address), self._max_failed_logins)
+        wait = self._addresses.take(network(address), self._max_failed_logins)
         return PutOff(wait, "too many calls without a right API key", {}) if wait else refusal
-
-
-class LineLimit:
-    """Bounds the lines of the log that anybody can cause, and counts those left out."""
-
-    def __init__(self, max_per_second: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self._max_per_second = max_per_second
-        self._bucket = Buckets(clock=clock)
-        self._left_out = 0
-
-    def take(self) -> int | None:
-        """Returns how many lines were left out before this one; None if it is left out, too."""
-        if self._bucket.take(None, self._max_per_second):
-            self._left_out += 1
-            return None
-        left_out, self._left_out = self._left_out, 0
-        return left_out
-
-
-def _network(address: str) -> str:
-    """Returns what one caller may have many addresses of: in IPv6, 64 bits."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return address
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped else f"{int(parsed) >> 64:016x}"

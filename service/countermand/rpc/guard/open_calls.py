@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, TypeAlias
 
 import grpc
 
-from countermand.core.errors import Reason, Refused, invalid
-from countermand.rpc.status import render
+from countermand.core.errors import Reason, Refused
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Task: TypeAlias = asyncio.Task[Any]
 
 
 def draining() -> Refused:
@@ -18,16 +18,15 @@ def draining() -> Refused:
 
 
 class OpenCalls:
-    """Knows which calls wait for their request, which are owed an answer, and which are streams.
+    """Knows which calls are owed an answer, and which are streams.
 
-    A server that drains waits for the second kind alone. The first is ended, for its request may
-    never come; the third ends by itself as fast as its clients take the end.
+    A server that drains waits for the first kind alone. The second ends by itself as fast as its
+    clients take the end.
     """
 
     def __init__(self) -> None:
-        self._reading: set[asyncio.Task[Any]] = set()
-        self._owed: set[Context] = set()
-        self._streams: set[Context] = set()
+        self._owed: set[Task] = set()
+        self._streams: set[Task] = set()
         self._draining = False
         self._changed = asyncio.Event()
         self._last_end = 0.0
@@ -35,41 +34,21 @@ class OpenCalls:
         self._last_answer = 0.0
         """When the last answer that was owed went out, or the drain began."""
 
-    async def request(self, context: Context) -> bytes:
-        """Returns the one request of a call, or ends the call if it has none."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._reading.add(task)
-        try:
-            data = await asyncio.shield(context.read())
-        except asyncio.CancelledError:
-            if not self._draining:
-                raise
-            await refuse(context, draining())
-        finally:
-            self._reading.discard(task)
-        if not isinstance(data, bytes):
-            await refuse(context, invalid("request", "is missing"))
-        return data
-
-    def owe(self, context: Context) -> None:
-        """Counts a call whose answer is waited for, until that is on its way."""
+    def owe(self) -> None:
+        """Counts the call of the running task, whose answer is waited for, until that is on its
+        way."""
         if not self._draining:
-            self._owed.add(context)
-            _when_done(context, self._answered)
+            self._owed.add(_when_done(self._answered))
 
-    def stream(self, context: Context) -> None:
-        """Counts a call that is answered by a stream."""
+    def stream(self) -> None:
+        """Counts the call of the running task, which is answered by a stream."""
         if not self._draining:
-            self._streams.add(context)
-            _when_done(context, self._ended)
+            self._streams.add(_when_done(self._ended))
 
     def drain(self) -> None:
-        """Ends the calls whose request has not come. What comes from now on is not waited for."""
+        """Says that what comes from now on is not waited for."""
         self._draining = True
         self._last_end = self._last_answer = asyncio.get_running_loop().time()
-        for task in list(self._reading):
-            task.cancel()
 
     async def finished(self, timeout: float, stalled_timeout: float, goodbye: float) -> None:
         """Returns when every answer is on its way and every stream has ended, or after `timeout`.
@@ -94,22 +73,22 @@ class OpenCalls:
             except TimeoutError:
                 return
 
-    def _answered(self, context: Context) -> None:
-        self._owed.discard(context)
-        self._last_answer = asyncio.get_running_loop().time()
+    def _answered(self, call: Task) -> None:
+        self._owed.discard(call)
         self._changed.set()
 
-    def _ended(self, context: Context) -> None:
-        self._streams.discard(context)
+    def _ended(self, call: Task) -> None:
+        self._streams.discard(call)
         self._last_end = asyncio.get_running_loop().time()
         self._changed.set()
 
 
-async def refuse(context: Context, refusal: Refused) -> NoReturn:
-    """Ends a call with a refusal; raises what ends its handler."""
-    rendered = render(refusal)
-    await context.abort(rendered.code, rendered.message, rendered.trailers)
+def _when_done(callback: Callable[[Task], None]) -> Task:
+    """Returns the running task, which is a call of gRPC's, and hears when it has ended.
 
-
-def _when_done(context: Context, callback: Callable[[Context], None]) -> None:
-    context.add_done_callback(callback)  # type: ignore[arg-type]  # its stub names no callable
+    The callbacks that gRPC offers name the call that keeps them, and so keep it.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(callback)
+    return task

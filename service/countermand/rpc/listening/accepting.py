@@ -66,7 +66,8 @@ class _Accepting(cygrpc.AioServer):  # type: ignore[misc]
             )
             call = await waiting
             handling = handle(handler, call, loop)
-            task = loop.create_task(cygrpc._schedule_rpc_coro(handling, call, loop, name))
+            scheduled = cygrpc._schedule_rpc_coro(handling, call, loop, name)
+            task = loop.create_task(scheduled, name="call")
             # The event loop alone would let a running task be collected.
             under_way.add(task)
             task.add_done_callback(under_way.discard)
