@@ -21,6 +21,7 @@ from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import options
 from countermand.rpc.method import Stream, Unary
+from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
 from countermand.rpc.server import services_of
 from countermand.telemetry.tracing import Tracing
@@ -88,7 +89,7 @@ async def inside(
         }
         methods |= {method.name: method for method in replaced}
         handlers = handlers_of(guard, methods.values())
-        server = make_server(handlers, options(knobs.connections))
+        server = make_server(handlers, unknown_method(knobs.public), options(knobs.connections))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         key = await app.keyring.create_first()

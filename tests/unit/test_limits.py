@@ -216,12 +216,21 @@ async def test_more_than_so_many_refusals_are_not_held_back_at_one_time(clock):
     assert await held(limits, limited) >= MAX_HOLD / 2
 
 
-async def test_a_failed_login_is_not_held_back(clock):
-    limits = CallLimits(1, KNOBS, clock)
-    begin = time.monotonic()
-    for _ in range(1000):
+async def test_a_failed_login_is_held_back_only_if_there_are_too_many_and_never_more_than_so_many(
+    clock,
+):
+    limits = CallLimits(5, KNOBS, clock)
+
+    async def login() -> float:
+        begin = time.monotonic()
         await limits.hold_back(limits.failed_login("192.0.2.1", WRONG), None)
-    assert time.monotonic() - begin < MAX_HOLD / 2
+        return time.monotonic() - begin
+
+    assert max([await login() for _ in range(5)]) < MAX_HOLD / 2
+    waiting = [asyncio.create_task(login()) for _ in range(KNOBS.max_held_strangers)]
+    await asyncio.sleep(0)
+    assert await login() < MAX_HOLD / 2
+    assert min(await asyncio.gather(*waiting)) >= MAX_HOLD / 2
 
 
 def test_a_key_without_limits_is_never_put_off(clock):

@@ -15,6 +15,7 @@ RULES = {
     "Tasks": 5,
     "Agents": 9,
     "Sizes": 11,
+    "Strangers": 3,
     "Sales": 4,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")

@@ -33,6 +33,7 @@ from countermand.rpc.method import Servicer
 from countermand.rpc.public.health import SERVICE_NAME as HEALTH
 from countermand.rpc.public.health import Health
 from countermand.rpc.public.reflection import Reflection
+from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
 from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
@@ -141,7 +142,7 @@ class _Life:
         health = Health(services, self._calls, refusals, knobs.public)
         reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
         handlers = handlers_of(guard, methods) | health.handlers() | reflection.handlers()
-        server = make_server(handlers, options(knobs.connections))
+        server = make_server(handlers, unknown_method(knobs.public), options(knobs.connections))
         address = await listen(server, settings, knobs.server.max_free_port_tries)
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)

@@ -59,6 +59,8 @@ class CallsKnobs:
     """How many refusals per second are never held back, however small the limit."""
     max_held: int = 1000
     """How many refusals are held back at one time; those above go out at once."""
+    max_held_strangers: int = 500
+    """How many of those that have no right key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +115,18 @@ class PublicKnobs:
     max_streams_per_address: int = 100
     """How many of them may be of one address."""
     max_answers_per_second: int = 100
-    """How many questions of reflection are answered an address per second; others wait."""
+    """How many questions an address is answered per second, each of health, of reflection, and of
+    methods that there are not; others wait."""
+    max_waiting: int = 200
+    """How many of each kind wait at one time; those above are answered at once."""
     max_kept_bytes: int = 4 * MEBIBYTE
     """How many bytes of answers of reflection are kept ready."""
     asking: ArrivalKnobs = field(
-        default_factory=lambda: ArrivalKnobs(timeout=5.0, max_slow=3, max_slow_per_address=2)
+        default_factory=lambda: ArrivalKnobs(timeout=5.0, max_slow=2, max_slow_per_address=1)
     )
     """Of those who ask for health."""
     reflecting: ArrivalKnobs = field(
-        default_factory=lambda: ArrivalKnobs(timeout=10.0, max_slow=6, max_slow_per_address=3)
+        default_factory=lambda: ArrivalKnobs(timeout=10.0, max_slow=4, max_slow_per_address=2)
     )
     """Of those who ask for the manual, whose streams end when they are silent."""
 

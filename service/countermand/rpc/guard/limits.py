@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from enum import StrEnum
 from random import uniform
@@ -102,7 +103,7 @@ class CallLimits:
         self._keys = {kind: Buckets(clock=clock) for kind in Kind}
         self._addresses = Buckets(knobs.max_addresses, clock)
         self._refused = Buckets(clock=clock)
-        self._held = 0
+        self._held: Counter[type[Refused]] = Counter()
 
     def admit(self, principal: Principal, kind: Kind) -> None:
         """Counts a call of a key, together with those of the keys that it came from by rotations.
@@ -117,27 +118,31 @@ class CallLimits:
             raise KeyPutOff(wait, principal, kind, per_second)
 
     async def hold_back(self, refusal: Refused, seconds_left: float | None) -> None:
-        """Waits before a refusal goes out, if its key is refused more often than it may call.
+        """Waits before a refusal goes out, if its key is refused more often than it may call, or
+        its address has shown too many wrong keys.
 
         A refused call costs a server of gRPC nearly as much as one that is let in. Who waits for
         answers before calling on, and most do, so calls less often, and neighbours feel less of it.
         Never for more than half of the seconds that the caller has left, so that it hears of it.
         """
-        if not isinstance(refusal, KeyPutOff):
+        kind, most = type(refusal), self._knobs.max_held_strangers
+        if isinstance(refusal, KeyPutOff):
+            most = self._knobs.max_held
+            per_second = max(refusal.per_second, self._knobs.free_refusals_per_second)
+            if not self._refused.take(refusal.counted_as, per_second):
+                return
+        elif not isinstance(refusal, PutOff):
             return
-        per_second = max(refusal.per_second, self._knobs.free_refusals_per_second)
-        if not self._refused.take(refusal.counted_as, per_second):
+        if self._held[kind] >= most:
             return
-        if self._held >= self._knobs.max_held:
-            return
-        self._held += 1
+        self._held[kind] += 1
         try:
             seconds = self._knobs.max_hold
             if seconds_left is not None:
                 seconds = min(seconds, seconds_left / 2)
             await asyncio.sleep(uniform(seconds / 2, seconds))
         finally:
-            self._held -= 1
+            self._held[kind] -= 1
 
     def failed_login(self, address: str, refusal: Refused) -> Refused:
         """Counts a call without a right key, and returns how to refuse it.

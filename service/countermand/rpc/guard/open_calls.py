@@ -75,6 +75,7 @@ class OpenCalls:
 
     def _answered(self, call: Task) -> None:
         self._owed.discard(call)
+        self._last_answer = asyncio.get_running_loop().time()
         self._changed.set()
 
     def _ended(self, call: Task) -> None:

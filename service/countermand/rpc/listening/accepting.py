@@ -22,29 +22,38 @@ UNKNOWN_METHOD = ""
 """By what name a call goes that is none of a method of ours."""
 
 
-def make_server(handlers: Mapping[str, Handler], options: list[tuple[str, Any]]) -> grpc.aio.Server:
-    """Returns a server, not started yet, that answers these methods, by their paths, and no others.
+def make_server(
+    handlers: Mapping[str, Handler], unknown: Handler, options: list[tuple[str, Any]]
+) -> grpc.aio.Server:
+    """Returns a server, not started yet, that answers these methods, by their paths, and all others
+    by `unknown`.
 
     Each handler takes a stream of requests. Call it in the event loop in which it is to serve.
     """
-    server: Any = _Server(handlers, options)  # of the library's class, which its stubs hide
+    server: Any = _Server(
+        handlers, unknown, options
+    )  # of the library's class, which its stubs hide
     return server  # type: ignore[no-any-return]
 
 
 class _Server(_AioServer):
     """What grpc.aio offers of a server, on another way to take calls."""
 
-    def __init__(self, handlers: Mapping[str, Handler], options: list[tuple[str, Any]]) -> None:
+    def __init__(
+        self, handlers: Mapping[str, Handler], unknown: Handler, options: list[tuple[str, Any]]
+    ) -> None:
         self._loop = cygrpc.get_working_loop()
         self._server = _Accepting(self._loop, None, (), (), tuple(options), None)
         self._server.add_registered_method_handlers(dict(handlers))
         self._server.handlers = handlers
+        self._server.unknown = unknown
 
 
 class _Accepting(cygrpc.AioServer):  # type: ignore[misc]
     """Takes the calls of each method in a loop of its own, which ends when the server stops."""
 
     handlers: Mapping[str, Handler]
+    unknown: Handler
 
     def _make_request_call_future(self, method: bytes | None) -> asyncio.Task[Any]:
         """Returns what grpc.aio takes for a call that has not come yet, and waits for."""
@@ -53,7 +62,7 @@ class _Accepting(cygrpc.AioServer):  # type: ignore[misc]
     async def _accept(self, method: bytes | None) -> Any:
         loop = asyncio.get_running_loop()
         name = UNKNOWN_METHOD if method is None else method.decode()
-        handler = self.handlers.get(name, _NOT_FOUND)
+        handler = self.handlers.get(name, self.unknown)
         handle = (
             cygrpc._handle_stream_stream_rpc
             if handler.response_streaming
@@ -71,10 +80,3 @@ class _Accepting(cygrpc.AioServer):  # type: ignore[misc]
             # The event loop alone would let a running task be collected.
             under_way.add(task)
             task.add_done_callback(under_way.discard)
-
-
-async def _not_found(_requests: object, context: Any) -> None:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
-
-
-_NOT_FOUND: Handler = grpc.stream_unary_rpc_method_handler(_not_found)

@@ -18,9 +18,11 @@ from countermand.core.knobs import PublicKnobs
 from countermand.rpc.guard.arrivals import Arrivals
 from countermand.rpc.guard.handlers import Handler, answering_once, answering_with_stream
 from countermand.rpc.guard.open_calls import Context, OpenCalls, draining
+from countermand.rpc.guard.peers import network_of
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.public.refusing import refusing
 from countermand.rpc.public.streams import OpenStreams
+from countermand.rpc.public.turns import Turns
 
 SERVICE_NAME: str = health.SERVICE_NAME
 
@@ -44,6 +46,7 @@ class Health:
         self._log = log
         self._arrivals = Arrivals(knobs.asking)
         self._streams = OpenStreams(knobs)
+        self._turns = Turns(knobs.max_answers_per_second, knobs.max_waiting)
 
     def handlers(self) -> dict[str, Handler]:
         """Returns the handlers of its methods, by their paths."""
@@ -75,6 +78,7 @@ class Health:
         async with refusing(context, self._log):
             data = await self._arrivals.request(context)
             service = HealthCheckRequest.FromString(data).service
+            await self._turns.wait(network_of(context))
         self._calls.owe()
         if service not in self._known:
             await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
@@ -83,6 +87,7 @@ class Health:
     async def _list(self, context: Context) -> bytes:
         async with refusing(context, self._log):
             _HealthListRequest.FromString(await self._arrivals.request(context))
+            await self._turns.wait(network_of(context))
         self._calls.owe()
         statuses = {service: self._health_of(service) for service in self._known}
         answer: Message = _HealthListResponse(statuses=statuses)

@@ -4,7 +4,6 @@ Strangers call this, so it costs little: an answer is made once and kept, each a
 second, and a stream that asks nothing ends.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -37,7 +36,7 @@ class Reflection:
         self._log = log
         self._arrivals = Arrivals(knobs.reflecting)
         self._streams = OpenStreams(knobs)
-        self._turns = Turns(knobs.max_answers_per_second)
+        self._turns = Turns(knobs.max_answers_per_second, knobs.max_waiting)
         self._draining = False
         self._kept: dict[bytes, bytes] = {}
         """Answers by their questions, those that were asked last at the end."""
@@ -67,7 +66,7 @@ class Reflection:
                     question = await self._arrivals.next(context)
                     if question is None:
                         return
-                    await asyncio.sleep(self._turns.take(network))
+                    await self._turns.wait(network)
                     await context.write(await self._answer(question))
 
     async def _answer(self, question: bytes) -> bytes:
