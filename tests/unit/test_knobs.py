@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "store/sqlite/file/wal.py PAGE",
         "store/sqlite/file/wal.py YOUNGER_LOGS",
     },
+    "one thread": {"rpc/servicers/large.py _THREAD"},
     "mode of files": {"store/sqlite/file/claim.py PRIVATE"},
     "format of ids, digests and tokens": {
         "core/commands.py digest: blake2b(digest_size)",

@@ -1,5 +1,7 @@
 """CheckoutService."""
 
+from functools import partial
+
 from countermand.core.answers import CartChanged, CheckoutCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
@@ -9,6 +11,7 @@ from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, cut, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
@@ -58,12 +61,11 @@ class CheckoutService:
     async def create(
         self, call: Call, request: pb.CreateCheckoutRequest
     ) -> pb.CreateCheckoutResponse:
-        command = parse.parse_create_checkout(
-            request,
-            call.namespace,
-            Fresh(self._clock.now(), self._ids),
-            caller=call.caller(),
+        fresh = Fresh(self._clock.now(), self._ids)
+        parsing = partial(
+            parse.parse_create_checkout, request, call.namespace, caller=call.caller()
         )
+        command = await read_creation(request, parsing, fresh)
         created: CheckoutCreated = await self._writer.submit(command, call.trace)
         answer = pb.CreateCheckoutResponse(
             checkout=render_checkout(created.checkout, count_states(created.tasks))

@@ -1,5 +1,7 @@
 """OrderService."""
 
+from functools import partial
+
 from countermand.core.answers import OrderCreated
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
@@ -8,6 +10,7 @@ from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
@@ -47,7 +50,8 @@ class OrderService:
 
     async def create(self, call: Call, request: pb.CreateOrderRequest) -> pb.CreateOrderResponse:
         fresh = Fresh(self._clock.now(), self._ids)
-        command = parse.parse_create_order(request, call.namespace, fresh)
+        parsing = partial(parse.parse_create_order, request, call.namespace)
+        command = await read_creation(request, parsing, fresh)
         created: OrderCreated = await self._writer.submit(command, call.trace)
         # Its checkouts bring along tasks in any state, which the answer does not name.
         _, counts = await read(self._store, created.order.target)

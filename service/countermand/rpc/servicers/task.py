@@ -1,6 +1,7 @@
 """TaskService."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from countermand.core.answers import GroupCreated
 from countermand.core.errors import not_found
@@ -12,6 +13,7 @@ from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
@@ -69,7 +71,8 @@ class TaskService:
         self, call: Call, request: pb.CreateGroupRequest
     ) -> pb.CreateGroupResponse:
         fresh = Fresh(self._clock.now(), self._ids)
-        command = parse.parse_create_group(request, call.namespace, fresh)
+        parsing = partial(parse.parse_create_group, request, call.namespace)
+        command = await read_creation(request, parsing, fresh)
         created: GroupCreated = await self._writer.submit(command, call.trace)
         answer = pb.CreateGroupResponse(
             group=render_group(created.group, count_states(created.tasks))
