@@ -293,9 +293,8 @@ def test_every_method_is_counted_as_what_it_does():
         form = Stream if rpc.stream else Unary
         kinds[rpc.name] = form(rpc.path[1:], type(rpc.request), rpc.scopes, nothing).kind
     reads = {"GetTask", "GetGroup", "GetCheckout", "GetCart", "GetOrder", "GetCancellation"}
-    reads |= {"ListCheckouts", "ListCarts", "ListOrders"}
-    reads |= {"ListTasks", "ListCancellations", "ListKeys", "SummarizeCancellations"}
-    reads |= {"ListOrders", "ListCheckouts", "ListCarts"}
+    reads |= {"ListTasks", "ListCheckouts", "ListCarts", "ListOrders", "ListCancellations"}
+    reads |= {"ListKeys", "SummarizeCancellations"}
     assert {name for name, kind in kinds.items() if kind is Kind.READ} == reads
     watches = {name for name, kind in kinds.items() if kind is Kind.WATCH}
     assert watches == {"WatchTask", "WatchTasks", "WatchCheckout", "WatchOrder"}
