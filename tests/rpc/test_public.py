@@ -47,7 +47,7 @@ async def test_what_is_no_request_is_refused_and_leaves_no_line_in_the_log(
     await refused(reflecting.read(), "INVALID_REQUEST")
     await server.stop()
     events = [json.loads(line)["event"] for line in server.log if not line.startswith("cmd_")]
-    assert events[1:] == ["serving", "draining"]
+    assert not {"call refused", "a call failed unexpectedly"} & set(events)
 
 
 async def test_health_tells_of_the_server_and_of_each_service(channel: grpc.aio.Channel):
@@ -176,7 +176,12 @@ async def test_a_call_without_a_request_is_refused(
     assert refusal.fields == {"request": "is missing"}
 
 
-STREAMS = {"public.max_streams": 15, "public.max_streams_per_address": 10}
+STREAMS = {
+    "public.max_streams": 15,
+    "public.max_streams_per_address": 10,
+    "public.reflecting.max_slow": 100,
+    "public.reflecting.max_slow_per_address": 100,
+}
 LIST_SERVICES = b"\x3a\x00"
 
 

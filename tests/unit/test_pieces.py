@@ -61,7 +61,7 @@ def empty(request: type, *path: str, size: int) -> bytes:
 texts = st.text(max_size=20)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(texts, st.dictionaries(texts, texts, max_size=3)), max_size=12),
     texts,
@@ -83,7 +83,7 @@ async def test_in_pieces_a_request_is_the_same_as_at_one_go(tasks, name):
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 async def test_what_is_no_message_at_one_go_is_none_in_pieces(data):
     try:
