@@ -31,7 +31,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "parse and validate": ("countermand.rpc.wire.parse.cancels:parse_cancel",),
     "queue": (
         "countermand.engine.writer:Writer.submit",
-        "countermand.engine.writer:_Queue.take",
+        "countermand.engine.write_queue:WriteQueue.take",
         "countermand.engine.writer:_settle",
     ),
     "tell watchers and reaper": (
