@@ -27,6 +27,7 @@ KEPT = {
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "public.asking.": "a busy machine needs them to send",
     "public.reflecting.": "a busy machine needs them to send",
+    "paging.max_summary_bytes": "a summary has no next page",
     "server.failed_drain_timeout": "callers need it to hear why the server leaves",
     "server.max_goodbye": "a busy client needs it to see that the server leaves",
     "store.min_free_bytes": "promised",

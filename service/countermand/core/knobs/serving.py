@@ -137,6 +137,8 @@ class PagingKnobs:
 
     max_bytes: int = 3 * MEBIBYTE - 1024
     """How large a page may be, with room for its token. One that is larger alone goes alone."""
+    max_summary_bytes: int = 3 * MEBIBYTE
+    """How large a summary may be, which has no next page: what is counted least is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,7 +240,9 @@ class CancellationService:
         counts = await self._store.summary(call.namespace, start_time, end_time, group_by)
         rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
         counted = (pb.SummaryRow(key=key, count=count) for key, count in rows[:MOST_ROWS])
-        return pb.SummarizeCancellationsResponse(rows=fit_page(counted, self._knobs.max_bytes))
+        return pb.SummarizeCancellationsResponse(
+            rows=fit_page(counted, self._knobs.max_summary_bytes)
+        )
 
     async def _covering(self, covered: Target | None) -> tuple[str, ...] | None:
         """Returns the ids of the cancellations that cover a target; None if none is asked for."""
