@@ -10,6 +10,7 @@ import pytest
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import Caller, first_caller, new_id
 from tests.support.command import Command
+from tests.support.knobs import DRAWN_VALUES
 from tests.support.otlp import otlp_collector
 from tests.support.raw import RPCS
 from tests.support.server import Server, started
@@ -50,7 +51,11 @@ async def call_everything(caller: Caller, key: str) -> int:
 
 
 async def test_every_line_of_the_log_is_one_event_whatever_is_called_with_whatever(tmp_path):
-    async with started(tmp_path) as server:
+    every_line = DRAWN_VALUES | {
+        "calls.max_lines_per_second": 10_000,
+        "calls.max_lines_per_key": 10_000,
+    }
+    async with started(tmp_path, knobs=every_line) as server:
         async with first_caller(server) as caller:
             refused = await call_everything(caller, server.key)
         assert await server.stop() == 0

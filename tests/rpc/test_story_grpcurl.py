@@ -8,46 +8,16 @@ import pytest
 
 from tests.support.caller import new_id
 from tests.support.command import program
+from tests.support.raw import RPCS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KINDS = ("Agent", "Cancellation", "Checkout", "Key", "Order", "Task")
 SERVICES = [f"countermand.v1.{name}Service" for name in KINDS]
-METHODS = {
-    "countermand.v1.AgentService": [
-        "BeginCharge",
-        "FinishTask",
-        "Heartbeat",
-        "ReportCharge",
-        "StartTask",
-    ],
-    "countermand.v1.CancellationService": [
-        "CancelCheckout",
-        "CancelGroup",
-        "CancelOrder",
-        "CancelTask",
-        "GetCancellation",
-        "ListCancellations",
-        "SummarizeCancellations",
-        "WatchTask",
-        "WatchTasks",
-    ],
-    "countermand.v1.CheckoutService": [
-        "ChangeCart",
-        "CompleteCheckout",
-        "CreateCheckout",
-        "GetCart",
-        "GetCheckout",
-    ],
-    "countermand.v1.KeyService": ["CreateKey", "ListKeys", "RevokeKey", "RotateKey"],
-    "countermand.v1.OrderService": ["CreateOrder", "GetOrder", "UpdateOrder"],
-    "countermand.v1.TaskService": [
-        "CreateGroup",
-        "CreateTask",
-        "GetGroup",
-        "GetTask",
-        "ListTasks",
-    ],
+METHODS: dict[str, list[str]] = {}
+for rpc in RPCS.values():
+    METHODS.setdefault(rpc.path[1:].partition("/")[0], []).append(rpc.name)
+METHODS = {service: sorted(methods) for service, methods in METHODS.items()} | {
     "grpc.health.v1.Health": ["Check", "List", "Watch"],
     "grpc.reflection.v1.ServerReflection": ["ServerReflectionInfo"],
     "grpc.reflection.v1alpha.ServerReflection": ["ServerReflectionInfo"],

@@ -103,6 +103,7 @@ async def test_whatever_strangers_send_makes_ten_lines_a_second_of_json_and_none
     assert len(caused) <= MAX_LINES * (1 + seconds) + 1
 
 
+@pytest.mark.timeout(180)
 @with_knobs({"calls.max_lines_per_second": 1_000_000}, of="server")
 async def test_a_log_that_nobody_reads_stops_neither_calls_nor_health_nor_the_drain(server: Server):
     assert server._errors is not None

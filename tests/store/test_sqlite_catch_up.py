@@ -34,6 +34,7 @@ from tests.support.ask import (
     start,
     uid,
 )
+from tests.support.counting import Counted
 from tests.support.knobs import PRODUCTION, changed
 
 PAGE = 4
@@ -46,7 +47,7 @@ class File:
     def __init__(self, raw: sqlite3.Connection, **knobs: int) -> None:
         store = changed({f"store.{name}": value for name, value in knobs.items()}).store
         self.ids = UuidMaker()
-        self.writer, self.reader = Writer(raw, store), Reader(raw, store)
+        self.writer, self.reader = Writer(Counted(raw), store), Reader(raw, store)
         self.steps = 0
         raw.set_progress_handler(self.count, 10)
 

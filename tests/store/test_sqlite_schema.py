@@ -17,6 +17,7 @@ from countermand.store.sqlite.reading import Reader
 from countermand.store.sqlite.statements import statements, with_rows
 from countermand.store.sqlite.writing import Writer
 from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_group, start, uid
+from tests.support.counting import Counted
 from tests.support.knobs import PRODUCTION
 
 WIDTHS = {
@@ -444,7 +445,8 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
     raw: sqlite3.Connection,
 ) -> None:
     """Counted in steps of SQLite's machine, which no other load on the computer changes."""
-    writer, reader, ids = Writer(raw, PRODUCTION.store), Reader(raw, PRODUCTION.store), UuidMaker()
+    writer = Writer(Counted(raw), PRODUCTION.store)
+    reader, ids = Reader(raw, PRODUCTION.store), UuidMaker()
     steps = 0
 
     def count() -> int:

@@ -237,7 +237,10 @@ def _expires(command: Any) -> bool:
 
 
 def _timeless(record: Record) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in TIMES}
+    found = {name: value for name, value in vars(record).items() if name not in TIMES}
+    if "joins" in found:
+        found["joins"] = [join._replace(join_time=0) for join in found["joins"]]
+    return found
 
 
 def _decided(world: World) -> list[Any]:
@@ -268,7 +271,8 @@ def _check_order(world: World) -> None:
         assert _is_in_order(*(time for time, _ in told))
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.timeout(300)
+@settings(max_examples=150, deadline=None)
 @given(Turns)
 def test_whatever_leaps_the_same_is_decided_and_no_row_runs_backwards(
     turns: list[tuple[int, int, Any]],
