@@ -22,6 +22,7 @@ from countermand.v1.checkout_pb2 import Checkout
 from countermand.v1.order_pb2 import Order
 from countermand.v1.task_pb2 import TaskFilter
 from countermand.v1.task_service_pb2 import CreateTaskRequest
+from tests.support.choosing import with_knobs
 from tests.support.command import Command, finish, read_line
 from tests.support.server import Server
 
@@ -160,6 +161,8 @@ async def test_whoever_is_owed_money_is_listed_and_settled(client: Client, comma
     assert states == {first: "REFUND_STATE_REFUNDED", second: "REFUND_STATE_NOT_OWED"}
 
 
+@pytest.mark.timeout(240)
+@with_knobs({"paging.max_bytes": 100_000}, of="server")  # 1,000 pages take their time
 async def test_a_list_follows_its_pages_and_its_filters(client: Client, command: Command):
     group = (await client.create_group([CreateTaskRequest() for _ in range(1001)])).group
     running, _ = await start_one(client)
