@@ -154,7 +154,8 @@ async def test_a_commit_that_hangs_is_no_answer_and_the_server_leaves(tmp_path):
 async def hang(folder: Path, *, tell: bool) -> None:
     folder.mkdir()
     # A drain that is as short as a commit may be would cut the answer off.
-    async with started(folder, "--drain-timeout", "15s", knobs=PLAIN_STORE) as server:
+    knobs = PLAIN_STORE | {"writer.commit_timeout": 10.0}
+    async with started(folder, "--drain-timeout", "15s", knobs=knobs) as server:
         async with first_caller(server) as caller, health_of(server) as health:
             held = await caller.running(lease=600)
             async with injected(server, HANG, files=files_of(folder)):

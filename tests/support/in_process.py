@@ -17,10 +17,11 @@ LARGEST_TRAILERS = 6 * 1024
 
 
 class Context:
-    """What gRPC gives a handler to learn of its call and to end it."""
+    """What gRPC gives a handler to learn of its call, to read its request and to end it."""
 
-    def __init__(self, key: str | None) -> None:
+    def __init__(self, key: str | None, data: bytes) -> None:
         self._metadata = () if key is None else (("x-api-key", key),)
+        self._data = data
         self.task: asyncio.Task[Any] | None = None
 
     def invocation_metadata(self) -> Any:
@@ -28,6 +29,12 @@ class Context:
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
+
+    def time_remaining(self) -> float | None:
+        return None
+
+    async def read(self) -> bytes:
+        return self._data
 
     async def write(self, message: bytes) -> None:
         """Takes a message and hangs up, as a client does that wants no more."""
@@ -55,8 +62,8 @@ class InProcess:
 
         Holds refusals to the API's table, and no fault of the server may be among them.
         """
-        context = Context(key)
-        context.task = asyncio.create_task(self._handlers[rpc.path](data, context))
+        context = Context(key, data)
+        context.task = asyncio.create_task(self._handlers[rpc.path](context))
         try:
             await context.task
         except asyncio.CancelledError:
