@@ -1,5 +1,6 @@
 """What is printed cannot steer the terminal, whoever wrote it."""
 
+import csv
 import json
 
 import grpc
@@ -14,6 +15,7 @@ from countermand.cli.output import (
     plain,
     show,
     show_columns,
+    show_csv,
     show_facts,
     to_json,
 )
@@ -125,3 +127,11 @@ def test_what_was_done_is_done_also_if_its_answer_cannot_be_shown(capsys):
     captured = capsys.readouterr()
     assert captured.err.startswith("countermand: the cancel was accepted, but the answer cannot")
     assert captured.err.count("\n") == 1
+
+
+def test_no_spreadsheet_runs_what_somebody_wrote(capsys):
+    cells = ["=1+1", "+1", "-2+3|cmd", "@SUM(A1)", "\t=1", "-", "fraud", 'say "no", now']
+    show_csv(["reason"], [{"reason": cell} for cell in cells])
+    shown = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert shown[:5] == [["reason"], ["'=1+1"], ["'+1"], ["'-2+3|cmd"], ["'@SUM(A1)"]]
+    assert shown[6:] == [["-"], ["fraud"], ['say "no", now']]

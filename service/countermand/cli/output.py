@@ -156,10 +156,10 @@ def show_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
 
 
 def _as_text(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in _FORMULAS else cell
+    return f"'{cell}" if cell.startswith(_FORMULAS) and cell != NONE else cell
 
 
-_FORMULAS = ("=", "+", "@", "\t", "\r")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class _Output(Console):
