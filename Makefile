@@ -71,6 +71,15 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 	trap 'rm -rf "$$scratch"' EXIT
 	mkdir "$$scratch/old" "$$scratch/new"
 
+	echo "==> the sync client is up to date"
+	mkdir "$$scratch/sync"
+	python -m generate.sync_client "$$scratch/sync"
+	for module in "$$scratch"/sync/*.py; do
+		diff "service/countermand/client/sync/$${module##*/}" "$$module" || {
+			echo "service/countermand/client/sync differs from client/: run make fix" >&2
+			exit 1
+		}
+	done
 	step ruff check --no-cache
 	step ruff format --check
 	step mypy
@@ -93,8 +102,9 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 		exit 1
 	}
 
-fix: $(INSTALLED) ## fix lint and formatting
-	@ruff check --fix-only
+fix: $(INSTALLED) ## generate the sync client, fix lint and formatting
+	@python -m generate.sync_client service/countermand/client/sync
+	ruff check --fix-only
 	ruff format
 	buf format -w protos
 

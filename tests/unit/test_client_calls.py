@@ -20,6 +20,7 @@ from countermand.client import Client, CountermandError
 from countermand.client.backoff import Backoff
 from countermand.client.ids import new_id
 from countermand.client.knobs import ClientKnobs
+from countermand.client.sync import Client as SyncClient
 from countermand.v1 import agent_service_pb2 as agents
 from countermand.v1 import cancellation_pb2 as cancellation
 from countermand.v1 import cancellation_service_pb2 as cancellations
@@ -124,6 +125,23 @@ async def serving(script: Scripted, port: int = 0) -> AsyncIterator[str]:
 async def connected(script: Scripted, **options: float) -> AsyncIterator[Client]:
     async with serving(script) as target, Client(target, "the-key", **options) as client:
         yield client
+
+
+FLAVOURS = ["async", "sync"]
+
+
+async def called(flavour: str, script: Scripted, call: Callable):
+    """What the call gives when a client of this flavour makes it."""
+    if flavour == "async":
+        async with connected(script) as client:
+            return await call(client)
+    async with serving(script) as target:
+
+        def use():
+            with SyncClient(target, "the-key") as client:
+                return call(client)
+
+        return await asyncio.to_thread(use)
 
 
 CALLS = [
@@ -475,29 +493,75 @@ NAMES = [method for _, method, _, _ in CALLS]
 
 
 @pytest.mark.parametrize(("call", "method", "request_", "answer"), CALLS, ids=NAMES)
+@pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_a_call_sends_its_fields_and_the_key_and_returns_the_answer(
-    call, method, request_, answer
+    flavour, call, method, request_, answer
 ):
     script = Scripted(answer)
-    async with connected(script) as client:
-        assert await call(client) == answer
+    assert await called(flavour, script, call) == answer
     [seen] = script.seen
     assert (seen.method, seen.request, seen.key) == (method, request_, "the-key")
 
 
 @pytest.mark.parametrize(("call", "method", "request_", "answer"), CALLS, ids=NAMES)
+@pytest.mark.parametrize("flavour", FLAVOURS)
 async def test_unavailable_is_tried_again_unless_a_repeat_would_do_harm(
-    call, method, request_, answer
+    flavour, call, method, request_, answer
 ):
     script = Scripted(DRAINING, DRAINING, answer)
+    if method in ("KeyService/CreateKey", "KeyService/RotateKey"):
+        with pytest.raises(CountermandError, match="DRAINING"):
+            await called(flavour, script, call)
+        assert len(script.seen) == 1
+    else:
+        assert await called(flavour, script, call) == answer
+        assert [seen.request for seen in script.seen] == [request_] * 3
+
+
+PAGES = [
+    ("iter_tasks", tasks.ListTasksResponse, "tasks", {"task_id": TASK_ID}),
+    ("iter_checkouts", checkouts.ListCheckoutsResponse, "checkouts", {"checkout_id": "c-1"}),
+    ("iter_carts", checkouts.ListCartsResponse, "carts", {"cart_id": "cart-1"}),
+    ("iter_orders", orders.ListOrdersResponse, "orders", {"order_id": "o-1"}),
+    ("iter_cancellations", cancellations.ListCancellationsResponse, "cancellations", {}),
+    ("iter_keys", keys.ListKeysResponse, "keys", {"key_id": "k"}),
+]
+
+
+@pytest.mark.parametrize(("name", "page", "field", "item"), PAGES, ids=[p[0] for p in PAGES])
+@pytest.mark.parametrize("flavour", FLAVOURS)
+async def test_a_list_is_followed_over_all_of_its_pages(flavour, name, page, field, item):
+    pages = [
+        page(**{field: [item, item]}, next_page_token="two"),
+        page(next_page_token="three"),
+        page(**{field: [item]}),
+    ]
+    script = Scripted(*pages)
+
+    def everything(client):
+        if flavour == "sync":
+            return list(getattr(client, name)())
+        return _collect(getattr(client, name)())
+
+    assert len(await called(flavour, script, everything)) == 3
+    assert [seen.request.page_token for seen in script.seen] == ["", "two", "three"]
+    assert {seen.request.page_size for seen in script.seen} == {1000}
+
+
+async def _collect(items):
+    return [item async for item in items]
+
+
+async def test_what_chooses_from_a_list_is_sent_for_each_page():
+    script = Scripted(tasks.ListTasksResponse(next_page_token="two"), tasks.ListTasksResponse())
+    chosen = {"merchant": "m", "label": ("a", "b"), "order_by": "deadline_time"}
     async with connected(script) as client:
-        if method in ("KeyService/CreateKey", "KeyService/RotateKey"):
-            with pytest.raises(CountermandError, match="DRAINING"):
-                await call(client)
-            assert len(script.seen) == 1
-        else:
-            assert await call(client) == answer
-            assert [seen.request for seen in script.seen] == [request_] * 3
+        states = iter([task.TASK_STATE_RUNNING])
+        items = client.iter_tasks(task.TaskFilter(agent_id="a"), states=states, **chosen)
+        assert await _collect(items) == []
+    for seen in script.seen:
+        assert list(seen.request.states) == [task.TASK_STATE_RUNNING]
+        assert (seen.request.merchant, seen.request.filter.agent_id) == ("m", "a")
 
 
 def test_every_method_of_every_service_is_in_the_table():

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from countermand.client import Client, CountermandError
+from countermand.client.sync import Client as SyncClient
 from countermand.v1 import cancellation_service_pb2 as pb
 from countermand.v1 import cancellation_service_pb2_grpc as pb_grpc
 from countermand.v1 import task_service_pb2 as tasks
@@ -193,14 +194,24 @@ async def test_a_watch_after_the_last_version_gives_the_heartbeat_that_says_so()
     ],
     ids=lambda end: end[0].label if end else "OK",
 )
-async def test_a_broken_watch_goes_on_after_the_last_version(end):
+@pytest.mark.parametrize("flavour", ["async", "sync"])
+async def test_a_broken_watch_goes_on_after_the_last_version(flavour, end):
     script = Scripted(
         [told(SNAPSHOT, 1), told(CHANGE, 2), *end],
         [told(HEARTBEAT, 2), *end],
         [told(CHANGE, 3), told(CHANGE, 4, last=True)],
     )
-    async with connected(script) as client:
-        found = await everything(client.watch_task(TASK_ID))
+    async with serving(script) as target:
+        if flavour == "async":
+            async with Client(target, "the-key") as client:
+                found = await everything(client.watch_task(TASK_ID))
+        else:
+
+            def follow() -> list[pb.WatchTaskResponse]:
+                with SyncClient(target, "the-key") as client:
+                    return list(client.watch_task(TASK_ID))
+
+            found = await asyncio.to_thread(follow)
     assert [message.task.version for message in found] == [1, 2, 3, 4]
     assert resumed_at(script) == [None, 2, 2]
 

@@ -53,7 +53,7 @@ OWNERS: dict[str, set[str]] = {
     "aiosqlite": {"store.sqlite"},
     "sqlite3": {"store.sqlite"},
     "asyncpg": {"store.postgres"},
-    "opentelemetry": {"telemetry"},
+    "opentelemetry": {"telemetry", "client.trace"},
     "rich": {"cli"},
     "typer": {"cli"},
 }

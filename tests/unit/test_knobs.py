@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
         "rpc/wire/render/pages.py _FRAME_BYTES",
     },
     "of the protocols of the internet": {
-        "client/connection.py _MAX_PORT",
+        "client/channels.py _MAX_PORT",
         "app/address.py MAX_PORT",
         "app/address.py _MAX_NAME",
     },

@@ -1,11 +1,12 @@
 """The unary methods of CancellationService."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from countermand.client.connection import Connection
 from countermand.client.ids import new_id
-from countermand.v1.cancellation_pb2 import CancellationState
+from countermand.v1.cancellation_pb2 import Cancellation, CancellationState
 from countermand.v1.cancellation_service_pb2 import (
     CancelCheckoutRequest,
     CancelCheckoutResponse,
@@ -143,6 +144,36 @@ class CancellationMethods(Connection):
             page_token=page_token,
         )
         return await self._call(CancellationServiceStub, request, ListCancellationsResponse)
+
+    def iter_cancellations(
+        self,
+        *,
+        task_id: str | None = None,
+        group_id: str | None = None,
+        checkout_id: str | None = None,
+        order_id: str | None = None,
+        reason: str = "",
+        state: CancellationState | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> AsyncGenerator[Cancellation]:
+        """Gives all of list_cancellations, page after page. Raises CountermandError."""
+
+        async def read(token: str) -> ListCancellationsResponse:
+            return await self.list_cancellations(
+                task_id=task_id,
+                group_id=group_id,
+                checkout_id=checkout_id,
+                order_id=order_id,
+                reason=reason,
+                state=state,
+                start_time=start_time,
+                end_time=end_time,
+                page_size=self._knobs.page_size,
+                page_token=token,
+            )
+
+        return self._each(read, "cancellations")
 
     async def summarize_cancellations(
         self,

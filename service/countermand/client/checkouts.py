@@ -1,12 +1,12 @@
 """The methods of CheckoutService."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.checkout_pb2 import CartState, Checkout, CheckoutState, LineItem
+from countermand.v1.checkout_pb2 import Cart, CartState, Checkout, CheckoutState, LineItem
 from countermand.v1.checkout_service_pb2 import (
     ChangeCartRequest,
     ChangeCartResponse,
@@ -98,6 +98,28 @@ class CheckoutMethods(Creating):
         """
         request = ListCartsRequest(state=state, page_size=page_size, page_token=page_token)
         return await self._call(CheckoutServiceStub, request, ListCartsResponse)
+
+    def iter_checkouts(
+        self, *, state: CheckoutState | None = None, cart_id: str = ""
+    ) -> AsyncGenerator[Checkout]:
+        """Gives all checkouts of list_checkouts, page after page. Raises CountermandError."""
+
+        async def read(token: str) -> ListCheckoutsResponse:
+            return await self.list_checkouts(
+                state=state, cart_id=cart_id, page_size=self._knobs.page_size, page_token=token
+            )
+
+        return self._each(read, "checkouts")
+
+    def iter_carts(self, *, state: CartState | None = None) -> AsyncGenerator[Cart]:
+        """Gives all carts of list_carts, page after page. Raises CountermandError."""
+
+        async def read(token: str) -> ListCartsResponse:
+            return await self.list_carts(
+                state=state, page_size=self._knobs.page_size, page_token=token
+            )
+
+        return self._each(read, "carts")
 
     async def update_checkout(
         self,

@@ -1,34 +1,35 @@
 """The connection to a server: channels, and calls that are repeated while it is away."""
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, Unpack, cast
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
 from countermand.client.backoff import Backoff
+from countermand.client.channels import (
+    ClientOptions,
+    Lane,
+    Metadata,
+    channel_options,
+    check_target,
+    sent_metadata,
+)
+from countermand.client.environment import read_environment
 from countermand.client.errors import CountermandError
+from countermand.client.forks import check_usable, note_closed, note_open
 from countermand.client.knobs import ClientKnobs
+from countermand.client.trace import with_trace
 
 Answer = TypeVar("Answer", bound=Message)
 Stub = Callable[[grpc.aio.Channel], Any]
 
 PUT_OFF = {"RATE_LIMITED", "TOO_MANY_WATCHERS"}
 """Why a server refuses what it does not look at, and may take a moment later."""
-
-
-_MAX_PORT = 65_535
-
-
-class _Lane:
-    """One channel for watches, and how many it carries."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self.watches = 0
 
 
 class Connection:
@@ -43,6 +44,8 @@ class Connection:
         credentials: grpc.ChannelCredentials | None = None,
         timeout: float = 20.0,
         reconnect_timeout: float = 300.0,
+        metadata: Sequence[tuple[str, str | bytes]] = (),
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
         knobs: ClientKnobs | None = None,
     ) -> None:
         """Takes the server's HOST:PORT and the key to show it; nothing is sent yet.
@@ -51,35 +54,55 @@ class Connection:
         them the key and all else can be read on the way.
         `timeout` bounds a call with all its tries, and the opening of a watch; once a watch was
         open, `reconnect_timeout` bounds how long it tries to come back. Both are in seconds.
-        Raises ValueError for a key that no header can carry, and for a port that is none.
+        `metadata` goes along with each call and watch; `interceptors` of `grpc.aio` stand around
+        each of them, every try of its own. If the program uses OpenTelemetry, the caller's trace
+        context goes along, too, unless the metadata has one.
+        Raises ValueError for a key or metadata that no header can carry, and for a port that is
+        none.
         """
-        if api_key and not (api_key.isascii() and api_key.isprintable()):
-            raise ValueError("an API key is printable ASCII")
-        if not target:
-            raise ValueError("the target is HOST:PORT, and not empty")
-        port = target.rpartition(":")[2]
-        if port.isdecimal() and not 0 < int(port) <= _MAX_PORT:
-            # gRPC would take it modulo 65536.
-            raise ValueError(f"the target's port is no number from 1 to {_MAX_PORT}")
+        check_target(target)
         self._target = target
         self._credentials = credentials
-        self._metadata = (("x-api-key", api_key),) if api_key else ()
+        self._own_metadata = sent_metadata(api_key, metadata)
+        self._interceptors = list(interceptors)
         self._timeout = timeout
         self._reconnect_timeout = reconnect_timeout
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[Stub, Any] = {}
-        self._lanes: list[_Lane] = []
+        self._lanes: list[Lane] = []
         self._knobs = knobs or ClientKnobs()
         # What belongs to an event loop is made when the client is opened in it.
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
         self._turns: asyncio.Semaphore
 
+    @classmethod
+    def from_environment(cls, **options: Unpack[ClientOptions]) -> Self:
+        """Returns a client that calls COUNTERMAND_SERVER (127.0.0.1:50051 if it is not set) with
+        COUNTERMAND_API_KEY, and encrypts as COUNTERMAND_CLIENT_TLS, _CLIENT_TLS_CA,
+        _CLIENT_TLS_CERT and _CLIENT_TLS_KEY say.
+
+        Options stand above the environment. Raises ValueError for what no client can be made of,
+        and OSError for a file that cannot be read.
+        """
+        found = read_environment()
+        given: ClientOptions = {"credentials": found.credentials, **options}
+        return cls(found.server, found.api_key, **given)
+
+    @property
+    def _metadata(self) -> Metadata:
+        """What goes along with a call that is sent now."""
+        return with_trace(self._own_metadata)
+
     async def __aenter__(self) -> Self:
-        """Opens it. Raises RuntimeError if it is open."""
+        """Opens it. Raises RuntimeError if it is open, or was when this process was forked."""
+        check_usable()
         if self._channel is not None and self._loop is not None and not self._loop.is_closed():
             raise RuntimeError("the client is open already")
         self._forget()  # an event loop that ended without closing it took its channels along
         self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        note_open(self)
         self._turns = asyncio.Semaphore(self._knobs.max_calls)
         self._channel = self._open_channel()
         return self
@@ -100,30 +123,44 @@ class Connection:
         channels = [lane.channel for lane in self._lanes]
         if self._channel is not None:
             channels.append(self._channel)
+        here = self._process == os.getpid()  # the channels of another process are not ours to close
         self._forget()
-        for channel in channels:
+        for channel in channels if here else ():
             await channel.close()
 
     def _forget(self) -> None:
+        note_closed(self)
         self._channel = None
         self._stubs.clear()
         self._lanes.clear()
 
     def _open_channel(self) -> grpc.aio.Channel:
-        options = _options(self._knobs)
+        options = channel_options(self._knobs)
+        around = self._interceptors
         if self._credentials is None:
-            return grpc.aio.insecure_channel(self._target, options=options)
-        return grpc.aio.secure_channel(self._target, self._credentials, options=options)
+            return grpc.aio.insecure_channel(self._target, options=options, interceptors=around)
+        return grpc.aio.secure_channel(
+            self._target, self._credentials, options=options, interceptors=around
+        )
 
-    def _lane(self) -> _Lane:
-        """A channel with room for one more watch. Calls have a channel of their own, so that no
-        number of watches can hold back a cancel."""
+    def _opened(self) -> grpc.aio.Channel:
+        """The channel for calls. Raises RuntimeError if there is none that works here."""
         if self._channel is None:
             raise RuntimeError("the client is not open: use it in `async with`")
+        if self._process != os.getpid():
+            check_usable()
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError("the client is open in another event loop: open one in this one")
+        return self._channel
+
+    def _lane(self) -> Lane:
+        """A channel with room for one more watch. Calls have a channel of their own, so that no
+        number of watches can hold back a cancel."""
+        self._opened()
         room = self._knobs.max_watches_per_channel
         lane = next((lane for lane in self._lanes if lane.watches < room), None)
         if lane is None:
-            lane = _Lane(self._open_channel())
+            lane = Lane(self._open_channel())
             self._lanes.append(lane)
         return lane
 
@@ -136,10 +173,9 @@ class Connection:
         if it does no harm when an earlier try was accepted after all. One that was put off for
         its key's limits is sent again when the server said. Raises CountermandError.
         """
-        if self._channel is None:
-            raise RuntimeError("the client is not open: use it in `async with`")
+        channel = self._opened()
         if stub not in self._stubs:
-            self._stubs[stub] = stub(self._channel)
+            self._stubs[stub] = stub(channel)
         method = getattr(self._stubs[stub], type(request).__name__.removesuffix("Request"))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
@@ -164,6 +200,18 @@ class Connection:
                 self._turns.release()
             await asyncio.sleep(pause)
 
+    async def _each(self, read: Callable[[str], Awaitable[Any]], name: str) -> AsyncGenerator[Any]:
+        """Gives all items of a list: those of the field `name` of each page, which is read by the
+        token of the page before."""
+        token = ""
+        while True:
+            page = await read(token)
+            for item in getattr(page, name):
+                yield item
+            token = page.next_page_token
+            if not token:
+                return
+
     async def _take_turn(self, deadline: float, attempts: int) -> None:
         """Returns when the call may be sent; raises CountermandError if that is too late."""
         try:
@@ -175,19 +223,3 @@ class Connection:
             )
             code = grpc.StatusCode.DEADLINE_EXCEEDED
             raise CountermandError(code, "", message, attempts=attempts) from None
-
-
-def _options(knobs: ClientKnobs) -> list[tuple[str, int]]:
-    """Returns the options of a channel."""
-    return [
-        ("grpc.keepalive_time_ms", knobs.keepalive_time_ms),
-        ("grpc.keepalive_timeout_ms", knobs.keepalive_timeout_ms),
-        ("grpc.http2.ping_timeout_ms", knobs.ping_timeout_ms),
-        ("grpc.initial_reconnect_backoff_ms", knobs.min_reconnect_ms),
-        ("grpc.max_reconnect_backoff_ms", knobs.max_reconnect_ms),
-        # How long one try may take, in spite of its name.
-        ("grpc.min_reconnect_backoff_ms", knobs.connect_timeout_ms),
-        ("grpc.max_receive_message_length", knobs.max_answer_bytes),
-        # A connection of its own for each channel: equal channels would share one, and its limit.
-        ("grpc.use_local_subchannel_pool", 1),
-    ]

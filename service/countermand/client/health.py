@@ -19,9 +19,8 @@ class HealthMethods(Connection):
 
         Raises CountermandError if it is not reached within the timeout.
         """
-        if self._channel is None:
-            raise RuntimeError("the client is not open: use it in `async with`")
-        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(_CHECK)
+        channel = self._opened()
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_CHECK)
         try:
             answer: bytes = await check(b"", timeout=self._timeout)
         except grpc.aio.AioRpcError as error:

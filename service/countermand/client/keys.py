@@ -1,12 +1,13 @@
 """The methods of KeyService."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timedelta
 
 from countermand.client.connection import Connection
 from countermand.v1.key_service_pb2 import (
     CreateKeyRequest,
     CreateKeyResponse,
+    Key,
     KeyLimits,
     ListKeysRequest,
     ListKeysResponse,
@@ -52,6 +53,14 @@ class KeyMethods(Connection):
         """
         request = ListKeysRequest(page_size=page_size, page_token=page_token)
         return await self._call(KeyServiceStub, request, ListKeysResponse)
+
+    def iter_keys(self) -> AsyncGenerator[Key]:
+        """Gives all keys of list_keys, page after page. Raises CountermandError."""
+
+        async def read(token: str) -> ListKeysResponse:
+            return await self.list_keys(page_size=self._knobs.page_size, page_token=token)
+
+        return self._each(read, "keys")
 
     async def revoke_key(self, key_id: str) -> RevokeKeyResponse:
         """Revokes a key and ends its watches; a repeat is OK. Raises CountermandError."""

@@ -1,6 +1,6 @@
 """The methods of OrderService."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -69,6 +69,16 @@ class OrderMethods(Creating):
         """
         request = ListOrdersRequest(state=state, page_size=page_size, page_token=page_token)
         return await self._call(OrderServiceStub, request, ListOrdersResponse)
+
+    def iter_orders(self, *, state: OrderState | None = None) -> AsyncGenerator[Order]:
+        """Gives all orders of list_orders, page after page. Raises CountermandError."""
+
+        async def read(token: str) -> ListOrdersResponse:
+            return await self.list_orders(
+                state=state, page_size=self._knobs.page_size, page_token=token
+            )
+
+        return self._each(read, "orders")
 
     async def update_order(
         self, order: Order, update_mask: Iterable[str] = ()

@@ -1,11 +1,11 @@
 """The methods of TaskService."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import datetime
 
 from countermand.client.creating import Creating, name_tasks
 from countermand.client.ids import new_id
-from countermand.v1.task_pb2 import RefundState, TaskFilter, TaskState
+from countermand.v1.task_pb2 import RefundState, Task, TaskFilter, TaskState
 from countermand.v1.task_service_pb2 import (
     CreateGroupRequest,
     CreateGroupResponse,
@@ -143,6 +143,35 @@ class TaskMethods(Creating):
             page_token=page_token,
         )
         return await self._call(TaskServiceStub, request, ListTasksResponse)
+
+    def iter_tasks(
+        self,
+        filter: TaskFilter | None = None,
+        *,
+        states: Iterable[TaskState] = (),
+        refund_state: RefundState | None = None,
+        merchant: str = "",
+        label: tuple[str, str] | None = None,
+        deadline_before: datetime | None = None,
+        order_by: str = "",
+    ) -> AsyncGenerator[Task]:
+        """Gives all tasks of list_tasks, page after page. Raises CountermandError."""
+        chosen = tuple(states)
+
+        async def read(token: str) -> ListTasksResponse:
+            return await self.list_tasks(
+                filter,
+                states=chosen,
+                refund_state=refund_state,
+                merchant=merchant,
+                label=label,
+                deadline_before=deadline_before,
+                order_by=order_by,
+                page_size=self._knobs.page_size,
+                page_token=token,
+            )
+
+        return self._each(read, "tasks")
 
     async def settle_refund(
         self,

@@ -1,0 +1,1 @@
+"""What writes code that is generated from our own: run by `make fix`, compared by `make check`."""
