@@ -82,6 +82,11 @@ ASKED: dict[str, tuple[Any, str]] = {
     "CreateGroup": (lambda i: t.CreateGroupRequest(order_id=i.order), "ORDER_NOT_FOUND"),
     "GetTask": (lambda i: t.GetTaskRequest(task_id=i.task), "TASK_NOT_FOUND"),
     "GetGroup": (lambda i: t.GetGroupRequest(group_id=i.group), "GROUP_NOT_FOUND"),
+    **{
+        name: (lambda _, make=rpc.request: make, "")
+        for name, rpc in RPCS.items()
+        if name.startswith("Operator.")
+    },
     "ListTasks": (lambda i: t.ListTasksRequest(filter={"order_id": i.order}), "ORDER_NOT_FOUND"),
     "SettleRefund": (
         lambda i: t.SettleRefundRequest(task_id=i.owed, outcome=3),

@@ -39,6 +39,7 @@ SCOPES = (
     "orders:write",
     "webhooks:write",
     "refunds:write",
+    "operator:read",
     "keys:admin",
 )
 SECONDS = 20.0

@@ -73,18 +73,19 @@ async def inside(
     async with running(store, knobs, clock=clock) as (app, _):
         limits = CallLimits(1000, knobs.calls)
         calls = knobs.calls
+        refusals = RefusalLog(LineLimit(calls.max_lines_per_second, max_names=1), calls)
         guard = Guard(
             app.keyring,
             app.watchers,
             Tracing(knobs.telemetry),
             limits,
             OpenCalls(),
-            RefusalLog(LineLimit(calls.max_lines_per_second, max_names=1), calls),
+            refusals,
             calls,
         )
         methods = {
             method.name: method
-            for service in services_of(app, ShippedWords()).values()
+            for service in services_of(app, ShippedWords(), refusals.counts).values()
             for method in service.methods()
         }
         methods |= {method.name: method for method in replaced}

@@ -34,6 +34,7 @@ KEPT = {
     "telemetry.log_timeout": "a busy machine needs it to write",
     "telemetry.max_log_bytes": "tests read the log",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
+    "watching.watchers.blocked_after": "promised",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
     "writer.commit_timeout": "see SLOW",

@@ -9,6 +9,7 @@ from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import key_service_pb2 as k
+from countermand.v1 import operator_service_pb2 as p
 from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
 
@@ -27,7 +28,9 @@ class Rpc(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.path.rpartition("/")[2]
+        """The method's own; an operator's methods have those of others, and begin with it."""
+        service, _, method = self.path.removeprefix("/countermand.v1.").partition("/")
+        return f"Operator.{method}" if service == "OperatorService" else method
 
     async def call(self, channel: grpc.aio.Channel, data: bytes, key: str | None = None) -> bytes:
         """Sends these bytes and returns the first answer."""
@@ -41,12 +44,13 @@ class Rpc(NamedTuple):
 
 
 def _rpc(service: str, request: Message, *scopes: str, **more: Any) -> Rpc:
-    method = type(request).__name__.removesuffix("Request")
+    method = type(request).__name__.removesuffix("Request").removeprefix(service)
     return Rpc(f"/countermand.v1.{service}/{method}", request, scopes, **more)
 
 
-_CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _KEY = (
-    f"{name}Service" for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Key")
+_CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _OPERATOR, _KEY = (
+    f"{name}Service"
+    for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Operator", "Key")
 )
 _MEDIUM = 1024 * 1024
 _LARGE = 4 * 1024 * 1024
@@ -102,6 +106,11 @@ RPCS = {
             k.CreateKeyRequest(tenant="t", environment="sandbox", scopes=["tasks:read"]),
             "keys:admin",
         ),
+        _rpc(_OPERATOR, p.OperatorServiceListTasksRequest(), "operator:read"),
+        _rpc(_OPERATOR, p.OperatorServiceWatchTasksRequest(), "operator:read", stream=True),
+        _rpc(_OPERATOR, p.GetServerStatusRequest(), "operator:read"),
+        _rpc(_OPERATOR, p.ListAgentsRequest(), "operator:read"),
+        _rpc(_OPERATOR, p.ListOpenWatchesRequest(), "operator:read"),
         _rpc(_KEY, k.ListKeysRequest(), "keys:admin"),
         _rpc(_KEY, k.RevokeKeyRequest(key_id=ID), "keys:admin"),
         _rpc(_KEY, k.RotateKeyRequest(key_id=ID), "keys:admin"),

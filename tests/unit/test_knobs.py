@@ -83,6 +83,8 @@ ALLOWED: dict[str, set[str]] = {
         "rpc/method.py MEDIUM",
         "rpc/method.py MAX_CERTIFICATE_NAME",
         "rpc/servicers/cancellation.py MOST_ROWS",
+        "rpc/servicers/operator.py MAX_REFUSALS",
+        "rpc/guard/refusal_counts.py WINDOW",
         "rpc/wire/bounds.py BY_FIELD",
         "rpc/wire/bounds.py BY_NAME",
         "rpc/wire/bounds.py MAX_DEPTH",

@@ -9,9 +9,11 @@ from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.core.leases import MAX_DELAY
 from countermand.engine.clock import Clock
 from countermand.engine.keyring import Keyring
+from countermand.engine.last_commit import LastCommit
 from countermand.engine.listeners import Committed, Listener
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
+from countermand.engine.task_counts import TaskCounts
 from countermand.engine.timekeeper import Timekeeper
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.open_watches import Watchers
@@ -53,6 +55,9 @@ class App:
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
         self.timekeeper = Timekeeper(store, self.writer, clock, knobs.clock, self.reaper.wake)
         self.writer.listen(self._end_watches)  # after the keyring has heard
+        self.last_commit = LastCommit()
+        self.writer.listen(self.last_commit)
+        self.task_counts = TaskCounts(store, clock, knobs.task_counts)
 
     def _end_watches(self, committed: Committed) -> None:
         """Ends the watches of keys that this commit ended."""

@@ -5,9 +5,9 @@ from countermand.client.cancellations import CancellationMethods
 from countermand.client.checkouts import CheckoutMethods
 from countermand.client.health import HealthMethods
 from countermand.client.keys import KeyMethods
+from countermand.client.operator import OperatorMethods
 from countermand.client.orders import OrderMethods
 from countermand.client.tasks import TaskMethods
-from countermand.client.watches import WatchMethods
 
 
 class Client(
@@ -15,8 +15,8 @@ class Client(
     CheckoutMethods,
     OrderMethods,
     CancellationMethods,
-    WatchMethods,
     AgentMethods,
+    OperatorMethods,
     KeyMethods,
     HealthMethods,
 ):

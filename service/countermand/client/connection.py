@@ -176,7 +176,10 @@ class Connection:
         channel = self._opened()
         if stub not in self._stubs:
             self._stubs[stub] = stub(channel)
-        method = getattr(self._stubs[stub], type(request).__name__.removesuffix("Request"))
+        name = type(request).__name__.removesuffix("Request")
+        # One that another service has, too, begins with its own.
+        service = getattr(stub, "__name__", "").removesuffix("Stub")
+        method = getattr(self._stubs[stub], name.removeprefix(service))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
         backoff = Backoff(self._knobs)

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from countermand.client.backoff import Backoff
-from countermand.client.connection import PUT_OFF, Connection
+from countermand.client.connection import PUT_OFF, Connection, Stub
 from countermand.client.errors import CountermandError
 from countermand.v1.cancellation_service_pb2 import (
     WatchCheckoutRequest,
@@ -23,10 +23,16 @@ from countermand.v1.cancellation_service_pb2 import (
     WatchType,
 )
 from countermand.v1.cancellation_service_pb2_grpc import CancellationServiceStub
+from countermand.v1.operator_service_pb2 import OperatorServiceWatchTasksResponse
 from countermand.v1.task_pb2 import TaskFilter
 
 Told = TypeVar(
-    "Told", WatchTaskResponse, WatchTasksResponse, WatchCheckoutResponse, WatchOrderResponse
+    "Told",
+    WatchTaskResponse,
+    WatchTasksResponse,
+    WatchCheckoutResponse,
+    WatchOrderResponse,
+    OperatorServiceWatchTasksResponse,
 )
 
 # What transports, proxies and servers that go away make of an open stream. No deadline is set on
@@ -175,6 +181,7 @@ class WatchMethods(Connection):
         open_stream: Callable[..., grpc.aio.UnaryStreamCall[object, Told]],
         move_on: Callable[[Told], None],
         heartbeats: bool,
+        stub: Stub = CancellationServiceStub,
     ) -> AsyncGenerator[Told]:
         """Opens the stream, and opens it again after each break, from where `move_on` has come."""
         loop = asyncio.get_running_loop()
@@ -184,16 +191,17 @@ class WatchMethods(Connection):
         while True:
             opened = loop.time()
             lane = self._lane()
-            stream = open_stream(CancellationServiceStub(lane.channel))
+            stream = open_stream(stub(lane.channel))
             lane.watches += 1
             try:
                 async for message in stream:
                     patience, away_since = self._reconnect_timeout, None
                     move_on(message)
                     is_heartbeat = message.type == WatchType.WATCH_TYPE_HEARTBEAT
-                    if heartbeats or message.last or not is_heartbeat:
+                    is_last = getattr(message, "last", False)  # An operator's has none.
+                    if heartbeats or is_last or not is_heartbeat:
                         yield message
-                    if message.last:
+                    if is_last:
                         return
                 # A stream ends with OK only after `last`; something on the way cut this one.
                 broken = CountermandError(

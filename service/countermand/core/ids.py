@@ -17,6 +17,7 @@ SCOPES = (
     "orders:write",
     "webhooks:write",
     "refunds:write",
+    "operator:read",
     "keys:admin",
 )
 

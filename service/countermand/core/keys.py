@@ -31,6 +31,13 @@ class KeyLimits(NamedTuple):
 NO_LIMITS = KeyLimits()
 
 
+class Namespace(NamedTuple):
+    """Whose rows are numbered alike."""
+
+    tenant: str
+    environment: str
+
+
 @dataclass(frozen=True)
 class Key(Record):
     """One API key. The store keeps the hash of its secret, never the secret."""

@@ -12,7 +12,7 @@ from hmac import compare_digest
 from countermand.core.commands import CreateKey, NewKey, NoteKeyUses, RevokeKey, RotateKey
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.ids import SCOPES
-from countermand.core.keys import NO_LIMITS, Key, KeyLimits
+from countermand.core.keys import NO_LIMITS, Key, KeyLimits, Namespace
 from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.listeners import Committed
@@ -64,6 +64,7 @@ class Keyring:
         self._keys: dict[str, Key] = {}
         """Oldest first."""
         self._principals: dict[str, Principal] = {}
+        self._namespaces: dict[int, Namespace] = {}
         self._predecessors: dict[str, str] = {}
         """Which key a key replaced."""
         self._loading = asyncio.Lock()
@@ -101,6 +102,7 @@ class Keyring:
             if key.successor_key_id is not None:
                 self._predecessors[key.successor_key_id] = key.key_id
         for key in changed.values():
+            self._namespaces[key.namespace] = Namespace(key.tenant, key.environment)
             self._principals[key.key_id] = Principal(
                 key.key_id,
                 key.namespace,
@@ -117,6 +119,24 @@ class Keyring:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def namespaces(self, tenant: str = "", environment: str = "") -> dict[int, Namespace]:
+        """Returns the namespaces of a tenant and environment by their numbers, in order; an empty
+        name stands for all. Every namespace began with a key."""
+        return {
+            number: self._namespaces[number]
+            for number in sorted(self._namespaces)
+            if tenant in ("", self._namespaces[number].tenant)
+            and environment in ("", self._namespaces[number].environment)
+        }
+
+    def namespace(self, number: int) -> Namespace:
+        """Returns whose namespace this is. Raises KeyError for a number that is none."""
+        return self._namespaces[number]
+
+    def namespace_of(self, key_id: str) -> int:
+        """Returns the number of a key's namespace. Raises KeyError for an unknown key."""
+        return self._principals[key_id].namespace
 
     def authenticate(self, presented: str | None) -> Principal:
         """Returns whose key this is. Raises Refused: API_KEY_MISSING or API_KEY_INVALID.

@@ -26,6 +26,7 @@ from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls, draining
+from countermand.rpc.guard.refusal_counts import RefusalCounts
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import ListenRefused, listen, options
@@ -39,6 +40,7 @@ from countermand.rpc.servicers.agent import AgentService
 from countermand.rpc.servicers.cancellation import CancellationService
 from countermand.rpc.servicers.checkout import CheckoutService
 from countermand.rpc.servicers.key import KeyService
+from countermand.rpc.servicers.operator import OperatorService
 from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.store.contract import StoreFailed, StoreRefused
@@ -137,7 +139,7 @@ class _Life:
             knobs.calls,
             mutual_tls=settings.tls_client_ca is not None,
         )
-        services = services_of(app, ShippedWords(settings.shipped_words))
+        services = services_of(app, ShippedWords(settings.shipped_words), refusals.counts)
         methods = [method for service in services.values() for method in service.methods()]
         health = Health(services, self._calls, refusals, knobs.public)
         reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
@@ -198,7 +200,9 @@ class _Life:
         await server.stop(knobs.disconnect_timeout)
 
 
-def services_of(app: App, shipped_words: ShippedWords) -> dict[str, Servicer]:
+def services_of(
+    app: App, shipped_words: ShippedWords, refusals: RefusalCounts
+) -> dict[str, Servicer]:
     """Returns all services, by their full names."""
     store, writer, clock, paging = app.store, app.writer, app.clock, app.knobs.paging
     return {
@@ -210,6 +214,7 @@ def services_of(app: App, shipped_words: ShippedWords) -> dict[str, Servicer]:
         "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids, paging),
         "countermand.v1.AgentService": AgentService(store, writer),
         "countermand.v1.KeyService": KeyService(app.keyring, clock),
+        "countermand.v1.OperatorService": OperatorService(app, refusals),
     }
 
 

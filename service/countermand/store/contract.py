@@ -26,6 +26,7 @@ from countermand.store.lists import (
     TaskPage,
     TaskQuery,
 )
+from countermand.store.operator_reads import OperatorReads
 
 
 class StoreFailed(Exception):
@@ -135,7 +136,7 @@ class LogPage(NamedTuple):
     """What follows, as far as it was found."""
 
 
-class Store(Protocol):
+class Store(OperatorReads, Protocol):
     """A durable store. Every reading shows only what is committed and synced.
 
     A reading raises StoreFailed if the disk fails or the store is damaged; others may go well.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import TaskFilter
-from countermand.core.records import Cart, Holder, Task
+from countermand.core.records import Agent, Cart, Holder, Task
 from countermand.core.states import (
     CancellationState,
     CheckoutState,
@@ -62,6 +62,67 @@ class DeadlinePage(NamedTuple):
 
     tasks: list[Task]
     next_place: DeadlinePlace | None
+
+
+class TenantPlace(NamedTuple):
+    """A place in a list that goes through tenants, one after the other."""
+
+    namespace: int = 0
+    number: int | None = None
+    """Of the last row that was listed there; None before its first one."""
+
+
+class TenantsPage(NamedTuple):
+    """Tasks of several tenants, and after which place the next page goes on; None if there is
+    none."""
+
+    tasks: list[Task]
+    next_place: TenantPlace | None
+
+
+class AgentPlace(NamedTuple):
+    """A place in the list of agents."""
+
+    namespace: int = 0
+    agent_id: str = ""
+
+
+class AgentReading(NamedTuple):
+    """An agent, and how many of its tasks that have not ended stand in each state."""
+
+    agent: Agent
+    counts: dict[TaskState, int]
+
+
+class AgentPage(NamedTuple):
+    """Agents, and after which place the next page goes on; None if there is none."""
+
+    readings: list[AgentReading]
+    next_place: AgentPlace | None
+
+
+class CountPage(NamedTuple):
+    """How many tasks of a stretch stand in each state, and the number after which the next stretch
+    begins; None if there is none."""
+
+    counts: dict[TaskState, int]
+    next_number: int | None
+
+
+class StoreStatus(NamedTuple):
+    """How a store stands."""
+
+    schema: int
+    bytes: int
+    """Without the write-ahead log."""
+    wal_bytes: int
+    free_bytes: int
+    """What its disk has left."""
+    live_agents: int
+    overdue_count: int
+    """How many CANCELLING tasks are past their deadline."""
+    oldest_overdue_time: int | None
+    """The earliest deadline of these."""
 
 
 class PageQuery(NamedTuple):

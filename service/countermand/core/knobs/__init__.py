@@ -12,6 +12,7 @@ from countermand.core.knobs.engine import (
     PulseKnobs,
     PurgerKnobs,
     ReaperKnobs,
+    TaskCountKnobs,
     WriterKnobs,
 )
 from countermand.core.knobs.serving import (
@@ -50,6 +51,7 @@ __all__ = [
     "ReaperKnobs",
     "ServerKnobs",
     "StoreKnobs",
+    "TaskCountKnobs",
     "TelemetryKnobs",
     "WatchersKnobs",
     "WatchingKnobs",
@@ -66,6 +68,7 @@ class Knobs:
     writer: WriterKnobs = field(default_factory=WriterKnobs)
     reaper: ReaperKnobs = field(default_factory=ReaperKnobs)
     purger: PurgerKnobs = field(default_factory=PurgerKnobs)
+    task_counts: TaskCountKnobs = field(default_factory=TaskCountKnobs)
     keyring: KeyringKnobs = field(default_factory=KeyringKnobs)
     watching: WatchingKnobs = field(default_factory=WatchingKnobs)
     calls: CallsKnobs = field(default_factory=CallsKnobs)

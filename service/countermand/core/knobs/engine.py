@@ -81,3 +81,14 @@ class PurgerKnobs:
     """Seconds between two rounds."""
     retry_interval: float = 1.0
     """Seconds to wait after a batch that the store refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCountKnobs:
+    """How often all tasks are counted for an operator who asks."""
+
+    rest: int = 20
+    """For how many times as long as a count took it is answered again: counting takes one twentieth
+    of a reading thread at most."""
+    patience: float = 1.0
+    """Seconds that a caller waits for a count; then it is answered the one before."""

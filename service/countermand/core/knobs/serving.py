@@ -52,6 +52,9 @@ class CallsKnobs:
     """How many lines per second it takes of refusals of one key for one reason."""
     max_named_lines: int = 1000
     """How many keys and reasons are told apart in that; those above share one bound."""
+    max_counted_refusals: int = 1000
+    """How many keys and reasons are told apart in each second of the last minute's refusals; those
+    above are counted by their reasons alone."""
     max_hold: float = 1.0
     """Seconds that a refusal is held back at most; it is half of that at least, at random, so that
     callers who were refused together do not come again together."""

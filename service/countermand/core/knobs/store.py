@@ -16,6 +16,8 @@ class StoreKnobs:
     ten milliseconds."""
     max_scanned_rows: int = 10_000
     """How many rows one page looks at."""
+    max_namespaces: int = 100
+    """Of how many namespaces one page of an operator's list reads."""
     max_walked_events: int = 65_536
     """How many changes of one holder's tasks are looked for by walking back from the newest, which
     takes about 0.15 s; above it the log is read through, some rows a page."""

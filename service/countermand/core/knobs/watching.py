@@ -36,6 +36,8 @@ class WatchersKnobs:
     """Seconds that a watcher may take nothing before it is ended."""
     sweep_interval: float = 1.0
     """Seconds between two looks at who takes nothing and whose key is not live any more."""
+    blocked_after: float = 1.0
+    """Seconds after which a client that takes nothing is shown as blocked. It is promised."""
     last_message_timeout: float = 1.0
     """Seconds that a watcher has to take the message that is on its way when its watch is ended."""
 

@@ -19,7 +19,7 @@ from countermand.core.log import Event
 from countermand.core.records import Holder, Target
 from countermand.core.rows import Saves
 from countermand.engine.watching.entries import Entry, weight
-from countermand.engine.watching.topics import Topic, record_topic, topics_of
+from countermand.engine.watching.topics import EVERY, Topic, record_topic, topics_of
 
 UNKNOWN = 1 << 63
 """Above every place of a log: where a topic begins that has heard nothing yet."""
@@ -40,11 +40,11 @@ class _Stretch:
         self.watchers = 0
         self.waiters: set[asyncio.Future[None]] = set()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, seq: int) -> None:
         if self.floor == UNKNOWN:
-            self.floor = entry.event.seq - 1
+            self.floor = seq - 1
         self.entries.append(entry)
-        self.seqs.append(entry.event.seq)
+        self.seqs.append(seq)
 
     def wake(self) -> None:
         waiters, self.waiters = self.waiters, set()
@@ -171,6 +171,8 @@ class Hub:
         self._orphans = 0
         """How many of these were of topics that nobody watches any more, and are gone."""
         self._ends: dict[int, tuple[int, int]] = {}
+        self.published = 0
+        """How many events were published while somebody watched: the last place of `EVERY`."""
         self._alarms = _Alarms()
 
     @property
@@ -223,6 +225,9 @@ class Hub:
         ends = {event.namespace: (event.seq, event.time) for event in events}
         self._ends |= ends
         lost = [(one, *ends[topic[1]]) for topic, one in self._topics.items() if topic[1] in ends]
+        self.published += len(ends)
+        if EVERY in self._topics:
+            lost.append((self._topics[EVERY], self.published, 0))
         for stretch, seq, _ in lost:
             self._bytes -= stretch.bytes
             stretch.give_up_through(seq)
@@ -233,13 +238,18 @@ class Hub:
 
     def _publish(self, events: Sequence[Event], removed: Iterable[Topic]) -> None:
         touched: set[_Stretch] = set()
+        every = self._topics.get(EVERY)
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
+            self.published += 1
             entry = Entry(event)
+            if every is not None:
+                self._keep(entry, every, self.published)
+                touched.add(every)
             for topic in topics_of(event):
                 stretch = self._topics.get(topic)
                 if stretch is not None:
-                    self._keep(entry, stretch)
+                    self._keep(entry, stretch, event.seq)
                     touched.add(stretch)
         self._trim()
         for stretch in touched:
@@ -251,9 +261,9 @@ class Hub:
             for topic in removed:
                 self._alarms.removed(topic)
 
-    def _keep(self, entry: Entry, stretch: _Stretch) -> None:
+    def _keep(self, entry: Entry, stretch: _Stretch, seq: int) -> None:
         cost = weight(entry.event.task)
-        stretch.append(entry)
+        stretch.append(entry, seq)
         stretch.bytes += cost
         self._ages.append((stretch, cost))
         self._bytes += cost

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from math import inf
 from typing import Any
 
@@ -22,12 +23,21 @@ class Watcher:
         "_waiter",
         "key_id",
         "messages",
+        "method",
+        "number",
+        "opened",
         "refusal",
+        "request",
         "writing_since",
     )
 
-    def __init__(self, key_id: str, knobs: WatchersKnobs) -> None:
+    def __init__(self, key_id: str, knobs: WatchersKnobs, number: int = 0) -> None:
         self.key_id = key_id
+        self.number = number
+        """It grows with each watch that is opened."""
+        self.method = ""
+        """What was called, and with what, as whoever opened it says."""
+        self.request: Any = None
         self._knobs = knobs
         self.refusal: Refused | None = None
         """Why the watch ends, once it was ended from outside."""
@@ -36,6 +46,17 @@ class Watcher:
         self._task = asyncio.current_task()
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self.opened = self._loop.time()
+
+    @property
+    def open_for(self) -> float:
+        """For how many seconds it has been open."""
+        return self._loop.time() - self.opened
+
+    @property
+    def blocked_for(self) -> float:
+        """For how many seconds its client has taken nothing of what is on its way to it."""
+        return 0.0 if self.writing_since is None else self._loop.time() - self.writing_since
 
     async def wait(self, subscription: Subscription, until: float) -> bool:
         """Waits for something new. Returns whether it came before that moment of the loop's time.
@@ -113,13 +134,18 @@ class Watchers:
     def __init__(self, knobs: WatchersKnobs, max_open: int | None = None) -> None:
         """Lets so many watches be open at once, since each costs memory; None: any number."""
         self._knobs = knobs
-        self._max_open = max_open
-        self._open: set[Watcher] = set()
+        self.max_open = max_open
+        self._numbers = count(1)
+        self._open: dict[int, Watcher] = {}
         self._open_by_key: Counter[str] = Counter()
         self._closed: Refused | None = None
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[Watcher]:
+        """Gives the open watches, the oldest first."""
+        return iter(self._open.values())
 
     @contextmanager
     def opened(
@@ -138,15 +164,15 @@ class Watchers:
                 f"the API key may have {max_of_key} watches open at once",
                 {"key_id": key_id, "limit": "open_watches", "most": str(max_of_key)},
             )
-        if self._max_open is not None and len(self._open) >= self._max_open:
+        if self.max_open is not None and len(self._open) >= self.max_open:
             raise _too_many("this server has as many watches open as it takes", {})
-        watcher = Watcher(key_id, self._knobs)
-        self._open.add(watcher)
+        watcher = Watcher(key_id, self._knobs, next(self._numbers))
+        self._open[watcher.number] = watcher
         self._open_by_key[counted_as] += 1
         try:
             yield watcher
         finally:
-            self._open.discard(watcher)
+            del self._open[watcher.number]
             self._open_by_key[counted_as] -= 1
             if not self._open_by_key[counted_as]:
                 del self._open_by_key[counted_as]
@@ -154,7 +180,7 @@ class Watchers:
     def end_all(self, refusal: Callable[[], Refused]) -> None:
         """Ends every watch, and refuses new ones."""
         self._closed = refusal()
-        for watcher in list(self._open):
+        for watcher in list(self):
             watcher.end(refusal())
 
     async def sweep(self, is_live: Callable[[str], bool]) -> None:
@@ -165,10 +191,10 @@ class Watchers:
 
     def sweep_now(self, is_live: Callable[[str], bool]) -> None:
         """Does one round of `sweep`."""
-        dead = {key_id for key_id in {w.key_id for w in self._open} if not is_live(key_id)}
+        dead = {key_id for key_id in {w.key_id for w in self} if not is_live(key_id)}
         timeout = self._knobs.write_timeout
         latest = asyncio.get_running_loop().time() - timeout
-        for watcher in list(self._open):
+        for watcher in list(self):
             if watcher.key_id in dead:
                 watcher.end(Refused(Reason.API_KEY_INVALID, "the API key is not valid any more"))
             elif watcher.writing_since is not None and watcher.writing_since < latest:

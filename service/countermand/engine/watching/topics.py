@@ -10,6 +10,11 @@ Topic = tuple[Any, ...]
 """What it is a topic of, its namespace, and its id if it has one."""
 
 
+EVERY: Topic = ("every", 0)
+"""The topic of all events of all namespaces. Its places count what was published, since a place in
+a log says nothing of another log."""
+
+
 def task_topic(namespace: int, task_id: str) -> Topic:
     """Returns the topic of one task."""
     return ("task", namespace, task_id)

@@ -19,7 +19,7 @@ from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place
 from countermand.engine.watching.topics import task_topic
-from countermand.engine.watching.watch_many import WatchMany
+from countermand.engine.watching.watch_all import WatchAll
 from countermand.engine.watching.watch_record import WatchRecord
 from countermand.store.contract import Store, Trail
 
@@ -34,7 +34,7 @@ class Watch:
         self._store = store
         self._hub = hub
         self._cache = cache
-        self._many = WatchMany(store, hub, cache)
+        self._many = self.all = WatchAll(store, hub, cache)
         self.records = WatchRecord(store, hub, cache.max_batch)
 
     async def task(

@@ -17,7 +17,7 @@ from countermand.engine.watching.topics import filter_topic
 from countermand.store.contract import Bookmark, Store, Trail
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """What a watch is of, and who watches."""
 
     watcher: Watcher
@@ -48,7 +48,7 @@ class WatchMany:
         place: Place | None,
     ) -> AsyncGenerator[Message, None]:
         """Follows what a filter chooses, from the beginning or from a place. Raises Refused."""
-        asked = _Asked(watcher, silence, namespace, chosen)
+        asked = Asked(watcher, silence, namespace, chosen)
         topic = filter_topic(namespace, chosen)
         with self._hub.subscribe(topic, asked.targets) as subscription:
             mark = await self._store.bookmark(namespace, chosen)
@@ -78,7 +78,7 @@ class WatchMany:
                         yield message
 
     async def _snapshot(
-        self, asked: _Asked, place: Place, *, over: bool
+        self, asked: Asked, place: Place, *, over: bool
     ) -> AsyncGenerator[Message, None]:
         """Tells the tasks as they were at a place, from another between them on, and SYNCED."""
         pages = Pages(asked.watcher, asked.silence, self._open_snapshot(asked, place))
@@ -101,7 +101,7 @@ class WatchMany:
         yield Message(Kind.SYNCED, None, over, place=Place(place.seq, place.time))
 
     async def _changes(
-        self, asked: _Asked, feed: Feed, here: Place, *, told: bool
+        self, asked: Asked, feed: Feed, here: Place, *, told: bool
     ) -> AsyncGenerator[Message, None]:
         """Tells what comes after a place, and begins at once if nothing was told before."""
         while True:
@@ -125,7 +125,7 @@ class WatchMany:
             if over:
                 return
 
-    def _open_snapshot(self, asked: _Asked, place: Place) -> SharedPages[Task]:
+    def _open_snapshot(self, asked: Asked, place: Place) -> SharedPages[Task]:
         mark = Bookmark(place.seq, place.snapshot_last, over=False, time=place.time)
 
         async def read(after: int, limit: int, _: Trail | None) -> Page[Task]:
@@ -137,7 +137,7 @@ class WatchMany:
         key = ("snapshot", asked.namespace, asked.chosen, mark)
         return self._cache.open(key, read)
 
-    def _open_log(self, asked: _Asked) -> SharedPages[Entry]:
+    def _open_log(self, asked: Asked) -> SharedPages[Entry]:
         async def read(after: int, limit: int, trail: Trail | None) -> Page[Entry]:
             page = await self._store.log(asked.namespace, asked.chosen, after, limit, trail)
             expect_kept(page.mark, after)
@@ -156,7 +156,7 @@ class WatchMany:
         return self._cache.open(key, read)
 
 
-def _chosen_until_over(asked: _Asked, part: Part) -> tuple[list[Entry], bool]:
+def _chosen_until_over(asked: Asked, part: Part) -> tuple[list[Entry], bool]:
     """Returns the entries that a watch tells, up to its end, and whether that has come."""
     if isinstance(part.head, Bookmark):  # A reading has chosen already.
         return part.entries, part.complete and part.head.over

@@ -113,6 +113,7 @@ class Guard:
                 key_id, most = principal.key_id, principal.limits.open_watches
                 with self._watchers.opened(key_id, most, principal.counted_as) as watcher:
                     event = "watch ended"
+                    watcher.method, watcher.request = method.name, request
                     call = self._call(caller, context)
                     await _send(method, call, request, watcher, context, caller.trace)
             except BaseException as error:

@@ -7,6 +7,7 @@ from countermand.core.errors import Refused
 from countermand.core.knobs import CallsKnobs
 from countermand.core.trace import TraceContext
 from countermand.rpc.guard.line_limit import LineLimit
+from countermand.rpc.guard.refusal_counts import RefusalCounts
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class RefusalLog:
 
     def __init__(self, strangers: LineLimit, knobs: CallsKnobs) -> None:
         self._strangers = strangers
+        self.counts = RefusalCounts(knobs.max_counted_refusals)
         self._keys = LineLimit(knobs.max_lines_per_key, knobs.max_named_lines)
 
     def refused(
@@ -37,6 +39,7 @@ class RefusalLog:
     ) -> None:
         """Writes that a call ended with a refusal; without a `key_id`, of a stranger."""
         reason = str(refusal.reason)
+        self.counts.add(key_id or "", reason)
         if key_id is None:
             left_out = self._strangers.take()
         else:

@@ -56,6 +56,21 @@ def decode_numbers(token: str, count: int, *bound_to: Any) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def encode_named(number: int, name: str, *bound_to: Any) -> str:
+    """Returns the page token of a place that is known by a number and a name."""
+    return encode(f"{number} {name}".encode(), *bound_to)
+
+
+def decode_named(token: str, *bound_to: Any) -> tuple[int, str]:
+    """Returns the number and the name of a page token. Raises Refused: PAGE_TOKEN_INVALID."""
+    reason = Reason.PAGE_TOKEN_INVALID
+    payload = decode(token, "page_token", reason, *bound_to)
+    number, _, name = payload.partition(b" ")
+    if not number.isdigit() or len(number) > _MOST_DIGITS or not name.isascii():
+        raise invalid("page_token", "is not a page token", reason)
+    return int(number), name.decode()
+
+
 def encode_place(place: Place, *bound_to: Any) -> str:
     """Returns the resume token of a place."""
     after = _SYNCED if place.snapshot_after is None else place.snapshot_after

@@ -19,6 +19,7 @@ class Queries:
         self._max_scanned = knobs.max_scanned_rows
         self._max_rows = knobs.max_statement_rows
         self._max_walked = knobs.max_walked_events
+        self._max_namespaces = knobs.max_namespaces
 
     def snapshot_begin(self) -> None:
         """Begins a reading, unless one goes on: all until the end is one moment of the store."""

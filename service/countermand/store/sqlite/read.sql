@@ -160,6 +160,45 @@ SELECT json_array((SELECT task_no FROM bound), json((
         ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 )))
 
+-- name: cancelling_namespaces
+SELECT ({with_late_task})
+
+-- name: agents_page
+SELECT json_group_array(
+    json_array(namespace_no, agent_id, lease_duration, lease_expire_time, lost_time))
+FROM (
+    SELECT * FROM agents WHERE namespace_no = ? AND agent_id > ? ORDER BY agent_id LIMIT ?
+)
+
+-- name: tasks_of_agent
+SELECT json_group_array(json_array(state, tally)) FROM (
+    SELECT state, count(*) AS tally FROM (
+        SELECT state FROM tasks INDEXED BY tasks_live_by_agent
+        WHERE namespace_no = ? AND agent_id = ? AND end_time IS NULL LIMIT ?
+    ) GROUP BY state
+)
+
+-- name: count_tasks
+WITH page AS MATERIALIZED (
+    SELECT task_no, state FROM tasks WHERE task_no > :after ORDER BY task_no LIMIT :window
+)
+SELECT json_array(
+    (SELECT count(*) FROM page), (SELECT max(task_no) FROM page),
+    json((SELECT json_group_array(json_array(state, tally)) FROM (
+        SELECT state, count(*) AS tally FROM page GROUP BY state))))
+
+-- name: status
+SELECT json_array(
+    (SELECT user_version FROM pragma_user_version),
+    (SELECT count(*) FROM agents INDEXED BY agents_by_lease
+     WHERE lease_expire_time IS NOT NULL AND lease_expire_time > :steady),
+    (SELECT sum((SELECT count(*) FROM tasks INDEXED BY tasks_by_due
+                 WHERE state = 'CANCELLING' AND namespace_no = n.value AND due_time < :steady))
+     FROM json_each(({with_late_task})) AS n),
+    (SELECT min((SELECT min(deadline_time) FROM tasks INDEXED BY tasks_by_due
+                 WHERE state = 'CANCELLING' AND namespace_no = n.value AND due_time < :steady))
+     FROM json_each(({with_late_task})) AS n))
+
 -- name: cancellation
 SELECT json_array({cancellation})
 FROM cancellations AS c WHERE c.namespace_no = ? AND c.cancellation_id = ?

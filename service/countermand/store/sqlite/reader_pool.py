@@ -18,13 +18,13 @@ from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.sqlite.connection import Connection, connect_reader
 from countermand.store.sqlite.failures import open_failed, read_failed
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.reading_operator import OperatorReader
 
 Result = TypeVar("Result")
 
 
 class _Reading(NamedTuple):
-    read: Callable[[Reader], Any]
+    read: Callable[[OperatorReader], Any]
     answer: asyncio.Future[Any]
 
 
@@ -32,7 +32,7 @@ class _Lane(NamedTuple):
     """A thread that reads, with its connection."""
 
     connection: Connection
-    reader: Reader
+    reader: OperatorReader
 
 
 class Readers:
@@ -69,7 +69,7 @@ class Readers:
                 raise open_failed(path, error) from error
             except RuntimeError as error:  # no thread is left
                 raise StoreRefused(f"cannot open the store {path}: {error}") from error
-            self._idle.append(_Lane(connection, Reader(connection.driver, self._knobs)))
+            self._idle.append(_Lane(connection, OperatorReader(connection.driver, self._knobs)))
         self._is_open = True
 
     def _connect(self, path: Path) -> sqlite3.Connection:
@@ -77,7 +77,7 @@ class Readers:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
         return connection
 
-    async def read(self, namespace: int, read: Callable[[Reader], Result]) -> Result:
+    async def read(self, namespace: int, read: Callable[[OperatorReader], Result]) -> Result:
         """Returns what the function reads, in one snapshot that is not older than this call.
 
         It is the namespace's turn that it takes; what the server reads for itself is of 0. Raises
@@ -148,7 +148,7 @@ class Readers:
         self._begin(lane)
 
 
-def _read_all(batch: list[_Reading], reader: Reader) -> list[Any]:
+def _read_all(batch: list[_Reading], reader: OperatorReader) -> list[Any]:
     """Returns the answers of a batch; an exception stands for a reading that failed."""
     try:
         try:
@@ -159,7 +159,7 @@ def _read_all(batch: list[_Reading], reader: Reader) -> list[Any]:
         return [read_failed(error) for _ in batch]
 
 
-def _read_one(reading: _Reading, reader: Reader) -> Any:
+def _read_one(reading: _Reading, reader: OperatorReader) -> Any:
     if reading.answer.cancelled():
         return None
     try:

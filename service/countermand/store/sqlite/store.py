@@ -10,9 +10,8 @@ from countermand.core.decide import Batch
 from countermand.core.idle import IdleClock
 from countermand.core.knobs import StoreKnobs
 from countermand.core.quotas import grows
-from countermand.store.contract import (
-    StoreFailed,
-)
+from countermand.store.contract import StoreFailed
+from countermand.store.lists import StoreStatus
 from countermand.store.sqlite.connection import Connection
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file.pairing import Pairing
@@ -89,6 +88,23 @@ class SqliteStore(StoreReadings):
         if self._writer is None:
             raise StoreFailed("the store is not open", fatal=True)
         return await self._connection.run(lambda: self._commit(batch))
+
+    async def status(self, steady: int) -> StoreStatus:
+        """See the contract."""
+        found = await self._long.read(0, lambda reader: reader.status(steady))
+        return await asyncio.to_thread(self._with_sizes, found)
+
+    def _with_sizes(self, found: StoreStatus) -> StoreStatus:
+        path = self._file.path
+        log = path.with_name(f"{path.name}-wal")
+        try:
+            return found._replace(
+                bytes=path.stat().st_size,
+                wal_bytes=log.stat().st_size if log.exists() else 0,
+                free_bytes=disk_usage(path.parent).free,
+            )
+        except OSError as error:
+            raise StoreFailed(f"the store's file cannot be looked at: {error.strerror}") from error
 
     def break_off(self) -> None:
         """See the contract."""

@@ -1,5 +1,7 @@
 """The readings of the store, each on the threads that its kind has."""
 
+from collections.abc import Sequence
+
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
 from countermand.core.instant import Instant
@@ -18,9 +20,12 @@ from countermand.store.contract import (
     Trail,
 )
 from countermand.store.lists import (
+    AgentPage,
+    AgentPlace,
     CancellationPage,
     CancellationQuery,
     CartPage,
+    CountPage,
     DeadlinePage,
     DeadlinePlace,
     HolderHistory,
@@ -30,6 +35,8 @@ from countermand.store.lists import (
     PageQuery,
     TaskPage,
     TaskQuery,
+    TenantPlace,
+    TenantsPage,
 )
 from countermand.store.sqlite.reader_pool import Readers
 
@@ -86,6 +93,30 @@ class StoreReadings:
         return await self._long.read(
             namespace, lambda reader: reader.tasks_by_deadline(namespace, query, after, limit)
         )
+
+    async def tasks_of_tenants(
+        self, namespaces: Sequence[int], query: TaskQuery, after: TenantPlace, limit: int
+    ) -> TenantsPage:
+        """See the contract."""
+        return await self._long.read(
+            0, lambda reader: reader.tasks_of_tenants(namespaces, query, after, limit)
+        )
+
+    async def deadlines_of_tenants(
+        self, namespaces: Sequence[int], query: TaskQuery, after: DeadlinePlace, limit: int
+    ) -> DeadlinePage:
+        """See the contract."""
+        return await self._long.read(
+            0, lambda reader: reader.deadlines_of_tenants(namespaces, query, after, limit)
+        )
+
+    async def agents(self, namespaces: Sequence[int], after: AgentPlace, limit: int) -> AgentPage:
+        """See the contract."""
+        return await self._long.read(0, lambda reader: reader.agents(namespaces, after, limit))
+
+    async def count_tasks(self, after: int) -> CountPage:
+        """See the contract."""
+        return await self._long.read(0, lambda reader: reader.count_tasks(after))
 
     async def holder_history(
         self, target: Target, after_version: int | None, limit: int

@@ -16,6 +16,7 @@ from countermand.rpc.wire.fresh import Fresh
 from countermand.store.lists import TaskQuery
 from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as pb
+from countermand.v1.operator_service_pb2 import OperatorServiceListTasksRequest
 
 STATES = by_number(TASK_STATES)
 REFUNDS = by_number(REFUND_STATES)
@@ -124,7 +125,9 @@ def parse_refund_state(form: Form, number: int) -> RefundState | None:
     return state
 
 
-def parse_task_query(form: Form, request: pb.ListTasksRequest) -> TaskQuery:
+def parse_task_query(
+    form: Form, request: pb.ListTasksRequest | OperatorServiceListTasksRequest
+) -> TaskQuery:
     """Reads which tasks are listed, and in which order."""
     label = None
     if request.HasField("label"):
