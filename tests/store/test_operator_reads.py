@@ -15,12 +15,13 @@ from tests.support.ask import NS, OTHER, cancel, create, start, uid
 from tests.support.stores import Keeper
 
 BOTH = (NS, OTHER)
+ALL = TaskQuery()
 FEW = range(1, 4)
 """Sizes of pages that tear what there is apart in every way."""
 
 
 async def _listed(
-    keeper: Keeper, namespaces: Sequence[int], limit: int, query: TaskQuery = TaskQuery()
+    keeper: Keeper, namespaces: Sequence[int], limit: int, query: TaskQuery = ALL
 ) -> list[tuple[int, str]]:
     """Returns the tasks of all pages, as pairs of namespace and id."""
     found: list[tuple[int, str]] = []

@@ -17,6 +17,7 @@ RULES = {
     "Sizes": 11,
     "Strangers": 3,
     "Sales": 4,
+    "Operators": 5,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")
 NAMED = re.compile(r"`((?:unit|store|rpc|chaos)/\w+\.py)`|`([Tt]est\w+)`")
