@@ -8,6 +8,7 @@ from countermand.client.keys import KeyMethods
 from countermand.client.operator import OperatorMethods
 from countermand.client.orders import OrderMethods
 from countermand.client.tasks import TaskMethods
+from countermand.client.watches import WatchMethods
 
 
 class Client(
@@ -15,8 +16,9 @@ class Client(
     CheckoutMethods,
     OrderMethods,
     CancellationMethods,
-    AgentMethods,
     OperatorMethods,
+    WatchMethods,
+    AgentMethods,
     KeyMethods,
     HealthMethods,
 ):

@@ -8,6 +8,7 @@ from countermand.client.sync.cancellations import CancellationMethods
 from countermand.client.sync.checkouts import CheckoutMethods
 from countermand.client.sync.health import HealthMethods
 from countermand.client.sync.keys import KeyMethods
+from countermand.client.sync.operator import OperatorMethods
 from countermand.client.sync.orders import OrderMethods
 from countermand.client.sync.tasks import TaskMethods
 from countermand.client.sync.watches import WatchMethods
@@ -18,6 +19,7 @@ class Client(
     CheckoutMethods,
     OrderMethods,
     CancellationMethods,
+    OperatorMethods,
     WatchMethods,
     AgentMethods,
     KeyMethods,
