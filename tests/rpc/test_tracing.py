@@ -233,7 +233,7 @@ async def test_a_refused_call_says_so(tmp_path):
         with pytest.raises(Exception, match="already ended"):
             await cancel(caller, held.task_id, parent)
         refusal = await the_cancels_span(collector, parent)
-        assert refusal.attributes["rpc.response.status_code"] == "FAILED_PRECONDITION"
+        assert refusal.attributes["rpc.status_code"] == "FAILED_PRECONDITION"
         assert refusal.attributes["error.type"] == "TASK_ALREADY_COMPLETED"
         assert refusal.status == "UNSET"  # the caller's fault is no fault of the server
 

@@ -24,6 +24,7 @@ from countermand.rpc.method import Stream, Unary
 from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
 from countermand.rpc.server import services_of
+from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
 from tests.support.knobs import DRAWN
@@ -67,6 +68,7 @@ async def inside(
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
     clock: Clock | None = None,
+    measures: Measures | None = None,
 ) -> AsyncIterator[Inside]:
     """Serves a store of the folder, with some knobs, some methods and its clock replaced."""
     store = open_store(f"sqlite:///{folder / name}.db", knobs.store)
@@ -74,10 +76,12 @@ async def inside(
         limits = CallLimits(1000, knobs.calls)
         calls = knobs.calls
         refusals = RefusalLog(LineLimit(calls.max_lines_per_second, max_names=1), calls)
+        measures = measures or Measures()
         guard = Guard(
             app.keyring,
             app.watchers,
             Tracing(knobs.telemetry),
+            measures,
             limits,
             OpenCalls(),
             refusals,
@@ -90,7 +94,9 @@ async def inside(
         }
         methods |= {method.name: method for method in replaced}
         handlers = handlers_of(guard, methods.values())
-        server = make_server(handlers, unknown_method(knobs.public), options(knobs.connections))
+        server = make_server(
+            handlers, unknown_method(knobs.public, measures), options(knobs.connections)
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         key = await app.keyring.create_first()

@@ -33,6 +33,8 @@ KEPT = {
     "server.max_goodbye": "a busy client needs it to see that the server leaves",
     "store.min_free_bytes": "promised",
     "telemetry.log_timeout": "a busy machine needs it to write",
+    "telemetry.scraping.max_header_bytes": "whoever reads metrics needs it to ask",
+    "telemetry.scraping.timeout": "a busy machine needs it to answer",
     "telemetry.max_log_bytes": "tests read the log",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
     "task_counts.": "tests ask for what they have just done",

@@ -54,6 +54,7 @@ OWNERS: dict[str, set[str]] = {
     "sqlite3": {"store.sqlite"},
     "asyncpg": {"store.postgres"},
     "opentelemetry": {"telemetry", "client.trace"},
+    "prometheus_client": {"telemetry"},
     "rich": {"cli"},
     "typer": {"cli"},
 }

@@ -279,7 +279,7 @@ def test_a_sampled_call_is_a_server_span_by_the_conventions(memory):
     assert dict(span.attributes) == {
         "rpc.system.name": "grpc",
         "rpc.method": METHOD,
-        "rpc.response.status_code": "OK",
+        "rpc.status_code": "OK",
         "network.peer.address": "192.0.2.7",
         "network.peer.port": 50051,
         "countermand.tenant": "acme",
@@ -301,7 +301,7 @@ def test_a_fault_of_the_server_fails_its_span(memory, code):
     memory.tracing.start_call(METHOD, None).end(code, "ValueError")
     plain, named = memory.spans
     assert plain.status.status_code is named.status.status_code is StatusCode.ERROR
-    assert plain.attributes["rpc.response.status_code"] == code
+    assert plain.attributes["rpc.status_code"] == code
     assert plain.attributes["error.type"] == code
     assert named.attributes["error.type"] == "ValueError"
 
@@ -312,7 +312,7 @@ def test_a_refusal_does_not_fail_the_span_of_the_server(memory, code):
     memory.tracing.start_call(METHOD, None).end(code, "TASK_NOT_FOUND")
     plain, named = memory.spans
     assert plain.status.status_code is named.status.status_code is StatusCode.UNSET
-    assert plain.attributes["rpc.response.status_code"] == code
+    assert plain.attributes["rpc.status_code"] == code
     assert "error.type" not in plain.attributes
     assert named.attributes["error.type"] == "TASK_NOT_FOUND"
 
@@ -322,7 +322,7 @@ def test_only_the_first_end_counts(memory):
     call.end("NOT_FOUND")
     call.end("INTERNAL")
     call.watch_opened()
-    assert [span.attributes["rpc.response.status_code"] for span in memory.spans] == ["NOT_FOUND"]
+    assert [span.attributes["rpc.status_code"] for span in memory.spans] == ["NOT_FOUND"]
 
 
 def test_a_clock_set_back_makes_no_negative_span(memory, monkeypatch):
@@ -357,7 +357,7 @@ def test_a_watch_is_a_short_span_at_open_and_one_at_close(memory):
     assert ids(opened.parent) == (TRACE, SPAN)
     assert (opened.name, opened.kind) == (METHOD, SpanKind.SERVER)
     assert opened.attributes["countermand.watch.phase"] == "open"
-    assert "rpc.response.status_code" not in opened.attributes
+    assert "rpc.status_code" not in opened.attributes
 
     call.watch_closed("UNAVAILABLE", messages=7, reason="DRAINING")
     _, closed = memory.spans
@@ -372,7 +372,7 @@ def test_a_watch_is_a_short_span_at_open_and_one_at_close(memory):
         "rpc.method": METHOD,
         "countermand.watch.phase": "close",
         "countermand.watch.messages": 7,
-        "rpc.response.status_code": "UNAVAILABLE",
+        "rpc.status_code": "UNAVAILABLE",
         "error.type": "UNAVAILABLE",
         "countermand.reason": "DRAINING",
     }
@@ -601,7 +601,7 @@ async def test_spans_reach_a_collector(monkeypatch):
     assert commit.parent_id == ""
     assert (server.trace_id, server.span_id) == (TRACE, call.context.span_id)
     assert (server.parent_id, server.kind, server.status) == (SPAN, "SERVER", "ERROR")
-    assert server.attributes["rpc.response.status_code"] == "INTERNAL"
+    assert server.attributes["rpc.status_code"] == "INTERNAL"
     assert server.attributes["network.peer.port"] == 2
     assert server.scope == "countermand 1.2.3"
     assert server.schema_url == conventions.SCHEMA_URL

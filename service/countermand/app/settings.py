@@ -14,6 +14,8 @@ class Settings:
     listen: str = "127.0.0.1:50051"
     """Host and port. A name is all of its addresses, 0.0.0.0 and [::] are all of this machine's;
     port 0 picks a free one."""
+    metrics_listen: str | None = None
+    """Host and port, as above, at which metrics are read; None: nowhere."""
     store: str = "sqlite:///countermand.db"
     """`sqlite:///` and a path, which is relative unless it begins with another slash."""
     retention: float = 30.0
@@ -43,16 +45,23 @@ class Settings:
         return parse_address(self.listen)
 
     @property
+    def metrics_address(self) -> Address | None:
+        """Where metrics are read; None if nowhere."""
+        return None if self.metrics_listen is None else parse_address(self.metrics_listen)
+
+    @property
     def only_loopback(self) -> bool:
         """Whether nobody beyond this machine may be answered."""
         return self.tls_cert is None and not self.insecure
 
     def __post_init__(self) -> None:
         ShippedWords(self.shipped_words)
-        try:
-            address = self.address
-        except ValueError as error:
-            raise ValueError(f"--listen {self.listen!r}: {error}") from None
+        address = _parsed("--listen", self.listen)
+        metrics = None
+        if self.metrics_listen is not None:
+            metrics = _parsed("--metrics-listen", self.metrics_listen)
+            if metrics == address and address.port:
+                raise ValueError("--listen and --metrics-listen are the same address")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("--tls-cert and --tls-key belong together")
         if self.tls_cert is not None:
@@ -61,8 +70,17 @@ class Settings:
             return
         if self.tls_client_ca is not None:
             raise ValueError("--tls-client-ca needs --tls-cert and --tls-key")
-        if self.only_loopback and not address.is_loopback:
-            raise ValueError(
-                f"{self.listen} is not a loopback address, and calls would not be encrypted: give "
-                "--tls-cert and --tls-key, or --insecure if something else encrypts them"
-            )
+        for given, what in ((address, "calls"), (metrics, "metrics")):
+            if self.only_loopback and given is not None and not given.is_loopback:
+                raise ValueError(
+                    f"{given} is not a loopback address, and {what} would not be encrypted: give "
+                    "--tls-cert and --tls-key, or --insecure if something else encrypts them"
+                )
+
+
+def _parsed(flag: str, text: str) -> Address:
+    """Returns the address that a flag says. Raises ValueError, which names it."""
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise ValueError(f"{flag} {text!r}: {error}") from None

@@ -22,6 +22,15 @@ def serve(
             " picks a free one.",
         ),
     ] = SERVER,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            envvar="COUNTERMAND_METRICS_LISTEN",
+            metavar="HOST:PORT",
+            help="Where Prometheus may read metrics, at /metrics, with HOST and PORT as above. By"
+            " default, nowhere. It needs no key, and is encrypted if calls are.",
+        ),
+    ] = None,
     store: Annotated[
         str,
         typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where everything is kept."),
@@ -136,6 +145,7 @@ def serve(
     try:
         settings = Settings(
             listen=listen,
+            metrics_listen=metrics_listen,
             store=store,
             retention=retention,
             drain_timeout=drain_timeout.total_seconds(),

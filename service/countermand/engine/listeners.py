@@ -19,6 +19,8 @@ class Committed:
     """The spans of the calls in it, as far as they are sampled."""
     start_ns: int
     end_ns: int
+    seconds: float
+    """How long it took until it was on disk, by a clock that never leaps."""
 
 
 class Listener(Protocol):

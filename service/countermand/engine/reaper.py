@@ -34,6 +34,8 @@ class Reaper:
         self._knobs = knobs
         self._due = 0
         """When it will wake, by the steady clock; what is due earlier must wake it."""
+        self._next: int | None = None
+        """When the next thing was due, as the last look at the store found."""
         self._failing = False
         """Whether something of what is due cannot be ended, which was said then."""
         self._wake = asyncio.Event()
@@ -51,6 +53,12 @@ class Reaper:
                 await self._retry(refusal.reason)
             except StoreFailed as failure:
                 await self._retry(str(failure))
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds something is due that was not ended yet."""
+        due = self._next
+        return 0.0 if due is None else max(0, self._clock.steady() - due) / SECOND
 
     async def catch_up(self) -> None:
         """Returns when all that was due at the start has ended, but after a moment at the latest.
@@ -141,6 +149,7 @@ class Reaper:
         if due.waiting_since is not None:
             waits = due.waiting_since - self._clock.older_than(EARLY_CANCEL_LIFETIME)
             self._due = min(self._due, now + waits)
+        self._next = self._due
         seconds = (self._due - now) / SECOND
         if seconds <= 0:
             return

@@ -143,5 +143,5 @@ class WriteQueue:
         else:
             del self._waiting[namespace]
 
-    def __bool__(self) -> bool:
-        return self._count > 0
+    def __len__(self) -> int:
+        return self._count

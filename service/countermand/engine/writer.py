@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from countermand.core import commands as c
@@ -63,10 +63,21 @@ class Writer:
         self._hangs = False
         self._fault = ""
         """How the last one of our own commands failed that did."""
+        self._hear_failure: Callable[[str], None] = lambda _: None
 
     def listen(self, listener: Listener) -> None:
         """Calls the listener after every commit, before the callers are answered."""
         self._listeners.add(listener)
+
+    def listen_to_failures(self, hear: Callable[[str], None]) -> None:
+        """Calls it for every commit that fails from now on: with `full` or `disk`, or with `fault`
+        if it is ours. It must not raise."""
+        self._hear_failure = hear
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for their commit."""
+        return len(self._queue)
 
     @property
     def lease_delay(self) -> int:
@@ -143,6 +154,7 @@ class Writer:
         except Exception:
             if len(requests) == 1:
                 self._log_fault(requests[0].command)
+                self._hear_failure("fault")
                 _settle(requests[0], Refused(Reason.INTERNAL, "internal error"))
                 return
             log.exception("a batch failed unexpectedly; trying its commands one by one")
@@ -172,7 +184,7 @@ class Writer:
     ) -> tuple[Committed, float, StoreFailed | None]:
         """Commits them in one batch. Returns it, the seconds that it waited for the disk, and what
         failed after it was on disk."""
-        start_ns, failed_after = time.time_ns(), None
+        start_ns, begin, failed_after = time.time_ns(), time.monotonic(), None
         commands = [request.command for request in requests]
         batch = Batch(
             commands, self._clock.instant(), self._ids, self._leases.renewal(), self._room
@@ -185,7 +197,8 @@ class Writer:
             if not failure.committed:
                 raise
             failed_after = failure
-        return Committed(batch, traces, start_ns, time.time_ns()), waited, failed_after
+        seconds = time.monotonic() - begin
+        return Committed(batch, traces, start_ns, time.time_ns(), seconds), waited, failed_after
 
     async def _run(self, batch: Batch) -> float:
         self._since = self._pulse.awake()
@@ -221,6 +234,7 @@ class Writer:
         if failure.fatal or not self._leases.hindered:  # One line, however long the disk is full.
             log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
         self._leases.hinder()
+        self._hear_failure("full" if failure.full else "disk")
         for request in requests:
             _settle(request, _refusal(failure))
         if failure.fatal:

@@ -11,9 +11,9 @@ import grpc
 
 from countermand import __version__
 from countermand.app.address import Address
-from countermand.app.commit_traces import Storyteller
 from countermand.app.composition import App, open_store, running
 from countermand.app.first_key import make_first_key
+from countermand.app.instrumentation import Instrumentation
 from countermand.app.memory import give_back, share_heaps
 from countermand.app.settings import Settings
 from countermand.app.signals import StopSignals
@@ -29,6 +29,7 @@ from countermand.rpc.guard.open_calls import OpenCalls, draining
 from countermand.rpc.guard.refusal_counts import RefusalCounts
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
+from countermand.rpc.listening.metrics_port import listen_for_scrapes
 from countermand.rpc.listening.port import ListenRefused, listen, options
 from countermand.rpc.method import Servicer
 from countermand.rpc.public.health import SERVICE_NAME as HEALTH
@@ -45,7 +46,7 @@ from countermand.rpc.servicers.order import OrderService
 from countermand.rpc.servicers.task import TaskService
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
-from countermand.telemetry.tracing import Tracing
+from countermand.telemetry.scraping import ScrapeServer
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,10 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
     sys.setswitchinterval(knobs.server.switch_interval)
     strangers = LineLimit(knobs.calls.max_lines_per_second, max_names=1)
     configure("INFO", strangers.take, knobs.telemetry)
-    tracing = Tracing.from_environment(knobs.telemetry, service_version=__version__)
+    scraped = settings.metrics_listen is not None
+    instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped)
     try:
-        return await _Life(settings, knobs, signals, tracing, strangers).live()
+        return await _Life(settings, knobs, signals, instrumentation, strangers).live()
     except (StoreRefused, ListenRefused) as refusal:
         complain(str(refusal))
         return 1
@@ -73,7 +75,7 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
         _log_failure(failure)
         _leave(1)
     finally:
-        await asyncio.to_thread(tracing.shutdown)
+        await asyncio.to_thread(instrumentation.shutdown)
 
 
 class _Life:
@@ -84,7 +86,7 @@ class _Life:
         settings: Settings,
         knobs: Knobs,
         signals: StopSignals,
-        tracing: Tracing,
+        instrumentation: Instrumentation,
         strangers: LineLimit,
     ) -> None:
         """`strangers` bounds the lines of the log that they cause."""
@@ -93,7 +95,7 @@ class _Life:
         self._signals = signals
         self._stop = signals.event()
         self._ready = False
-        self._tracing = tracing
+        self._instrumentation = instrumentation
         self._calls = OpenCalls()
         self._strangers = strangers
 
@@ -122,17 +124,20 @@ class _Life:
             retention=int(self._settings.retention * DAY),
             max_watches=self._settings.max_watches,
             max_tenant_bytes=self._settings.max_tenant_bytes,
-            listeners=[Storyteller(self._tracing, store.name)],
+            listeners=self._instrumentation.listeners(store.name),
         ) as (app, failing):
             return await self._serve(app, failing)
 
     async def _serve(self, app: App, failing: asyncio.Task[None]) -> int:
         settings, knobs = self._settings, self._knobs
         refusals = RefusalLog(self._strangers, knobs.calls)
+        self._instrumentation.attach(app)
+        measures = self._instrumentation.measures
         guard = Guard(
             app.keyring,
             app.watchers,
-            self._tracing,
+            self._instrumentation.tracing,
+            measures,
             CallLimits(settings.max_failed_logins, knobs.calls),
             self._calls,
             refusals,
@@ -144,8 +149,10 @@ class _Life:
         health = Health(services, self._calls, refusals, knobs.public)
         reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
         handlers = handlers_of(guard, methods) | health.handlers() | reflection.handlers()
-        server = make_server(handlers, unknown_method(knobs.public), options(knobs.connections))
+        unknown = unknown_method(knobs.public, measures)
+        server = make_server(handlers, unknown, options(knobs.connections))
         address = await listen(server, settings, knobs.server.max_free_port_tries)
+        scraping = await self._listen_for_scrapes()
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)
         giving_back = asyncio.create_task(give_back(knobs.server.memory_interval))
@@ -167,10 +174,25 @@ class _Life:
         app.watchers.end_all(draining)
         log.info("draining", extra=fields(seconds=seconds))
         await self._stop_serving(server, seconds)
+        if scraping is not None:
+            await asyncio.to_thread(scraping.stop)
         if status:
             await app.store.rescue()
             _leave(status)
         return status
+
+    async def _listen_for_scrapes(self) -> ScrapeServer | None:
+        """Returns what answers where metrics are read, if they are. Raises ListenRefused."""
+        metrics = self._instrumentation.metrics
+        if metrics is None:
+            return None
+        found = await listen_for_scrapes(self._settings, metrics, self._knobs)
+        if found is None:
+            return None
+        scraping, address = found
+        scraping.start()
+        log.info("metrics can be read", extra=fields(address=str(address)))
+        return scraping
 
     def _announce(self, address: Address, store: str) -> None:
         try:

@@ -1,8 +1,8 @@
-"""The names that traces carry: OpenTelemetry's semantic conventions for RPC, and our own.
+"""The names in traces and metrics: OpenTelemetry's semantic conventions for RPC, and our own.
 
-The conventions for gRPC are a release candidate (1.44.0), and names in them still move. They are
-written out here, once, and not imported, since the published package keeps them in a module whose
-contents change without notice.
+They are those of 1.45.0, the first in which the conventions for RPC are stable. They are written
+out here, once, and not imported, since the published package is older and keeps them in a module
+whose contents change without notice.
 """
 
 from typing import Final
@@ -10,8 +10,7 @@ from urllib.parse import unquote
 
 RPC_SYSTEM_NAME: Final = "rpc.system.name"
 RPC_METHOD: Final = "rpc.method"
-RPC_STATUS_CODE: Final = "rpc.response.status_code"
-"""Becomes `rpc.status_code` in the release after 1.44.0."""
+RPC_STATUS_CODE: Final = "rpc.status_code"
 ERROR_TYPE: Final = "error.type"
 PEER_ADDRESS: Final = "network.peer.address"
 PEER_PORT: Final = "network.peer.port"
@@ -19,7 +18,7 @@ SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 
 GRPC: Final = "grpc"
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.45.0"
 
 OWN_PREFIX: Final = "countermand."
 COMMIT_SPAN: Final = "countermand.commit"

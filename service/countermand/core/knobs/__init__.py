@@ -26,7 +26,7 @@ from countermand.core.knobs.serving import (
     ServerKnobs,
 )
 from countermand.core.knobs.store import StoreKnobs
-from countermand.core.knobs.telemetry import TelemetryKnobs
+from countermand.core.knobs.telemetry import ScrapingKnobs, TelemetryKnobs
 from countermand.core.knobs.watching import (
     HubKnobs,
     PagesKnobs,
@@ -49,6 +49,7 @@ __all__ = [
     "PulseKnobs",
     "PurgerKnobs",
     "ReaperKnobs",
+    "ScrapingKnobs",
     "ServerKnobs",
     "StoreKnobs",
     "TaskCountKnobs",

@@ -1,6 +1,23 @@
-"""The knobs of traces and of the log."""
+"""The knobs of traces, of metrics and of the log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapingKnobs:
+    """What the port takes at which metrics are read."""
+
+    max_connections: int = 8
+    """How many are served at once; others wait in the queue of the kernel."""
+    timeout: float = 5.0
+    """Seconds from the accept of a connection to the last byte of its answer."""
+    max_header_bytes: int = 8 * 1024
+    """How large a request may be."""
+    rest_ratio: int = 9
+    """For how many times as long as a reading took none is begun after it: readers take at most a
+    tenth of the interpreter, however many there are."""
+    retry_interval: float = 0.1
+    """Seconds to wait after the system had no descriptor left for a connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +40,4 @@ class TelemetryKnobs:
     """Seconds to send what is left when the server leaves."""
     abort_timeout: float = 0.5
     """Seconds to end in once the sending was broken off."""
+    scraping: ScrapingKnobs = field(default_factory=ScrapingKnobs)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from time import perf_counter
 from typing import NamedTuple
 
 from google.protobuf.message import Message
@@ -26,11 +27,12 @@ from countermand.rpc.guard.peers import address_of
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.certificates import client_name
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.status import render
+from countermand.rpc.status import ANSWERS, render
 from countermand.rpc.wire.pieces import read_request
 from countermand.store.contract import StoreFailed
 from countermand.telemetry.calls import CallTrace
 from countermand.telemetry.logs import fields
+from countermand.telemetry.measures import OTHER, CallMeasure, Measures
 from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Guard:
         keyring: Keyring,
         watchers: Watchers,
         tracing: Tracing,
+        measures: Measures,
         limits: CallLimits,
         calls: OpenCalls,
         log: RefusalLog,
@@ -55,6 +58,8 @@ class Guard:
         self._keyring = keyring
         self._watchers = watchers
         self._tracing = tracing
+        self._measures = measures
+        self._strangers = measures.of_method(OTHER)
         self._limits = limits
         self._calls = calls
         self._log = log
@@ -71,8 +76,10 @@ class Guard:
 
     def unary(self, method: Unary) -> Callable[[Context], Awaitable[bytes]]:
         """Returns the handler of a method that answers once."""
+        measure = self._measures.of_method(method.name)
 
         async def handler(context: Context) -> bytes:
+            begin = perf_counter()
             caller = None
             task = self._timeout.begin()
             try:
@@ -86,10 +93,12 @@ class Guard:
                 answer = response.SerializeToString()
             except BaseException as error:
                 refusal = self._too_long() if self._timeout.end(task) else self._refusal_of(error)
+                self._measure(refusal, measure if caller else self._strangers, begin)
                 await self._abort(context, method.name, caller, refusal)
                 raise
             self._timeout.end(task)
             trace = caller.trace
+            measure.ended("OK", begin, trace.context)
             if trace.context.sampled:
                 trace.end("OK", peer=context.peer())
                 log.info("call", extra=fields(trace.context, method=method.name, status="OK"))
@@ -115,10 +124,14 @@ class Guard:
                     event = "watch ended"
                     watcher.method, watcher.request = method.name, request
                     call = self._call(caller, context)
+                    self._measures.watch_opened()
                     await _send(method, call, request, watcher, context, caller.trace)
             except BaseException as error:
-                await self._abort(context, method.name, caller, self._refusal_of(error), event)
+                refusal = self._refusal_of(error)
+                self._measure_watch(refusal, opened=event == "watch ended")
+                await self._abort(context, method.name, caller, refusal, event)
                 raise
+            self._measures.watch_ended("OK")
 
         return handler
 
@@ -144,6 +157,22 @@ class Guard:
         if not self._mutual_tls:
             return Call(principal, trace.context)
         return Call(principal, trace.context, lambda: client_name(context.auth_context()))
+
+    def _measure(self, refusal: Refused | None, measure: CallMeasure, begin: float) -> None:
+        """Counts a call that is not answered with OK. It is not yet held back."""
+        if refusal is None:
+            measure.ended("CANCELLED", begin)
+            return
+        measure.ended(ANSWERS[refusal.reason].code.name, begin)
+        self._measures.refused(refusal.reason)
+
+    def _measure_watch(self, refusal: Refused | None, *, opened: bool) -> None:
+        """Counts a watch that was refused, or ended without OK."""
+        if refusal is not None:
+            self._measures.refused(refusal.reason)
+        if opened:
+            status = "CANCELLED" if refusal is None else ANSWERS[refusal.reason].code.name
+            self._measures.watch_ended(status)
 
     def _too_long(self) -> Refused:
         return unavailable(

@@ -55,42 +55,61 @@ def held(
 
     Port 0 finds one that is free on all of them, in so many tries. Raises BindRefused.
     """
-    with ExitStack() as sockets:
-        for last in reversed(range(free_port_tries if address.port == 0 else 1)):
-            try:
-                bound, port = _bind_all(address, ips, sockets)
-                break
-            except _InUse as error:
-                sockets.close()
-                if last == 0:
-                    raise BindRefused(str(error)) from None
+    with ExitStack() as stack:
+        sockets = _bind_somewhere(address, ips, free_port_tries, stack)
+        port = next(iter(sockets.values())).getsockname()[1]
         if sys.platform != "linux":  # where two sockets cannot be bound to one address
-            sockets.close()
-        yield bound, port
+            stack.close()
+        yield list(sockets), port
+
+
+def bind(
+    address: Address, ips: Sequence[IpAddress], free_port_tries: int
+) -> tuple[list[socket.socket], int]:
+    """Returns a bound socket for each address, and their port, for us to listen on.
+
+    Port 0 finds one that is free on all of them, in so many tries. Raises BindRefused.
+    """
+    with ExitStack() as stack:
+        sockets = list(_bind_somewhere(address, ips, free_port_tries, stack).values())
+        stack.pop_all()
+    return sockets, sockets[0].getsockname()[1]
 
 
 class _InUse(BindRefused):
     """The address is another program's."""
 
 
+def _bind_somewhere(
+    address: Address, ips: Sequence[IpAddress], tries: int, stack: ExitStack
+) -> dict[IpAddress, socket.socket]:
+    for last in reversed(range(tries if address.port == 0 else 1)):
+        try:
+            return _bind_all(address, ips, stack)
+        except _InUse as error:
+            stack.close()
+            if last == 0:
+                raise BindRefused(str(error)) from None
+    raise AssertionError("there is at least one try")
+
+
 def _bind_all(
-    address: Address, ips: Sequence[IpAddress], sockets: ExitStack
-) -> tuple[list[IpAddress], int]:
-    bound: list[IpAddress] = []
+    address: Address, ips: Sequence[IpAddress], stack: ExitStack
+) -> dict[IpAddress, socket.socket]:
+    bound: dict[IpAddress, socket.socket] = {}
     port = address.port
     for ip in ips:
         try:
-            reserved = sockets.enter_context(_bind(ip, port))
+            bound[ip] = stack.enter_context(_bind(ip, port))
         except OSError as error:
             # Nobody else can listen, and no client be answered, on what this machine lacks.
             if error.errno in _NOT_HERE and ip in _LOOPBACKS and len(ips) > 1:
                 continue
             raise _refusal(error, Address(str(ip), port)) from None
-        bound.append(ip)
-        port = reserved.getsockname()[1]
+        port = bound[ip].getsockname()[1]
     if not bound:
         raise BindRefused("this machine has no loopback address")
-    return bound, port
+    return bound
 
 
 def _bind(ip: IpAddress, port: int) -> socket.socket:

@@ -57,6 +57,19 @@ class CertificateFiles(NamedTuple):
         """Returns what changes when one of the files is written, replaced or removed."""
         return tuple(_state_of(path) for path in self if path is not None)
 
+    def context(self) -> ssl.SSLContext:
+        """Returns the certificate for our own sockets, for as long as it is not replaced.
+
+        Raises CertificateRefused if it cannot be served.
+        """
+        read_pair(self.cert, self.key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key, password="")
+        if self.client_ca is not None:
+            context.load_verify_locations(cadata=read_authorities(self.client_ca).decode("ascii"))
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
     def read(self) -> grpc.ServerCertificateConfiguration:
         """Returns the certificate for gRPC. Raises CertificateRefused if it cannot be served."""
         cert, key = read_pair(self.cert, self.key)

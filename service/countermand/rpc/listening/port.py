@@ -77,11 +77,18 @@ def _add_port(
         raise BindRefused(f"gRPC cannot have {address}")
 
 
-def _certificates(settings: Settings) -> CertificateReader | None:
-    """Returns what encrypts the connections; None if nothing does."""
+def certificate_files(settings: Settings) -> CertificateFiles | None:
+    """Returns where the certificate is; None if nothing is encrypted."""
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    return CertificateFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def _certificates(settings: Settings) -> CertificateReader | None:
+    """Returns what encrypts the connections; None if nothing does."""
+    files = certificate_files(settings)
+    if files is None:
+        return None
     try:
         return CertificateReader(files)
     except CertificateRefused as refusal:
