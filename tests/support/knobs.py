@@ -60,6 +60,7 @@ LEAST: dict[str, float] = {
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
     "store.watch_interval": 0.05,
+    "telemetry.store_interval": 0.05,
     "watching.watchers.sweep_interval": 0.05,
     "store.steps_between_looks": 100,  # each look costs as much as a hundred of them
     "server.max_young_objects": 700,  # Python's own

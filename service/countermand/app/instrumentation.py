@@ -1,5 +1,7 @@
 """The telemetry of one server: what hears of its commits, what counts its calls, what is sent."""
 
+import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from countermand.app.commit_traces import Storyteller
@@ -22,6 +24,7 @@ class Instrumentation:
     ) -> None:
         """Sends what the standard OTEL_ variables ask for; `counts` says whether metrics are kept
         for another reason."""
+        self._knobs = knobs
         self._version = service_version
         self.tracing = Tracing.from_environment(knobs, service_version=service_version)
         self.metrics: Metrics | None = None
@@ -46,16 +49,21 @@ class Instrumentation:
             listeners.append(CommitCounter(self.metrics))
         return listeners
 
-    def attach(self, app: App) -> None:
-        """Reads from these parts whenever somebody looks at the metrics."""
+    def attach(self, app: App) -> list[asyncio.Task[None]]:
+        """Reads from these parts: most whenever somebody looks at the metrics, the rest in tasks
+        that it returns, to be cancelled when the server leaves."""
         metrics = self.metrics
         if metrics is None:
-            return
+            return []
+        from countermand.app.store_gauges import read_store
+
         app.writer.listen_to_failures(metrics.commit_failed)
         metrics.read(instruments.WATCHES_OPEN, lambda: len(app.watchers))
-        metrics.read(instruments.WATCHES_MAX, lambda: app.watchers.max_open)
+        metrics.read(instruments.WATCHES_MAX, lambda: app.watchers.max_open or inf)
         metrics.read(instruments.COMMANDS_WAITING, lambda: app.writer.waiting)
         metrics.read(instruments.REAPER_LAG, lambda: app.reaper.lag)
+        reading = read_store(metrics, app.store, app.clock, self._knobs)
+        return [asyncio.create_task(reading, name="store gauges")]
 
     def shutdown(self) -> None:
         """Sends what is left, after a bounded time. It blocks."""

@@ -131,7 +131,7 @@ class _Life:
     async def _serve(self, app: App, failing: asyncio.Task[None]) -> int:
         settings, knobs = self._settings, self._knobs
         refusals = RefusalLog(self._strangers, knobs.calls)
-        self._instrumentation.attach(app)
+        beside = self._instrumentation.attach(app)
         measures = self._instrumentation.measures
         guard = Guard(
             app.keyring,
@@ -155,7 +155,7 @@ class _Life:
         scraping = await self._listen_for_scrapes()
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)
-        giving_back = asyncio.create_task(give_back(knobs.server.memory_interval))
+        beside.append(asyncio.create_task(give_back(knobs.server.memory_interval)))
         await make_first_key(app.keyring)
         self._ready = True
         health.set(serving=True)
@@ -164,7 +164,8 @@ class _Life:
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        giving_back.cancel()
+        for task in beside:
+            task.cancel()
         self._signals.status = status = _why(failing)
         seconds = knobs.server.failed_drain_timeout if status else settings.drain_timeout
         health.drain()

@@ -191,6 +191,36 @@ RECORDS_REMOVED: Final = Instrument(
     unit="{record}",
     help="Records that were removed after the retention.",
 )
+STORE_SIZE: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.store.size",
+    unit="By",
+    help="How large the store is, without its write-ahead log.",
+)
+STORE_WAL_SIZE: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.store.wal.size",
+    unit="By",
+    help="How large the write-ahead log of the store is.",
+)
+DISK_FREE: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.disk.free",
+    unit="By",
+    help="What the disk of the store has left.",
+)
+AGENTS_LIVE: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.agents.live",
+    unit="{agent}",
+    help="Agents that have a lease.",
+)
+TASKS_OVERDUE: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.tasks.overdue",
+    unit="{task}",
+    help="CANCELLING tasks that are past their deadline.",
+)
 BUILD: Final = Instrument(
     kind=Kind.GAUGE,
     name="countermand.build.info",
@@ -217,5 +247,10 @@ OWN: Final = (
     LEASE_OUTAGES,
     REAPER_LAG,
     RECORDS_REMOVED,
+    STORE_SIZE,
+    STORE_WAL_SIZE,
+    DISK_FREE,
+    AGENTS_LIVE,
+    TASKS_OVERDUE,
     BUILD,
 )

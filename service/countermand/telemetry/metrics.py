@@ -83,6 +83,10 @@ class Metrics(Measures):
         """Has a gauge read whenever somebody looks; in another thread, so it must be quick."""
         self._families[gauge.name].set_function(reading)
 
+    def set(self, gauge: Instrument, value: float) -> None:
+        """Sets a gauge to what was read just now."""
+        self._families[gauge.name].set(value)
+
     def built(self, version: str, store: str) -> None:
         """Says what runs."""
         self._families[instruments.BUILD.name].labels(version, store).set(1)

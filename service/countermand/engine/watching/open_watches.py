@@ -147,11 +147,6 @@ class Watchers:
         """Gives the open watches, the oldest first."""
         return iter(self._open.values())
 
-    @property
-    def max_open(self) -> float:
-        """How many may be open at once; infinity if any number."""
-        return inf if self._max_open is None else self._max_open
-
     @contextmanager
     def opened(
         self, key_id: str, max_of_key: int = 0, counted_as: str | None = None

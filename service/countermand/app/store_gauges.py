@@ -1,0 +1,23 @@
+"""Gauges of what only the store knows: read now and then, and kept for whoever looks."""
+
+import asyncio
+from contextlib import suppress
+
+from countermand.core.knobs import TelemetryKnobs
+from countermand.engine.clock import Clock
+from countermand.store.contract import Store, StoreFailed
+from countermand.telemetry import instruments
+from countermand.telemetry.metrics import Metrics
+
+
+async def read_store(metrics: Metrics, store: Store, clock: Clock, knobs: TelemetryKnobs) -> None:
+    """Reads for ever how the store stands. While it cannot be read, the last reading stays."""
+    while True:
+        with suppress(StoreFailed):
+            found = await store.status(clock.steady())
+            metrics.set(instruments.STORE_SIZE, found.bytes)
+            metrics.set(instruments.STORE_WAL_SIZE, found.wal_bytes)
+            metrics.set(instruments.DISK_FREE, found.free_bytes)
+            metrics.set(instruments.AGENTS_LIVE, found.live_agents)
+            metrics.set(instruments.TASKS_OVERDUE, found.overdue_count)
+        await asyncio.sleep(knobs.store_interval)
