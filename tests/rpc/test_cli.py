@@ -550,7 +550,7 @@ async def test_the_demo_brings_its_server_and_plays_to_the_end(folder: Path):
         "ACKNOWLEDGED",
         "FORCED",
     ]
-    assert "says too late that it is done: FENCED" in result.out
+    assert "would not stop: its task ended without it, FORCED" in result.out
     assert "SUCCEEDED, customer_requested" in result.out
     assert result.out.count("STOPPED  CANCELLED") == 3
     assert len(result.out.splitlines()[-1].removeprefix("Its trace: ")) == 32

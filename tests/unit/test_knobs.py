@@ -84,6 +84,8 @@ ALLOWED: dict[str, set[str]] = {
     "number of glibc": {"app/memory.py M_ARENA_MAX"},
     "contract bound": {
         "core/quotas.py ROW_BYTES",
+        "client/runtime/job.py _MAX_MESSAGE",
+        "client/runtime/keeping.py MOST_STOPS",
         "core/records.py MAX_CHECKOUTS_PER_ORDER",
         "core/records.py MAX_ORDERS_PER_CHECKOUT",
         "core/records.py MAX_HOLDER_VERSIONS",
@@ -142,6 +144,9 @@ ALLOWED: dict[str, set[str]] = {
         "cli/serve.py serve(max_watches)",
         "client/connection.py __init__(reconnect_timeout)",
         "client/connection.py __init__(timeout)",
+        "client/runtime/agent.py LEASE",
+        "client/runtime/agent.py run(max_tasks)",
+        "client/sync/runtime.py run(max_tasks)",
         "app/settings.py Settings.drain_timeout",
         "app/settings.py Settings.max_failed_logins",
         "app/settings.py Settings.max_watches",
@@ -175,8 +180,7 @@ ALLOWED: dict[str, set[str]] = {
         "cli/demo/board.py shown: Live(refresh_per_second)",
     },
     "play of the demo": {
-        "cli/demo/agents.py LEASE",
-        "cli/demo/agents.py _HEARTBEAT_SECONDS",
+        "cli/demo/agents.py _LEASE",
         "cli/demo/play.py _BETWEEN_STARTS",
         "cli/demo/play.py _CAST",
         "cli/demo/play.py _SHOPPING",

@@ -21,7 +21,14 @@ class StoreKeys(KeyMethods):
         self._keys = keys
 
     async def _call(
-        self, stub: Stub, request: Message, answer: type[Answer], *, repeatable: bool = True
+        self,
+        stub: Stub,
+        request: Message,
+        answer: type[Answer],
+        *,
+        repeatable: bool = True,
+        timeout: float | None = None,
+        takes_turn: bool = True,
     ) -> Answer:
         return cast(Answer, await self._keys.answer(request))
 

@@ -10,5 +10,15 @@ The messages are those of `countermand.v1`.
 
 from countermand.client.client import Client
 from countermand.client.errors import CountermandError
+from countermand.client.runtime import Agent, Charge, ChargeRefused, Stopped, TaskLost, Work
 
-__all__ = ["Client", "CountermandError"]
+__all__ = [
+    "Agent",
+    "Charge",
+    "ChargeRefused",
+    "Client",
+    "CountermandError",
+    "Stopped",
+    "TaskLost",
+    "Work",
+]

@@ -46,6 +46,15 @@ class AgentMethods(Connection):
         request = HeartbeatRequest(agent_id=agent_id, lease_duration=lease_duration)
         return await self._call(AgentServiceStub, request, HeartbeatResponse)
 
+    async def _heartbeat(
+        self, agent_id: str, lease_duration: timedelta, timeout: float
+    ) -> HeartbeatResponse:
+        """Renews the lease ahead of all calls that wait their turn."""
+        request = HeartbeatRequest(agent_id=agent_id, lease_duration=lease_duration)
+        return await self._call(
+            AgentServiceStub, request, HeartbeatResponse, timeout=timeout, takes_turn=False
+        )
+
     async def begin_charge(self, task_id: str, fence: int) -> BeginChargeResponse:
         """Asks to take money: the point of no return. Do it only if `charge_state` is BEGUN.
 

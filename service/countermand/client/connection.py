@@ -165,13 +165,21 @@ class Connection:
         return lane
 
     async def _call(
-        self, stub: Stub, request: Message, answer: type[Answer], *, repeatable: bool = True
+        self,
+        stub: Stub,
+        request: Message,
+        answer: type[Answer],
+        *,
+        repeatable: bool = True,
+        timeout: float | None = None,
+        takes_turn: bool = True,
     ) -> Answer:
         """Calls the method that the request is named after, and returns its answer.
 
         While the server is UNAVAILABLE, the same request is sent again, if it is `repeatable`:
         if it does no harm when an earlier try was accepted after all. One that was put off for
-        its key's limits is sent again when the server said. Raises CountermandError.
+        its key's limits is sent again when the server said. The `timeout` is the client's unless
+        given. What does not take its turn goes ahead of all that wait. Raises CountermandError.
         """
         channel = self._opened()
         if stub not in self._stubs:
@@ -181,11 +189,12 @@ class Connection:
         service = getattr(stub, "__name__", "").removesuffix("Stub")
         method = getattr(self._stubs[stub], name.removeprefix(service))
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
+        deadline = loop.time() + (self._timeout if timeout is None else timeout)
         backoff = Backoff(self._knobs)
         attempts = 0
         while True:
-            await self._take_turn(deadline, attempts)
+            if takes_turn:
+                await self._take_turn(deadline, attempts)
             attempts += 1
             try:
                 found = await method(
@@ -200,7 +209,8 @@ class Connection:
                 if late or not (away or failure.reason in PUT_OFF):
                     raise failure from error
             finally:
-                self._turns.release()
+                if takes_turn:
+                    self._turns.release()
             await asyncio.sleep(pause)
 
     async def _each(self, read: Callable[[str], Awaitable[Any]], name: str) -> AsyncGenerator[Any]:

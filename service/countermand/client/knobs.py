@@ -27,6 +27,18 @@ class ClientKnobs:
     """Seconds of a pause, at most. Who was connected for longer begins anew with short ones."""
     page_size: int = 1000
     """How many tasks it reads at a time, where it lists them for itself."""
+    max_agent_calls: int = 64
+    """How many starts, reports and ends of an agent are under way; the rest of `max_calls` is for
+    its charges."""
+    max_open_tasks: int = 10_000
+    """How many pending tasks an agent that takes some keeps in mind; it looks again for more."""
+    max_near_tasks: int = 8
+    """Agents that see the same tasks choose among so many of the oldest, to seldom choose the same
+    one."""
+    heartbeat_timeout: float = 5.0
+    """Seconds of one Heartbeat, if a third of the lease is shorter, and the lease longer."""
+    settle_timeout: float = 20.0
+    """Seconds in which an agent that is closed waits for its bodies and sends their ends."""
     keepalive_time_ms: int = 30_000
     """A server that is gone without a word is noticed within this and the next. The server allows a
     ping each 10 s."""

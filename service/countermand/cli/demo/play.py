@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import uuid4
 
-from countermand.cli.demo.agents import DemoAgent
+from countermand.cli.demo.agents import buy
 from countermand.cli.demo.board import Board
 from countermand.cli.demo.sales import GRACE_SECONDS, Sale
 from countermand.cli.output import NONE, word
@@ -45,9 +45,7 @@ async def play(client: Client, sale: Sale, board: Board) -> None:
             performance = uuid4().hex[:3]  # an agent of an earlier demo may still have its lease
             for role, task_id in zip(_CAST, merchants, strict=True):
                 agent_id = f"{role.manner}-{performance}"
-                agent = DemoAgent(client, agent_id, role.wind_down, board.say)
-                await agent.start(task_id)
-                crew.create_task(agent.work())
+                crew.create_task(buy(client, agent_id, task_id, role.wind_down, board.say))
                 await asyncio.sleep(_BETWEEN_STARTS)
             await asyncio.sleep(_SHOPPING)
 

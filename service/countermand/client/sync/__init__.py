@@ -9,6 +9,17 @@ It is `countermand.client` in a thread of its own: the same methods, retries and
 """
 
 from countermand.client.errors import CountermandError
+from countermand.client.runtime.errors import ChargeRefused, Stopped, TaskLost
 from countermand.client.sync.client import Client
+from countermand.client.sync.runtime import Agent, Charge, Work
 
-__all__ = ["Client", "CountermandError"]
+__all__ = [
+    "Agent",
+    "Charge",
+    "ChargeRefused",
+    "Client",
+    "CountermandError",
+    "Stopped",
+    "TaskLost",
+    "Work",
+]
