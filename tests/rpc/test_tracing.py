@@ -132,7 +132,7 @@ async def test_the_tracestate_of_a_caller_is_kept_in_the_whole_story(tmp_path):
     [
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20000"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such.pem"),

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
         "engine/purger.py HOUR",
         "store/sqlite/reading_cancellations.py MILLISECOND",
         "rpc/guard/limits.py SECOND",
+        "telemetry/environment.py _MILLISECONDS",
         "rpc/guard/limits.py MILLISECOND",
         "rpc/wire/form.py DAY",
         "rpc/wire/form.py HOUR",

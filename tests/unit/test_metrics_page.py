@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from countermand.telemetry.instruments import OWN, Instrument
+from countermand.telemetry.instruments import OWN, PROCESS, Instrument
 from countermand.telemetry.metrics import Metrics
 from tests.support.pages import PROJECT
 
@@ -27,6 +27,11 @@ def test_the_page_has_every_metric_as_it_is():
     assert [row for row in rows(PAGE) if len(row) == 6] == [row_of(one) for one in OWN]
 
 
+def test_the_page_has_what_is_sent_of_the_process():
+    sent = [row for row in rows(PAGE) if len(row) == 4 and row[1] != "not sent"]
+    assert sent == [[one.shown, one.name, one.kind, one.help] for one in PROCESS]
+
+
 def test_the_registry_has_what_the_page_names_and_nothing_else():
     metrics = Metrics()
     names = {
@@ -36,8 +41,7 @@ def test_the_registry_has_what_the_page_names_and_nothing_else():
     assert names == {row[0] for row in rows(PAGE)}
     kinds = {family.name: family.type for family in metrics.registry.collect()}
     for row in rows(PAGE):
-        kind = row[2] if len(row) == 6 else row[1]
-        assert kinds[row[0].removesuffix("_total")] == kind
+        assert kinds[row[0].removesuffix("_total")] == row[2]
 
 
 @pytest.mark.parametrize("one", OWN, ids=lambda one: one.name)

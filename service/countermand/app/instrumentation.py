@@ -1,6 +1,8 @@
 """The telemetry of one server: what hears of its commits, what counts its calls, what is sent."""
 
 import asyncio
+import logging
+import os
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,16 @@ from countermand.app.composition import App
 from countermand.core.knobs import TelemetryKnobs
 from countermand.engine.listeners import Listener
 from countermand.telemetry import instruments
+from countermand.telemetry.environment import MetricSettings, metric_settings_from
 from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
+from countermand.telemetry.variables import VariableRefused
 
 if TYPE_CHECKING:
     from countermand.telemetry.metrics import Metrics
+    from countermand.telemetry.pushing import MetricPusher
+
+log = logging.getLogger(__name__)
 
 
 class Instrumentation:
@@ -28,11 +35,17 @@ class Instrumentation:
         self._version = service_version
         self.tracing = Tracing.from_environment(knobs, service_version=service_version)
         self.metrics: Metrics | None = None
-        if counts:
+        self._pusher: MetricPusher | None = None
+        settings = _push_settings()
+        if counts or settings is not None:
             # Loading the registry takes a tenth of a second, which few servers need.
             from countermand.telemetry import metrics
 
             self.metrics = metrics.Metrics()
+        if self.metrics is not None and settings is not None:
+            from countermand.telemetry import pushing
+
+            self._pusher = pushing.otlp_pusher(self.metrics, settings, service_version, knobs)
 
     @property
     def measures(self) -> Measures:
@@ -66,5 +79,19 @@ class Instrumentation:
         return [asyncio.create_task(reading, name="store gauges")]
 
     def shutdown(self) -> None:
-        """Sends what is left, after a bounded time. It blocks."""
+        """Sends what is left, in a bounded time. It blocks."""
+        if self._pusher is not None:
+            self._pusher.leave()
         self.tracing.shutdown()
+        if self._pusher is not None:
+            self._pusher.shutdown(self._knobs.shutdown_timeout)
+
+
+def _push_settings() -> MetricSettings | None:
+    """Returns where metrics are to be sent; None if nowhere, which the log explains if a variable
+    is malformed or not supported."""
+    try:
+        return metric_settings_from(os.environ)
+    except VariableRefused as refusal:
+        log.warning("metrics are not sent: %s", refusal)
+        return None

@@ -1,4 +1,4 @@
-"""Ended spans, handed to the OpenTelemetry SDK, which sends them by OTLP/gRPC.
+"""Ended spans, handed to the OpenTelemetry SDK, which sends them by OTLP.
 
 Spans go to the SDK's processor as they are and not through its tracer: all about them is known when
 they end, their ids are made before the SDK has a part in them, and some are children of a span that
@@ -27,7 +27,7 @@ from opentelemetry.trace import (
 from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
-from countermand.telemetry.environment import normalize
+from countermand.telemetry.environment import GRPC, TraceSettings, normalize
 from countermand.telemetry.spans import FinishedSpan
 from countermand.telemetry.traceparent import parse_tracestate
 
@@ -113,8 +113,16 @@ def service_resource(service_version: str) -> Resource:
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})
 
 
-def otlp_recorder(endpoint: str, service_version: str, knobs: TelemetryKnobs) -> SdkRecorder:
-    """Returns a recorder that sends to this endpoint, as the OTEL_ variables say."""
+def otlp_recorder(
+    settings: TraceSettings, service_version: str, knobs: TelemetryKnobs
+) -> SdkRecorder:
+    """Returns a recorder that sends as these settings and the OTEL_ variables say."""
     normalize(os.environ)
-    exporter = OTLPSpanExporter(endpoint=endpoint)
+    if settings.protocol == GRPC:
+        exporter: SpanExporter = OTLPSpanExporter(endpoint=settings.endpoint)
+    else:
+        # It appends the path of traces to an endpoint that is that of all signals.
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
+
+        exporter = trace_exporter.OTLPSpanExporter()
     return SdkRecorder.batching(exporter, service_resource(service_version), knobs)

@@ -35,11 +35,13 @@ class Instrument:
     """All values of its one label, if they are known before; each has its series from the start, so
     that what happens first is seen to grow."""
     buckets: tuple[float, ...] = ()
+    named: str = ""
+    """Its family at Prometheus, if that has a name of its own."""
 
     @property
     def family(self) -> str:
         """Its name at Prometheus, without the ending of a counter."""
-        return self.name.replace(".", "_") + _SUFFIXES.get(self.unit, "")
+        return self.named or self.name.replace(".", "_") + _SUFFIXES.get(self.unit, "")
 
     @property
     def shown(self) -> str:
@@ -228,6 +230,38 @@ BUILD: Final = Instrument(
     help="Always 1; its labels say which version runs, on what kind of store.",
     labels=("version", "store"),
 )
+
+PROCESS: Final = (
+    Instrument(
+        kind=Kind.COUNTER,
+        name="process.cpu.time",
+        named="process_cpu_seconds",
+        unit="s",
+        help="CPU time that the server took.",
+    ),
+    Instrument(
+        kind=Kind.GAUGE,
+        name="process.memory.usage",
+        named="process_resident_memory_bytes",
+        unit="By",
+        help="Memory that the server takes.",
+    ),
+    Instrument(
+        kind=Kind.GAUGE,
+        name="process.memory.virtual",
+        named="process_virtual_memory_bytes",
+        unit="By",
+        help="Addresses that the server takes.",
+    ),
+    Instrument(
+        kind=Kind.GAUGE,
+        name="process.unix.file_descriptor.count",
+        named="process_open_fds",
+        unit="{file_descriptor}",
+        help="Descriptors that are open: connections and files.",
+    ),
+)
+"""What is known of the process, where OpenTelemetry has a name for it."""
 
 OWN: Final = (
     CALL_DURATION,

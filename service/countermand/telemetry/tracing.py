@@ -54,7 +54,7 @@ class Tracing:
             # Loading the SDK and its exporter takes a third of a second, which few servers need.
             from countermand.telemetry.export import otlp_recorder
 
-            recorder = otlp_recorder(settings.endpoint, service_version, knobs)
+            recorder = otlp_recorder(settings, service_version, knobs)
         except VariableRefused as refusal:
             log.warning("traces are off: %s", refusal)
             return cls(knobs)

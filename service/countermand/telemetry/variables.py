@@ -1,12 +1,13 @@
-"""The standard OTEL_ variables that concern traces, and the values that each allows.
+"""The standard OTEL_ variables that concern traces and metrics, and the values that each allows.
 
 The SDK treats a value that it does not understand in several ways: it raises, or logs some lines
-and uses another value, or fails when the first spans go out. So all are checked beforehand.
+and uses another value, or fails when the first of it goes out. So all are checked beforehand.
 """
 
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from importlib.metadata import entry_points
 from math import isfinite
 from pathlib import Path
@@ -14,44 +15,52 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 Environ = Mapping[str, str]
+Allowed = Mapping[str, Callable[[str], str | None]]
+
+
+class Signal(StrEnum):
+    """What is sent; the word is the one in the names of its variables."""
+
+    TRACES = "TRACES"
+    METRICS = "METRICS"
 
 
 class VariableRefused(ValueError):
     """The value of a variable is malformed or not supported; the text names it and says why."""
 
 
-def check(environ: Environ) -> None:
-    """Raises VariableRefused for the first variable whose value is malformed or not supported.
+def check(environ: Environ, signal: Signal) -> None:
+    """Raises VariableRefused for the first variable of a signal whose value is malformed or not
+    supported.
 
-    One that is empty counts as not set, and one that is overridden for traces is not read.
+    One that is empty counts as not set, and one that is overridden for the signal is not read.
     """
-    for name, allowed in VARIABLES.items():
+    for name, allowed in VARIABLES[signal].items():
         value = environ.get(name, "").strip()
-        if not value or any(environ.get(other, "").strip() for other in _overrides(name)):
+        if not value or any(environ.get(other, "").strip() for other in _overrides(name, signal)):
             continue
         why = allowed(value)
         if why is not None:
             shown = "" if name.endswith("_HEADERS") else f": {value!r}"  # headers carry keys
             raise VariableRefused(f"{name} {why}{shown}")
-    _check_together(environ)
+    _check_together(environ, signal)
 
 
-def _overrides(name: str) -> list[str]:
-    """Returns the variable that stands for this one where traces are concerned, if there is one."""
-    general, for_traces = _OTLP
-    return [f"{for_traces}_{end}" for end in _OVERRIDDEN if name == f"{general}_{end}"]
+def _overrides(name: str, signal: Signal) -> list[str]:
+    """Returns the variable that stands for this one where the signal is concerned, if one does."""
+    return [f"{_OTLP}_{signal}_{end}" for end in _OVERRIDDEN if name == f"{_OTLP}_{end}"]
 
 
-def _check_together(environ: Environ) -> None:
+def _check_together(environ: Environ, signal: Signal) -> None:
     def given(name: str) -> str:
         return environ.get(name, "").strip()
 
     batch, queue = given("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"), given("OTEL_BSP_MAX_QUEUE_SIZE")
-    if batch and queue and int(batch) > int(queue):
+    if signal is Signal.TRACES and batch and queue and int(batch) > int(queue):
         raise VariableRefused(
             f"OTEL_BSP_MAX_EXPORT_BATCH_SIZE is above OTEL_BSP_MAX_QUEUE_SIZE: {batch!r}"
         )
-    for prefix in _OTLP:
+    for prefix in (_OTLP, f"{_OTLP}_{signal}"):
         names = f"{prefix}_CLIENT_CERTIFICATE", f"{prefix}_CLIENT_KEY"
         cert, key = map(given, names)
         if bool(cert) != bool(key):
@@ -173,10 +182,10 @@ _STATUS_CODES: Final = (
     "unauthenticated",
 )
 _BOOLEAN: Final = _one_of("true", "false")
-_OTLP: Final = ("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES")
-_OTLP_VARIABLES: Final[Mapping[str, Callable[[str], str | None]]] = {
+_OTLP: Final = "OTEL_EXPORTER_OTLP"
+_OTLP_VARIABLES: Final[Allowed] = {
     "ENDPOINT": _endpoint,
-    "PROTOCOL": _one_of("grpc"),
+    "PROTOCOL": _one_of("grpc", "http/protobuf"),
     "TIMEOUT": _seconds,
     "COMPRESSION": _one_of("gzip", "none"),
     "HEADERS": _headers,
@@ -186,38 +195,65 @@ _OTLP_VARIABLES: Final[Mapping[str, Callable[[str], str | None]]] = {
     "CLIENT_KEY": _file,
 }
 _OVERRIDDEN: Final = ("ENDPOINT", "PROTOCOL", "TIMEOUT", "COMPRESSION", "HEADERS")
-_PROVIDER: Final = "OTEL_PYTHON_EXPORTER_OTLP_GRPC{}_CREDENTIAL_PROVIDER"
+_PROVIDERS: Final = tuple(
+    f"OTEL_PYTHON_EXPORTER_OTLP_{protocol}{{}}_CREDENTIAL_PROVIDER" for protocol in ("GRPC", "HTTP")
+)
 _LIMITS: Final = (
     *(f"OTEL_{kind}ATTRIBUTE_COUNT_LIMIT" for kind in ("", "SPAN_", "EVENT_", "LINK_")),
     *(f"OTEL_{kind}ATTRIBUTE_VALUE_LENGTH_LIMIT" for kind in ("", "SPAN_")),
     *("OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"),
 )
-VARIABLES: Final[Mapping[str, Callable[[str], str | None]]] = {
+
+
+def _otlp_of(infix: str) -> Allowed:
+    """Returns those of both protocols, for all signals, or for the one named."""
+    provider = _installed("opentelemetry_otlp_credential_provider")
+    return {
+        **{f"{_OTLP}{infix}_{name}": allowed for name, allowed in _OTLP_VARIABLES.items()},
+        **dict.fromkeys((name.format(infix) for name in _PROVIDERS), provider),
+    }
+
+
+_COMMON: Final[Allowed] = {
     "OTEL_SDK_DISABLED": _BOOLEAN,
     "OTEL_CONFIG_FILE": _unsupported,
-    "OTEL_TRACES_EXPORTER": _all_of(",", "otlp", "none"),
-    "OTEL_TRACES_SAMPLER": _one_of(*SAMPLERS, *(f"parentbased_{name}" for name in SAMPLERS)),
-    "OTEL_TRACES_SAMPLER_ARG": _ratio,
-    "OTEL_PROPAGATORS": _all_of(",", "tracecontext", "baggage", "none"),
-    **{
-        f"{prefix}_{name}": allowed for prefix in _OTLP for name, allowed in _OTLP_VARIABLES.items()
-    },
-    "OTEL_BSP_SCHEDULE_DELAY": _whole(1),
-    "OTEL_BSP_EXPORT_TIMEOUT": _whole(0),
-    "OTEL_BSP_MAX_QUEUE_SIZE": _whole(1),
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": _whole(1),
+    **_otlp_of(""),
     "OTEL_SERVICE_NAME": _anything,
     "OTEL_RESOURCE_ATTRIBUTES": _attributes,
-    **dict.fromkeys(_LIMITS, _whole(0)),
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _installed("opentelemetry_resource_detector"),
     "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": _BOOLEAN,
     "OTEL_PYTHON_CONTEXT": _installed("opentelemetry_context"),
-    "OTEL_PYTHON_ID_GENERATOR": _installed("opentelemetry_id_generator"),
     "OTEL_PYTHON_METER_PROVIDER": _installed("opentelemetry_meter_provider"),
-    "OTEL_PYTHON_TRACER_PROVIDER": _installed("opentelemetry_tracer_provider"),
-    "OTEL_PYTHON_TRACER_CONFIGURATOR": _unsupported,
-    _PROVIDER.format(""): _installed("opentelemetry_otlp_credential_provider"),
-    _PROVIDER.format("_TRACES"): _installed("opentelemetry_otlp_credential_provider"),
     "OTEL_PYTHON_EXPORTER_OTLP_GRPC_RETRYABLE_ERROR_CODES": _all_of(",", *_STATUS_CODES, ""),
 }
-"""Every variable that an exporter of traces reads, with what returns why a value is refused."""
+VARIABLES: Final[Mapping[Signal, Allowed]] = {
+    Signal.TRACES: {
+        **_COMMON,
+        **_otlp_of("_TRACES"),
+        "OTEL_TRACES_EXPORTER": _all_of(",", "otlp", "none"),
+        "OTEL_TRACES_SAMPLER": _one_of(*SAMPLERS, *(f"parentbased_{name}" for name in SAMPLERS)),
+        "OTEL_TRACES_SAMPLER_ARG": _ratio,
+        "OTEL_PROPAGATORS": _all_of(",", "tracecontext", "baggage", "none"),
+        "OTEL_BSP_SCHEDULE_DELAY": _whole(1),
+        "OTEL_BSP_EXPORT_TIMEOUT": _whole(0),
+        "OTEL_BSP_MAX_QUEUE_SIZE": _whole(1),
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": _whole(1),
+        **dict.fromkeys(_LIMITS, _whole(0)),
+        "OTEL_PYTHON_ID_GENERATOR": _installed("opentelemetry_id_generator"),
+        "OTEL_PYTHON_TRACER_PROVIDER": _installed("opentelemetry_tracer_provider"),
+        "OTEL_PYTHON_TRACER_CONFIGURATOR": _unsupported,
+    },
+    Signal.METRICS: {
+        **_COMMON,
+        **_otlp_of("_METRICS"),
+        "OTEL_METRICS_EXPORTER": _all_of(",", "otlp", "none"),
+        "OTEL_METRIC_EXPORT_INTERVAL": _whole(1),
+        "OTEL_METRIC_EXPORT_TIMEOUT": _whole(1),
+        "OTEL_METRICS_EXEMPLAR_FILTER": _one_of("trace_based"),
+        f"{_OTLP}_METRICS_TEMPORALITY_PREFERENCE": _one_of("cumulative"),
+        f"{_OTLP}_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": _one_of("explicit_bucket_histogram"),
+        "OTEL_PYTHON_METER_CONFIGURATOR": _unsupported,
+    },
+}
+"""Every variable that the exporters of each signal read, with what returns why a value is
+refused."""

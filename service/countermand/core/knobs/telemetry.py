@@ -40,6 +40,9 @@ class TelemetryKnobs:
     """Seconds to send what is left when the server leaves."""
     abort_timeout: float = 0.5
     """Seconds to end in once the sending was broken off."""
+    push_interval: float = 60.0
+    """Seconds between two times that metrics are sent, unless OTEL_METRIC_EXPORT_INTERVAL says
+    otherwise."""
     store_interval: float = 10.0
     """Seconds between two looks at how the store stands."""
     scraping: ScrapingKnobs = field(default_factory=ScrapingKnobs)
