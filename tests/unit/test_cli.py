@@ -1,22 +1,24 @@
 """The command line, as far as it goes without a server."""
 
 import os
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 import typer
+from typer.main import get_command
 
 from countermand import __version__
 from countermand.cli import options
 from countermand.cli.account import account
 from countermand.cli.demo.board import Board
 from countermand.cli.failures import Failure, as_failure
-from countermand.cli.main import run
-from countermand.cli.options import parse_retention, parse_span
+from countermand.cli.main import app, run
+from countermand.cli.options import Access, parse_retention, parse_span
 from countermand.cli.output import moment, show_facts, to_json, word
-from countermand.cli.watch import line
+from countermand.cli.watch import Waiting, line
 from countermand.client import CountermandError
 from countermand.core.errors import Reason, Refused
 from countermand.v1.cancellation_pb2 import (
@@ -30,6 +32,8 @@ from countermand.v1.cancellation_service_pb2 import (
     CancelGroupResponse,
     CancelOrderResponse,
     CancelTaskResponse,
+    WatchTasksResponse,
+    WatchType,
 )
 from countermand.v1.checkout_pb2 import Checkout, CheckoutMessage, CheckoutState
 from countermand.v1.order_pb2 import Order, OrderState
@@ -133,6 +137,37 @@ def test_a_state_that_there_is_not_is_wrong_usage_and_the_words_are_named(flags,
 def test_the_version_is_the_package_s(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"countermand {__version__}\n"
+
+
+def commands(group, above=()):
+    """Every command that does something, by its words."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+        else:
+            yield (*above, name)
+
+
+@pytest.mark.parametrize("command", list(commands(get_command(app))), ids=" ".join)
+def test_a_help_has_two_examples_and_40_lines_and_the_options_of_the_connection_elsewhere(
+    command, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    assert run([*command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) <= 40
+    assert len(re.findall(rf"^  • .*countermand {' '.join(command)}", printed, re.M)) >= 2
+    assert "--api-key" not in printed
+
+
+def test_the_options_of_the_connection_stand_in_the_help_of_the_whole_command_once(capsys):
+    assert run(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for name in Access._fields:
+        flag = f"--{name.replace('_', '-')}"
+        assert len(re.findall(rf"{flag}[ ,]", printed)) == 1
+    assert "COUNTERMAND_CLIENT_TLS_CA" in printed
 
 
 @pytest.mark.parametrize(
@@ -566,3 +601,36 @@ def test_on_a_terminal_the_demo_s_board_is_a_table(capsys, monkeypatch):
     last = capsys.readouterr().out.split("merchant")[-1]
     for text in ("Fern & Fable Books", "CANCELLED", "4", "FORCED", " ms"):
         assert text in last
+
+
+def _told(state, number=1, **more):
+    ended = state in (TaskState.TASK_STATE_CANCELLED, TaskState.TASK_STATE_COMPLETED)
+    task = Task(task_id=str(number), state=state, end_time={"seconds": 1} if ended else None)
+    return WatchTasksResponse(type=WatchType.WATCH_TYPE_CHANGE, task=task, **more)
+
+
+def test_a_watch_says_once_what_an_open_group_waits_for_whose_tasks_have_ended(capsys):
+    synced = WatchTasksResponse(type=WatchType.WATCH_TYPE_SYNCED)
+    waiting = Waiting("group")
+    for message in (
+        _told(TaskState.TASK_STATE_RUNNING),
+        _told(TaskState.TASK_STATE_COMPLETED, 2),
+        synced,
+        _told(TaskState.TASK_STATE_CANCELLING),
+    ):
+        waiting.hear(message)
+    assert capsys.readouterr().err == ""
+    waiting.hear(_told(TaskState.TASK_STATE_CANCELLED))
+    waiting.hear(WatchTasksResponse(type=WatchType.WATCH_TYPE_HEARTBEAT))
+    said = "all 2 tasks have ended, and the group is open: it is over when it is cancelled"
+    assert capsys.readouterr().err == f"countermand: {said}; waiting on\n"
+    waiting.hear(_told(TaskState.TASK_STATE_RUNNING, 3))
+    waiting.hear(_told(TaskState.TASK_STATE_CANCELLED, 3))
+    assert "all 3 tasks have ended" in capsys.readouterr().err
+
+
+def test_a_watch_says_nothing_of_a_group_that_is_over(capsys):
+    waiting = Waiting("order")
+    waiting.hear(WatchTasksResponse(type=WatchType.WATCH_TYPE_SYNCED, last=True))
+    waiting.hear(_told(TaskState.TASK_STATE_CANCELLED, last=True))
+    assert capsys.readouterr().err == ""

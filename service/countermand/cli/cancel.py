@@ -38,57 +38,51 @@ def cancel(
     target_id: Annotated[str, typer.Argument(metavar="ID", help="Its id.", show_default=False)],
     cart: Annotated[
         bool,
-        typer.Option("--cart", help="ID is a cart's: cancel the checkout that locks it."),
+        typer.Option("--cart", help="ID is the cart's that it locks."),
     ] = False,
     allow_missing: Annotated[
         bool,
         typer.Option(
             "--allow-missing",
-            help="The task may not exist yet: it is cancelled when it is created within 24 h.",
+            help="The task may come within 24 h.",
         ),
     ] = False,
     reason: Annotated[
         str,
         typer.Option(
             metavar="TEXT",
-            help="Why: any text of at most 128 characters. Well-known: customer_requested,"
-            " cart_changed, duplicate_order, fraud, compliance, timeout, inventory_unavailable,"
-            " superseded, integrator_abort.",
+            help="Why, such as customer_requested, fraud.",
         ),
     ] = "",
     message: Annotated[
         str,
-        typer.Option(metavar="TEXT", help="What people should read, at most 500 characters."),
+        typer.Option(metavar="TEXT", help="What people should read."),
     ] = "",
     grace: Annotated[
         timedelta | None,
         typer.Option(
             parser=parse_span,
             metavar="SPAN",
-            help="How long the agents may take to wind down before their tasks are ended by"
-            " force: 0 to 1h.  [default: 30s]",
+            help="Time to wind down, 0 to 1h: 30s.",
         ),
     ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
             metavar="UUID",
-            help="Makes it safe to repeat this command: the same id with the same request is"
-            " answered again, and not done again.  [default: a new one]",
+            help="Makes repeating it safe; else a new one.",
         ),
     ] = None,
     validate_only: Annotated[
-        bool, typer.Option("--validate-only", help="Run every check, and change nothing.")
+        bool, typer.Option("--validate-only", help="Run every check; change nothing.")
     ] = False,
-    on_behalf_of: Annotated[
-        str, typer.Option(metavar="WHO", help="Whom you act for, at most 256 characters.")
-    ] = "",
+    on_behalf_of: Annotated[str, typer.Option(metavar="WHO", help="Whom you act for.")] = "",
     expected_version: Annotated[
         int | None,
         typer.Option(
             parser=parse_number,
             metavar="N",
-            help="Cancel only if the target is at this version.",
+            help="Only if it is at this version.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -97,9 +91,15 @@ def cancel(
 ) -> None:
     """Cancel a task, or all tasks of a group, checkout or order.
 
-    When this returns, the cancel is accepted and on disk. A task that was running is CANCELLING
-    until it is proven to have stopped: follow it with `countermand watch`. Nothing is refunded;
-    the result says where a refund is required.
+    When this returns, the cancel is on disk. A running task is CANCELLING until it is proven to
+    have stopped: follow it with `countermand watch`. Nothing is refunded; the result says where a
+    refund is required.
+
+    Examples:
+
+    - `countermand cancel order 63-1 --reason fraud`
+
+    - `countermand cancel task ID --grace 0`
     """
     if cart and target is not Target.CHECKOUT:
         raise typer.BadParameter("only a checkout is named by a cart", param_hint="'--cart'")

@@ -28,7 +28,13 @@ def completion(
 ) -> None:
     """Print what makes a shell complete commands and options.
 
-    For bash, in this shell: `source <(countermand completion bash)`.
+    A shell reads it at its start, or at once.
+
+    Examples:
+
+    - `countermand completion fish > ~/.config/fish/completions/countermand.fish`
+
+    - `source <(countermand completion bash)`
     """
     show(get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell.value).strip())
 

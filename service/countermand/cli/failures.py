@@ -34,6 +34,11 @@ def as_failure(error: BaseException) -> Failure | None:
                 f"{error.reason}: the key in COUNTERMAND_API_KEY or --api-key is none of this"
                 " server, or has ended"
             )
+        case CountermandError(reason="SCOPE_MISSING"):
+            return Failure(
+                f"{error.reason}: {plain(error.message)}; the one in COUNTERMAND_API_KEY or"
+                " --api-key has none of it"
+            )
         case CountermandError(reason="", code=grpc.StatusCode.UNAVAILABLE):
             return not_reached(plain(cause_of(error)))
         case CountermandError(reason="", code=grpc.StatusCode.DEADLINE_EXCEEDED):

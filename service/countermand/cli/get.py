@@ -21,7 +21,7 @@ from countermand.cli.account import (
 from countermand.cli.options import Access, JsonOption, calls_server
 from countermand.cli.output import moment, show, show_facts, to_json, word
 from countermand.cli.watch import line
-from countermand.client import Client
+from countermand.client import Client, CountermandError
 from countermand.v1.cancellation_pb2 import Cancellation, CancellationJoin
 from countermand.v1.checkout_pb2 import Cart, CartState
 from countermand.v1.task_pb2 import Group, Task
@@ -137,27 +137,59 @@ def get(
 ) -> None:
     """Show one task, group, checkout, order, cart or cancellation as it is now.
 
-    A cancellation comes with a line for each task that it covers. `get order 63-1 --json` prints
-    all of the order, also what its platform said.
+    What was cancelled comes with who asked for it and why, and who joined; a cancellation with a
+    line for each task that it covers.
+
+    Examples:
+
+    - `countermand get order 63-1`
+
+    - `countermand get cancellation ID --json`
     """
     shown = _SHOWN[kind]
 
-    async def run() -> Message:
+    async def run() -> tuple[Message, Cancellation | None]:
         async with access.connect() as client:
             answer = await shown.read(client, target_id)
             found: Message = getattr(answer, kind.value)
-            return found
+            cancellation_id = getattr(found, "cancellation_id", "")
+            if as_json or not cancellation_id or isinstance(found, Cancellation):
+                return found, None
+            return found, await _cancellation(client, cancellation_id)
 
-    found = asyncio.run(run())
+    found, cancellation = asyncio.run(run())
     if as_json:
         show(to_json(found))
         return
-    show_facts(_known(shown.about(found)))
+    show_facts(_known([*shown.about(found), *_who_cancelled(cancellation)]))
     if isinstance(found, Cancellation):
-        for join in found.joins:
-            show(_join_line(join))
+        cancellation = found
+    for join in cancellation.joins if cancellation is not None else ():
+        show(_join_line(join))
+    if isinstance(found, Cancellation):
         for result in found.results:
             show(result_line(result))
+
+
+async def _cancellation(client: Client, cancellation_id: str) -> Cancellation | None:
+    """Returns the cancellation of what is shown; None if the key may not read it."""
+    try:
+        return (await client.get_cancellation(cancellation_id)).cancellation
+    except CountermandError as error:
+        if error.reason not in ("SCOPE_MISSING", "CANCELLATION_NOT_FOUND"):
+            raise
+        return None
+
+
+def _who_cancelled(found: Cancellation | None) -> Facts:
+    if found is None:
+        return []
+    return [
+        ("cancelled for", found.reason),
+        ("cancelled by", found.requested_by),
+        ("on behalf of", found.on_behalf_of),
+        ("joined by", str(found.join_count) if found.join_count else ""),
+    ]
 
 
 def _join_line(join: CancellationJoin) -> str:
@@ -183,6 +215,12 @@ def history(
     """Show every version of a task, the oldest first, and come back.
 
     One line each, as `countermand watch` prints them; with --json one task a line.
+
+    Examples:
+
+    - `countermand history 0190a5c0-0000-7000-8000-000000000001`
+
+    - `countermand history TASK --json | jq .state`
     """
 
     async def run() -> None:

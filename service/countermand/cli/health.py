@@ -13,6 +13,12 @@ def health(*, access: Access) -> None:
 
     Prints SERVING and ends with 0; ends with 1 if the server says that it does not serve, as while
     it drains, and with 3 if it is not reached.
+
+    Examples:
+
+    - `countermand health`
+
+    - `countermand health --server 10.0.0.7:50051 && echo ready`
     """
 
     async def run() -> None:

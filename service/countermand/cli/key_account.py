@@ -1,5 +1,6 @@
 """What is told of a key."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -39,6 +40,18 @@ def state(key: Key) -> KeyState:
 def is_admin(key: Key) -> bool:
     """Whether the key is accepted, and may manage keys."""
     return ADMIN in key.scopes and state(key) in (KeyState.LIVE, KeyState.ROTATED)
+
+
+def ending(keys: Iterable[Key], before: datetime) -> list[Key]:
+    """Returns the keys that are accepted now and end before a time, the next one first."""
+    found = [
+        key
+        for key in keys
+        if state(key) in (KeyState.LIVE, KeyState.ROTATED)
+        and key.HasField("expire_time")
+        and key.expire_time.ToDatetime(UTC) < before
+    ]
+    return sorted(found, key=lambda key: key.expire_time.ToNanoseconds())
 
 
 def _end(key: Key) -> Timestamp:

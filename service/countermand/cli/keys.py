@@ -11,7 +11,7 @@ import typer
 
 from countermand.app.standard_streams import is_shown, note, write_line
 from countermand.cli.failures import Failure
-from countermand.cli.key_account import account, is_admin
+from countermand.cli.key_account import account, ending, is_admin
 from countermand.cli.options import Access, JsonOption, calls_server, parse_span
 from countermand.cli.output import after, show, show_columns, show_facts, to_json
 from countermand.cli.store_keys import open_store
@@ -39,8 +39,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="The store to work on, in the place of a server; no variable of the environment names"
-        " it.",
+        help="Work on this store, not on a server.",
     ),
 ]
 
@@ -55,7 +54,7 @@ LOCKED_OUT = (
 
 
 def _limit(what: str) -> Any:
-    return typer.Option(metavar="N", min=0, show_default=False, help=f"{what}; 0 for no limit.")
+    return typer.Option(metavar="N", min=0, show_default=False, help=f"{what}; 0: no limit.")
 
 
 @app.command(cls=PlainCommand)
@@ -65,7 +64,7 @@ def create(
     tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose the key is.")],
     scope: Annotated[
         list[str],
-        typer.Option(metavar="SCOPE", help="What the key may do; give it once for each scope."),
+        typer.Option(metavar="SCOPE", help="What it may do; may be repeated."),
     ],
     environment: Annotated[
         str, typer.Option(metavar="NAME", help="sandbox or production.")
@@ -75,13 +74,13 @@ def create(
         typer.Option(
             parser=parse_span,
             metavar="SPAN",
-            help="Refuse the key after this span, such as 90d.  [default: never]",
+            help="When it ends, such as 90d: never.",
         ),
     ] = None,
-    writes_per_second: Annotated[int, _limit("How many calls per second may write")] = 0,
-    reads_per_second: Annotated[int, _limit("How many calls per second may read")] = 0,
-    watches_per_second: Annotated[int, _limit("How many watches per second may be opened")] = 0,
-    open_watches: Annotated[int, _limit("How many watches may be open at once")] = 0,
+    writes_per_second: Annotated[int, _limit("Calls that write")] = 0,
+    reads_per_second: Annotated[int, _limit("Calls that read")] = 0,
+    watches_per_second: Annotated[int, _limit("Watches opened")] = 0,
+    open_watches: Annotated[int, _limit("Watches at once")] = 0,
     as_json: JsonOption = False,
     store: StoreOption = None,
     *,
@@ -90,7 +89,13 @@ def create(
     """Create a key and print it, alone; it cannot be read again. By default it has no limits.
 
     Scopes: tasks:read, tasks:write, tasks:run, tasks:cancel, checkouts:read, checkouts:write,
-    orders:read, orders:write, webhooks:write, refunds:write, keys:admin.
+    orders:read, orders:write, webhooks:write, refunds:write, operator:read, keys:admin.
+
+    Examples:
+
+    - `countermand keys create --tenant shop --scope tasks:cancel`
+
+    - `countermand keys create --tenant ops --scope operator:read --expire-in 90d`
     """
     try:
         expire_time = None if expire_in is None else datetime.now(UTC) + expire_in
@@ -115,14 +120,31 @@ def create(
 @calls_server
 def list_(
     context: typer.Context,
+    ends_within: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=parse_span,
+            metavar="SPAN",
+            help="Only live ones that end this soon.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     store: StoreOption = None,
     *,
     access: Access,
 ) -> None:
     """List all keys, newest first: LIVE ones, ROTATED ones that still live, EXPIRED and REVOKED
-    ones. With --json as one array."""
+    ones. With --json as one array.
+
+    Examples:
+
+    - `countermand keys list`
+
+    - `countermand keys list --ends-within 14d`
+    """
     found = _do(_source(context, access, store), _all)
+    if ends_within is not None:
+        found = ending(found, datetime.now(UTC) + ends_within)
     if as_json:
         show("[" + ",\n ".join(to_json(key) for key in found) + "]")
     else:
@@ -139,7 +161,14 @@ def revoke(
     *,
     access: Access,
 ) -> None:
-    """Revoke a key: it is refused from now on, and its watches end. A repeat is fine."""
+    """Revoke a key: it is refused from now on, and its watches end. A repeat is fine.
+
+    Examples:
+
+    - `countermand keys revoke 7fc896b2b45e7e52`
+
+    - `countermand keys revoke 7fc896b2b45e7e52 --store sqlite:///countermand.db`
+    """
 
     async def end(keys: KeyMethods) -> tuple[RevokeKeyResponse, bool]:
         others = [key for key in await _all(keys) if key.key_id != key_id]
@@ -165,7 +194,7 @@ def rotate(
         typer.Option(
             parser=parse_span,
             metavar="SPAN",
-            help="How long the old key is still accepted: 0 to 30d.  [default: 24h]",
+            help="How long the old key lives on, 0 to 30d: 24h.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -178,6 +207,12 @@ def rotate(
 
     If the old key was made to expire, the new one expires after the same span. A key is rotated
     once; after that, rotate its successor.
+
+    Examples:
+
+    - `countermand keys rotate 7fc896b2b45e7e52`
+
+    - `countermand keys rotate 7fc896b2b45e7e52 --overlap 1h --json`
     """
     source = _source(context, access, store)
     _make(source, lambda keys: keys.rotate_key(key_id, overlap=overlap), as_json)

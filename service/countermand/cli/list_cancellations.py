@@ -7,8 +7,9 @@ from typing import Annotated, cast
 import typer
 
 from countermand.cli.options import Access, JsonOption, calls_server, enum_parser
-from countermand.cli.output import CsvOption, moment, show, show_columns, show_csv, to_json, word
+from countermand.cli.output import CsvOption, moment, word
 from countermand.cli.paging import PAGE_SIZE, every
+from countermand.cli.rows import Rows
 from countermand.cli.summary import SinceOption, start_of
 from countermand.v1.cancellation_pb2 import Cancellation, CancellationState
 
@@ -46,12 +47,17 @@ def cancellations(
 ) -> None:
     """List cancellations, newest first; all pages.
 
-    With --json it prints one cancellation a line, without results. Who cancelled order 63-1, and
-    why: `list cancellations --order 63-1`.
+    With --json it prints one cancellation a line, without results.
+
+    Examples:
+
+    - `countermand list cancellations --order 63-1`
+
+    - `countermand list cancellations --reason fraud --since 1h --csv`
     """
 
     async def run() -> None:
-        rows = []
+        rows = Rows(_COLUMNS, as_json=as_json, as_csv=as_csv)
         async with access.connect() as client:
             read = partial(
                 client.list_cancellations,
@@ -65,27 +71,20 @@ def cancellations(
                 page_size=PAGE_SIZE,
             )
             async for found in every(lambda token: read(page_token=token), "cancellations"):
-                if as_json:
-                    show(to_json(found))
-                else:
-                    rows.append(_row(found))
-        if as_csv:
-            show_csv(_COLUMNS, rows)
-        elif rows:
-            show_columns(rows)
+                rows.add(found, _cells(found))
+        rows.end()
 
     asyncio.run(run())
 
 
-def _row(found: Cancellation) -> dict[str, str]:
+def _cells(found: Cancellation) -> tuple[str, ...]:
     target = found.WhichOneof("target") or ""
-    cells = (
+    return (
         found.cancellation_id,
         word(CancellationState, found.state),
-        found.reason or "-",
+        found.reason,
         f"{target.removesuffix('_id')} {getattr(found, target, '')}",
         found.on_behalf_of or found.requested_by,
         moment(found.create_time),
         moment(found.end_time),
     )
-    return dict(zip(_COLUMNS, cells, strict=True))

@@ -8,8 +8,9 @@ import typer
 
 from countermand.cli.account import count_words
 from countermand.cli.options import Access, JsonOption, calls_server, enum_parser
-from countermand.cli.output import CsvOption, moment, show, show_columns, show_csv, to_json, word
+from countermand.cli.output import CsvOption, moment, word
 from countermand.cli.paging import PAGE_SIZE, every
+from countermand.cli.rows import Rows
 from countermand.client import Client
 from countermand.v1.checkout_pb2 import Cart, CartState, Checkout, CheckoutState
 from countermand.v1.order_pb2 import Order, OrderState
@@ -39,6 +40,12 @@ def checkouts(
     """List checkouts, newest first; all pages.
 
     With --json it prints one checkout a line, whole.
+
+    Examples:
+
+    - `countermand list checkouts --state CANCELLING`
+
+    - `countermand list checkouts --cart cart-7 --json`
     """
 
     def read(client: Client, token: str) -> Awaitable[Any]:
@@ -79,6 +86,12 @@ def orders(
     """List orders, newest first; all pages.
 
     With --json it prints one order a line, whole.
+
+    Examples:
+
+    - `countermand list orders --state CANCELLING`
+
+    - `countermand list orders --csv`
     """
 
     def read(client: Client, token: str) -> Awaitable[Any]:
@@ -116,6 +129,12 @@ def carts(
     """List carts, newest first; all pages.
 
     With --json it prints one cart a line, whole.
+
+    Examples:
+
+    - `countermand list carts --state LOCKED`
+
+    - `countermand list carts --json`
     """
 
     def read(client: Client, token: str) -> Awaitable[Any]:
@@ -139,17 +158,10 @@ def _list(
     as_csv: bool,
 ) -> None:
     async def run() -> None:
-        rows = []
+        rows = Rows(columns, as_json=as_json, as_csv=as_csv)
         async with access.connect() as client:
             async for one in every(lambda token: read(client, token), name):
-                if as_json:
-                    show(to_json(one))
-                else:
-                    cells = (cell or "-" for cell in row(one))
-                    rows.append(dict(zip(columns, cells, strict=True)))
-        if as_csv:
-            show_csv(columns, rows)
-        elif rows:
-            show_columns(rows)
+                rows.add(one, row(one))
+        rows.end()
 
     asyncio.run(run())

@@ -1,21 +1,29 @@
-"""`countermand list`."""
+"""`countermand list` and `countermand list tasks`."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
-from rich.text import Text
 
 from countermand.cli.options import Access, JsonOption, calls_server, enum_parser
-from countermand.cli.output import STYLES, moment, show, to_json, word
+from countermand.cli.output import CsvOption, moment, show_columns, show_csv, word
 from countermand.cli.paging import PAGE_SIZE, every
+from countermand.cli.rows import Rows
+from countermand.cli.tenants import AllOption, EnvironmentOption, TenantOption, if_operator
 from countermand.cli.usage import PlainCommand, PlainGroup
+from countermand.v1.operator_service_pb2 import OperatorTask
 from countermand.v1.task_pb2 import ChargeState, RefundState, Task, TaskFilter, TaskState
 
 app = typer.Typer(
     cls=PlainGroup, help="List what there is, newest first; all pages.", no_args_is_help=True
 )
+
+_FIRST, _REST = ("task", "state"), ("version", "charge", "refund", "end", "merchant")
+_COLUMNS = (*_FIRST, *_REST)
+_COLUMNS_OF_TENANTS = (*_FIRST, "tenant", "environment", *_REST)
 
 
 def parse_label(text: str) -> tuple[str, str]:
@@ -41,7 +49,7 @@ def tasks(
         typer.Option(
             parser=enum_parser(TaskState),
             metavar="STATE",
-            help="Only tasks in this state; give it once for each.",
+            help="Only in this state; may be repeated.",
         ),
     ] = None,
     refund_state: Annotated[
@@ -49,67 +57,101 @@ def tasks(
         typer.Option(
             parser=enum_parser(RefundState),
             metavar="STATE",
-            help="Only tasks whose refund stands like this: NONE, REQUIRED, REFUNDED or NOT_OWED.",
+            help="How the refund stands: REQUIRED, …",
         ),
     ] = None,
-    group: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this group.")] = "",
-    checkout: Annotated[str, typer.Option(metavar="ID", help="Only tasks of this checkout.")] = "",
+    group: Annotated[str, typer.Option(metavar="ID", help="Only of this group.")] = "",
+    checkout: Annotated[str, typer.Option(metavar="ID", help="Only of this checkout.")] = "",
     order: Annotated[
-        str, typer.Option(metavar="ID", help="Only tasks of this order and of its checkouts.")
+        str, typer.Option(metavar="ID", help="Only of this order, checkouts too.")
     ] = "",
-    agent: Annotated[str, typer.Option(metavar="ID", help="Only tasks that this agent ran.")] = "",
+    agent: Annotated[str, typer.Option(metavar="ID", help="Only what this agent ran.")] = "",
     merchant: Annotated[
-        str, typer.Option(metavar="NAME", help="Only tasks with exactly this merchant.")
+        str, typer.Option(metavar="NAME", help="Only of exactly this merchant.")
     ] = "",
     label: Annotated[
-        str, typer.Option(metavar="KEY=VALUE", help="Only tasks with exactly this label.")
+        str, typer.Option(metavar="KEY=VALUE", help="Only with exactly this label.")
     ] = "",
     sort: Annotated[
-        str,
-        typer.Option(metavar="deadline", help="Only CANCELLING tasks, nearest deadline first."),
+        str, typer.Option(metavar="deadline", help="CANCELLING ones, nearest first.")
     ] = "",
+    count: Annotated[
+        bool, typer.Option("--count", help="Print how many are in each state.")
+    ] = False,
+    all_tenants: AllOption = False,
+    tenant: TenantOption = "",
+    environment: EnvironmentOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     *,
     access: Access,
 ) -> None:
-    """List tasks: id, state, version, charge, refund, end and merchant of each; of one that is
-    CANCELLING its deadline in the place of its end.
+    """List tasks, newest first; of one that is CANCELLING its deadline in the place of its end.
 
-    With --json it prints one task a line. Who is owed money: `--refund-state REQUIRED`.
+    With --json it prints one task a line.
+
+    Examples:
+
+    - `countermand list tasks --refund-state REQUIRED`
+
+    - `countermand list tasks --all --sort deadline`
     """
-    chosen = TaskFilter(group_id=group, checkout_id=checkout, order_id=order, agent_id=agent)
+    chosen: dict[str, Any] = {
+        "filter": TaskFilter(group_id=group, checkout_id=checkout, order_id=order, agent_id=agent),
+        "states": cast("list[TaskState]", state or []),
+        "refund_state": cast("RefundState | None", refund_state),
+        "merchant": merchant,
+        "label": parse_label(label) if label else None,
+        "order_by": parse_sort(sort),
+        "page_size": PAGE_SIZE,
+    }
+    of_tenants = bool(tenant or environment)
 
     async def run() -> None:
-        first = True
         async with access.connect() as client:
-            read = partial(
-                client.list_tasks,
-                chosen,
-                states=cast("list[TaskState]", state or []),
-                refund_state=cast("RefundState | None", refund_state),
-                merchant=merchant,
-                label=parse_label(label) if label else None,
-                order_by=parse_sort(sort),
-                page_size=PAGE_SIZE,
-            )
-            async for task in every(lambda token: read(page_token=token), "tasks"):
-                if first and not as_json:
-                    show(_HEADER)
-                first = False
-                show(to_json(task) if as_json else _line(task))
+            first = None
+            if all_tenants or of_tenants:
+                read = partial(
+                    client.list_tasks_of_tenants,
+                    tenant=tenant,
+                    environment=environment or "",
+                    **chosen,
+                )
+                first = await if_operator(read, required=of_tenants)
+            if first is None:
+                found = every(lambda token: client.list_tasks(**chosen, page_token=token), "tasks")
+            else:
+                found = every(lambda token: read(page_token=token), "tasks", first)
+            if count:
+                await _count(found, as_csv=as_csv)
+                return
+            names = _COLUMNS if first is None else _COLUMNS_OF_TENANTS
+            rows = Rows(names, as_json=as_json, as_csv=as_csv)
+            async for task in found:
+                rows.add(task, _cells(task))
+            rows.end()
 
     asyncio.run(run())
 
 
-_WIDTHS = (36, 10, 7, 8, 8, 24)
-_TITLES = ("TASK", "STATE", "VERSION", "CHARGE", "REFUND", "END")
-_HEADER = Text(
-    "  ".join([*map(str.ljust, _TITLES, _WIDTHS), "MERCHANT"]),
-    "dim",
-)
+async def _count(found: AsyncIterator[Task | OperatorTask], *, as_csv: bool) -> None:
+    counts: Counter[str] = Counter()
+    async for one in found:
+        task = one.task if isinstance(one, OperatorTask) else one
+        counts[word(TaskState, task.state)] += 1
+    rows = [
+        {"state": name, "count": str(counts[name])}
+        for number in TaskState.values()
+        if counts[name := word(TaskState, number)]
+    ]
+    if as_csv:
+        show_csv(["state", "count"], rows)
+    elif rows:
+        show_columns(rows)
 
 
-def _line(task: Task) -> Text:
+def _cells(found: Task | OperatorTask) -> tuple[str, ...]:
+    task = found.task if isinstance(found, OperatorTask) else found
     cells = (
         task.task_id,
         word(TaskState, task.state),
@@ -117,11 +159,8 @@ def _line(task: Task) -> Text:
         word(ChargeState, task.charge_state),
         word(RefundState, task.refund_state),
         moment(task.end_time if task.HasField("end_time") else task.deadline_time),
+        task.merchant,
     )
-    columns = [
-        Text(cell.ljust(width), STYLES.get(cell, ""))
-        for cell, width in zip(cells, _WIDTHS, strict=True)
-    ]
-    line = Text("  ").join([*columns, Text(task.merchant)])
-    line.rstrip()
-    return line
+    if isinstance(found, OperatorTask):
+        return (*cells[:2], found.tenant, found.environment, *cells[2:])
+    return cells

@@ -17,15 +17,18 @@ from countermand.cli import (
     health,
     keys,
     list_cancellations,
+    list_running,
     list_sales,
     listing,
     serve,
     settle,
+    status,
     summary,
     watch,
 )
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
+from countermand.cli.options import connection_help
 from countermand.cli.output import plain_lines, show
 from countermand.cli.usage import PlainCommand, PlainGroup
 
@@ -34,6 +37,7 @@ app = typer.Typer(
     cls=PlainGroup,
     help="Cancels work durably, and tells when it has ended. EXIT STATUS: 0 done, 1 refused"
     " (the reason is printed), 2 wrong usage, 3 server not reached.",
+    epilog=connection_help(),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",  # flows paragraphs, and leaves [brackets] alone
@@ -46,13 +50,20 @@ app.command("watch", cls=PlainCommand)(watch.watch)
 app.command("get", cls=PlainCommand)(get.get)
 app.command("history", cls=PlainCommand)(get.history)
 listing.app.command("cancellations", cls=PlainCommand)(list_cancellations.cancellations)
-for command in (list_sales.checkouts, list_sales.orders, list_sales.carts):
+for command in (
+    list_sales.checkouts,
+    list_sales.orders,
+    list_sales.carts,
+    list_running.agents,
+    list_running.watches,
+):
     listing.app.command(command.__name__, cls=PlainCommand)(command)
 app.add_typer(listing.app, name="list")
 app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
 app.command("health", cls=PlainCommand)(health.health)
+app.command("status", cls=PlainCommand)(status.status)
 app.command("completion", cls=PlainCommand)(completion.completion)
 app.command("demo", cls=PlainCommand)(demo.demo)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import grpc
 import typer
@@ -70,8 +70,7 @@ JsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="Print protobuf JSON, with the field names of the .proto files; fields that are empty"
-        " are left out, and 64-bit integers are strings.",
+        help="Print protobuf JSON.",
     ),
 ]
 
@@ -97,15 +96,17 @@ class Access(NamedTuple):
     """How to reach a server, and what to show it."""
 
     server: Annotated[
-        str, typer.Option(envvar="COUNTERMAND_SERVER", metavar="HOST:PORT", help="Whom to call.")
+        str,
+        typer.Option(
+            envvar="COUNTERMAND_SERVER", metavar="HOST:PORT", help=f"whom to call [{SERVER}]"
+        ),
     ] = SERVER
     api_key: Annotated[
         str,
         typer.Option(
             envvar="COUNTERMAND_API_KEY",
             metavar="KEY",
-            help="The key to call with. As an environment variable it stays out of the list of"
-            " processes.",
+            help="the key to show",
         ),
     ] = ""
     tls: Annotated[
@@ -114,7 +115,7 @@ class Access(NamedTuple):
             "--tls",
             envvar=["COUNTERMAND_CLIENT_TLS", "COUNTERMAND_TLS"],
             callback=_warn_of_old_name,
-            help="Encrypt, and trust well-known authorities. The next three imply it.",
+            help="encrypt",
         ),
     ] = False
     tls_ca: Annotated[
@@ -123,7 +124,7 @@ class Access(NamedTuple):
             envvar=["COUNTERMAND_CLIENT_TLS_CA", "COUNTERMAND_TLS_CA"],
             callback=_warn_of_old_name,
             metavar="FILE",
-            help="Trust these authorities alone.",
+            help="trust these alone",
         ),
     ] = None
     tls_cert: Annotated[
@@ -131,7 +132,7 @@ class Access(NamedTuple):
         typer.Option(
             envvar="COUNTERMAND_CLIENT_TLS_CERT",
             metavar="FILE",
-            help="The certificate to show to a server that demands one.",
+            help="show this one",
         ),
     ] = None
     tls_key: Annotated[
@@ -139,7 +140,7 @@ class Access(NamedTuple):
         typer.Option(
             envvar="COUNTERMAND_CLIENT_TLS_KEY",
             metavar="FILE",
-            help="That certificate's private key.",
+            help="its private key",
         ),
     ] = None
 
@@ -194,6 +195,17 @@ class Access(NamedTuple):
         except CertificateRefused as refusal:
             raise Failure(str(refusal)) from None
         return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+def connection_help() -> str:
+    """Returns what the help of the whole command says of the options that reach a server."""
+    lines = ["How to reach a server, as options of a command that calls one, or as variables:"]
+    for name, hint in get_type_hints(Access, include_extras=True).items():
+        option = hint.__metadata__[0]
+        flag = f"--{name.replace('_', '-')} {option.metavar or ''}".strip()
+        variable = option.envvar if isinstance(option.envvar, str) else option.envvar[0]
+        lines.append(f"- `{flag}`, {variable}: {option.help}")
+    return "\n\n".join(lines)
 
 
 def calls_server(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from countermand.app.standard_streams import discard, note
+from countermand.cli.fitting import Columns, hang, terminal_width
 from countermand.cli.showing import odd_time, to_odd_json
 
 NONE = "-"
@@ -86,23 +87,30 @@ class NotShown(Exception):
     """What was to be printed could not be; the text says why."""
 
 
-def show(line: str | Text) -> None:
+def show(line: str | Text, indent: int = 2) -> None:
     """Prints one line, or JSON, at once. If nobody reads any more, the command is done.
 
-    Raises NotShown if it cannot be written.
+    On a terminal a text folds between its words, and goes on with an indent. Raises NotShown if it
+    cannot be written.
     """
     try:
         if isinstance(line, str):
             print(plain_lines(line), flush=True)
         else:
-            console = _console()
-            parts = ((plain(part.text), part.style or "") for part in line.render(console))
-            console.print(Text.assemble(*parts), soft_wrap=True)
+            _print(line, indent)
     except OSError as error:
         discard(sys.stdout)  # Python would complain again when it flushes at exit
         if isinstance(error, BrokenPipeError):
             raise typer.Exit from None
         raise NotShown(f"the answer cannot be written: {error.strerror}") from None
+
+
+def _print(line: Text, indent: int) -> None:
+    console = _console()
+    parts = ((plain(part.text), part.style or "") for part in line.render(console))
+    text, width = Text.assemble(*parts), terminal_width()
+    for part in [text] if width is None else hang(text, width, indent):
+        console.print(part, soft_wrap=True)
 
 
 @contextmanager
@@ -123,25 +131,32 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     facts = list(facts)
     width = max(len(name) for name, _ in facts) + 2
     for name, value in facts:
-        show(Text.assemble((f"{name:<{width}}", "dim"), (value or NONE, STYLES.get(value, ""))))
+        fact = Text.assemble((f"{name:<{width}}", "dim"), (value or NONE, STYLES.get(value, "")))
+        show(fact, indent=width)
 
 
-def show_columns(rows: Sequence[Mapping[str, str]]) -> None:
-    """Prints rows below the names of their columns; a column that says nothing is left out."""
-    names = [name for name in (rows or [{}])[0] if any(row[name] != NONE for row in rows)]
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
-    if names:
-        show(Text("  ".join(name.upper().ljust(widths[name]) for name in names).rstrip(), "dim"))
+def show_columns(rows: Sequence[Mapping[str, str]], below: Sequence[str] = ()) -> Sequence[str]:
+    """Prints rows below the names of their columns, unless they stand below these already.
+
+    A column that says nothing is left out, and so are the last ones if the terminal has no room for
+    them. Returns the names.
+    """
+    rows = [{name: plain(cell) for name, cell in row.items()} for row in rows]
+    columns = Columns(rows, terminal_width())
+    if columns.names != list(below):
+        for line in columns.lines([Text(name.upper(), "dim") for name in columns.names]):
+            show(line)
     for row in rows:
-        cells = [Text(row[name].ljust(widths[name]), STYLES.get(row[name], "")) for name in names]
-        line = Text("  ").join(cells)
-        line.rstrip()
-        show(line)
+        cells = [Text(row[name], STYLES.get(row[name], "")) for name in columns.names]
+        for line in columns.lines(cells):
+            show(line)
+    if columns.left_out and not below:
+        left_out = ", ".join(columns.left_out)
+        note(f"no room for {left_out}: a wider terminal shows more, and --json all")
+    return columns.names
 
 
-CsvOption = Annotated[
-    bool, typer.Option("--csv", help="Print comma-separated values below the names of the columns.")
-]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 
 
 def show_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
@@ -150,9 +165,14 @@ def show_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     What a spreadsheet would run as a formula gets an apostrophe before it: others wrote it.
     """
     for cells in (names, *([row[name] for name in names] for row in rows)):
-        line = StringIO()
-        csv.writer(line, lineterminator="").writerow(map(_as_text, cells))
-        show(line.getvalue())
+        show_csv_row(cells)
+
+
+def show_csv_row(cells: Iterable[str]) -> None:
+    """Prints one row as `show_csv` does."""
+    line = StringIO()
+    csv.writer(line, lineterminator="").writerow(map(_as_text, cells))
+    show(line.getvalue())
 
 
 def _as_text(cell: str) -> str:

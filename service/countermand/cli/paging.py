@@ -6,16 +6,18 @@ from typing import Any
 PAGE_SIZE = 1000
 
 
-async def every(read: Callable[[str], Awaitable[Any]], name: str) -> AsyncIterator[Any]:
-    """Gives all items of a list: those of the field `name` of each page, which is read by a token.
+async def every(
+    read: Callable[[str], Awaitable[Any]], name: str, first: Any = None
+) -> AsyncIterator[Any]:
+    """Gives all items of a list: those of the field `name` of each page, which is read by a token,
+    and of the first one if that was read already.
 
     What is created meanwhile may be missing.
     """
-    token = ""
+    page = await read("") if first is None else first
     while True:
-        page = await read(token)
         for item in getattr(page, name):
             yield item
-        token = page.next_page_token
-        if not token:
+        if not page.next_page_token:
             return
+        page = await read(page.next_page_token)

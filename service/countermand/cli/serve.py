@@ -17,9 +17,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_LISTEN",
             metavar="HOST:PORT",
-            help="Where to listen: HOST is an IPv4 address, an IPv6 address in brackets, or a name,"
-            " which is all of its addresses; 0.0.0.0 and [::] are all of this machine's. Port 0"
-            " picks a free one.",
+            help="Port 0 picks a free one.",
         ),
     ] = SERVER,
     metrics_listen: Annotated[
@@ -33,7 +31,7 @@ def serve(
     ] = None,
     store: Annotated[
         str,
-        typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where everything is kept."),
+        typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where all is kept."),
     ] = "sqlite:///countermand.db",
     retention: Annotated[
         float,
@@ -41,9 +39,7 @@ def serve(
             envvar="COUNTERMAND_RETENTION",
             parser=parse_retention,
             metavar="DAYS",
-            help="How long what has ended is kept, at least 1 day: tasks with their history,"
-            " cancellations, request ids; then groups, checkouts, orders and carts with nothing"
-            " left in them that have not changed for as long.",
+            help="How long to keep what has ended.",
         ),
     ] = "30",  # type: ignore[assignment]  # typer parses a default as it does an argument
     tls_cert: Annotated[
@@ -51,8 +47,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_TLS_CERT",
             metavar="FILE",
-            help="Encrypt, with this certificate and its chain, in PEM. It is read again when it"
-            " changes.",
+            help="Encrypt with this certificate.",
         ),
     ] = None,
     tls_key: Annotated[
@@ -66,7 +61,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_TLS_CLIENT_CA",
             metavar="FILE",
-            help="Demand of every client a certificate of one of these authorities, in PEM.",
+            help="Demand certificates of these.",
         ),
     ] = None,
     insecure: Annotated[
@@ -74,8 +69,7 @@ def serve(
         typer.Option(
             "--insecure",
             envvar="COUNTERMAND_INSECURE",
-            help="Listen without encryption also where other machines reach it: for a network that"
-            " encrypts by itself.",
+            help="Listen anywhere unencrypted.",
         ),
     ] = False,
     max_watches: Annotated[
@@ -84,7 +78,7 @@ def serve(
             envvar="COUNTERMAND_MAX_WATCHES",
             metavar="N",
             min=1,
-            help="How many watches may be open at once, of all keys together.",
+            help="Watches open at once.",
         ),
     ] = 20_000,
     max_tenant_bytes: Annotated[
@@ -93,8 +87,7 @@ def serve(
             envvar="COUNTERMAND_MAX_TENANT_BYTES",
             metavar="BYTES",
             min=1,
-            help="How much each tenant may store. Above it, creations and updates are STORE_FULL;"
-            " cancels, ends and settlements never are. By default there is no bound.",
+            help="What each tenant may store.",
             show_default=False,
         ),
     ] = None,
@@ -104,8 +97,7 @@ def serve(
             envvar="COUNTERMAND_MAX_FAILED_LOGINS",
             metavar="N",
             min=1,
-            help="How many calls without a right key an address may make per second before it is"
-            " put off. Raise it behind a proxy, whose clients all have its address.",
+            help="Wrong keys a second.",
         ),
     ] = 20,
     shipped_word: Annotated[
@@ -113,9 +105,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_SHIPPED_WORD",
             metavar="WORD",
-            help="One more word by which your platform says that goods have left, so that an order"
-            " with it is not cancelled; give it once for each word. Case, blanks, `_` and `-` do"
-            " not count. In the variable, blanks stand between words: write `left_the_house`.",
+            help="Another word for shipped goods.",
         ),
     ] = [],  # noqa: B006  # typer reads the default, and gives each call a list of its own
     drain_timeout: Annotated[
@@ -124,15 +114,22 @@ def serve(
             envvar="COUNTERMAND_DRAIN_TIMEOUT",
             parser=parse_span,
             metavar="SPAN",
-            help="How long SIGTERM lets calls finish before the server stops.",
+            help="Patience of SIGTERM.",
         ),
     ] = "10s",  # type: ignore[assignment]  # typer parses a default as it does an argument
 ) -> None:
     """Run the server.
 
     When it is ready it prints `listening on HOST:PORT` to stdout; its log goes to stderr. On a
-    store without keys it first makes one with all scopes, for tenant `default` in `sandbox`, and
-    prints it once to stderr. SIGTERM and Ctrl-C drain; a second one stops at once.
+    store without keys it first makes one with all scopes, and prints it once to stderr. SIGTERM
+    and Ctrl-C drain; a second one stops at once. Each option is a variable, too: --max-watches is
+    COUNTERMAND_MAX_WATCHES. docs/operations/configuration.md says all of each.
+
+    Examples:
+
+    - `countermand serve`
+
+    - `countermand serve --listen 0.0.0.0:443 --tls-cert s.pem --tls-key k.pem`
     """
     signals = StopSignals()
     # The client commands start faster without the server's modules.

@@ -49,6 +49,12 @@ def settle(
     A refund is REQUIRED until it is settled, and it is settled once. Countermand moves no money:
     give it back where it was taken, and say so here. Who is owed money is listed by
     `countermand list tasks --refund-state REQUIRED`.
+
+    Examples:
+
+    - `countermand settle TASK --refunded --amount 1999 --currency EUR`
+
+    - `countermand settle TASK --not-owed --note "never charged"`
     """
     if refunded == not_owed:
         raise typer.BadParameter("give one of --refunded and --not-owed")

@@ -46,7 +46,13 @@ def summary(
 ) -> None:
     """Count cancellations by reason or state, or tasks by proof or refund; most counted first.
 
-    The cancels of the last hour: `summary --by reason --since 1h`.
+    Only what is in the span is counted.
+
+    Examples:
+
+    - `countermand summary --by reason --since 1h`
+
+    - `countermand summary --by proof --csv`
     """
 
     async def run() -> None:

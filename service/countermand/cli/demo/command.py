@@ -29,7 +29,7 @@ def demo(
         typer.Option(
             "--self-contained",
             help="Start a server for it, on a free port and a store in a temporary folder, and"
-            " remove both afterwards. --server and --api-key are not used then.",
+            " remove both afterwards.",
         ),
     ] = False,
     *,
@@ -40,6 +40,12 @@ def demo(
     Three agents of its own buy; one CancelGroup, or CancelCheckout with --checkout, stops them:
     one agent winds down fast, one slowly, and one does not listen and is ended at its deadline.
     Takes about ten seconds. Needs a key with tasks:read, tasks:write, tasks:run and tasks:cancel.
+
+    Examples:
+
+    - `countermand demo --self-contained`
+
+    - `countermand demo --checkout`
     """
     playing = _with_own_server(checkout) if self_contained else _against(access, checkout)
     asyncio.run(playing)
