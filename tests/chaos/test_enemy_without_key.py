@@ -8,23 +8,19 @@ without the enemy.
 """
 
 import asyncio
-import json
 import os
-import sys
 import time
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from countermand.v1.task_service_pb2 import CreateTaskRequest
+from tests.support.beside import beside, cancels, p99, peak
 from tests.support.caller import Caller, first_caller
 from tests.support.knobs import PRODUCTION
 from tests.support.otlp import Collector, otlp_collector
 from tests.support.process import mebibytes
-from tests.support.server import Server, started
+from tests.support.server import started
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -37,53 +33,6 @@ MOST_GROWTH = 64.0 if FULL else 128.0
 MAX_LINES = PRODUCTION.calls.max_lines_per_second
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e47{:02x}-00f067aa0ba902b7-01"
 KINDS = {"health", "reflection", "unknown methods", "wrong keys", "metadata", "sampled traces"}
-
-
-@asynccontextmanager
-async def enemy(server: Server) -> AsyncIterator[dict[str, int]]:
-    """Lets it go on while the block runs. Leaves in the dict how often it did what."""
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-m", "tests.support.enemy", server.address],
-        stdin=PIPE,
-        stdout=PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert process.stdout is not None
-    done: dict[str, int] = {}
-    try:
-        assert await process.stdout.readline() == b"under way\n"
-        yield done
-        output, _ = await process.communicate(b"")
-        done |= json.loads(output)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def cancels(caller: Caller, seconds: float) -> list[float]:
-    """Cancels so many tasks a second. Returns how long each took, the shortest first."""
-    taken: list[float] = []
-    begin = time.monotonic()
-    while (now := time.monotonic()) < begin + seconds:
-        task = await caller.create()
-        called = time.perf_counter()
-        assert (await caller.cancel(task.task_id)).task.cancel_proof
-        taken.append(time.perf_counter() - called)
-        await asyncio.sleep(max(0.0, begin + len(taken) / PER_SECOND - now))
-    return sorted(taken)
-
-
-async def peak(server: Server) -> float:
-    """Looks at the memory until it is cancelled. Returns the most that there was."""
-    assert server.process is not None
-    most = 0.0
-    try:
-        while True:
-            most = max(most, mebibytes(server.process.pid))
-            await asyncio.sleep(0.05)
-    except asyncio.CancelledError:
-        return most
 
 
 async def spans_arrive(collector: Collector, caller: Caller) -> None:
@@ -107,13 +56,13 @@ async def test_strangers_who_send_all_that_they_may_cost_a_good_client_nothing(
         first_caller(server) as caller,
     ):
         assert server.process is not None
-        await cancels(caller, 1)
-        calm = await cancels(caller, SECONDS)
+        await cancels(caller, 1, PER_SECOND)
+        calm = await cancels(caller, SECONDS, PER_SECOND)
         before, lines = mebibytes(server.process.pid), len(server.log)
         looking = asyncio.create_task(peak(server))
         begin = time.monotonic()
-        async with enemy(server) as done:
-            taken = await cancels(caller, SECONDS)
+        async with beside("enemy", server.address) as done:
+            taken = await cancels(caller, SECONDS, PER_SECOND)
             await spans_arrive(collector, caller)
         looking.cancel()
         growth = await looking - before
@@ -122,16 +71,13 @@ async def test_strangers_who_send_all_that_they_may_cost_a_good_client_nothing(
         begin = time.monotonic()
         assert await server.stop() == 0
         left = time.monotonic() - begin
-    p99 = [times[int(len(times) * 0.99)] for times in (calm, taken)]
+    longer = p99(taken) - p99(calm)
     print(
-        f"p99 {p99[0] * 1000:.1f} and {p99[1] * 1000:.1f} ms of {len(taken)} cancels, memory "
-        f"{growth:+.1f} MiB, {written} lines in {seconds:.0f} s, left in {left:.1f} s; {done}"
+        f"p99 {p99(calm) * 1000:.1f} and {p99(taken) * 1000:.1f} ms of {len(taken)} cancels,"
+        f" memory {growth:+.1f} MiB, {written} lines in {seconds:.0f} s, left in {left:.1f} s;"
+        f" {done}"
     )
     assert set(done) >= KINDS
-    broken = (
-        (p99[1] - p99[0] > MORE_P99)
-        + (growth > MOST_GROWTH)
-        + (written > MAX_LINES * (seconds + 2))
-    )
+    broken = (longer > MORE_P99) + (growth > MOST_GROWTH) + (written > MAX_LINES * (seconds + 2))
     chaos_report("strangers without a key", 1, sum(done.values()), broken)
     assert not broken

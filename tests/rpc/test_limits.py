@@ -108,6 +108,21 @@ async def test_reads_and_openings_of_watches_have_their_own_limits(shared: Serve
         assert await outcomes(*(key.create() for _ in range(50))) == [None] * 50
 
 
+async def test_what_a_call_makes_and_moves_counts_as_further_calls_of_its_key(
+    shared: Server, admin: Caller
+):
+    group, page = task_service_pb2.CreateGroupRequest(), task_service_pb2.ListTasksRequest
+    for _ in range(200):
+        group.tasks.add(labels={"note": "x" * 2000})
+    async with limited(shared, admin, writes_per_second=1) as key:
+        await key.tasks.CreateGroup(group)
+        refusal = await refused(key.create())
+        # 200 tasks are 4 calls, and some 400 KiB each way 6 more.
+        assert refusal.reason == "RATE_LIMITED"
+        assert 7 < refusal.retry_seconds <= 11
+        assert await outcomes(*(key.tasks.ListTasks(page()) for _ in range(20))) == [None] * 20
+
+
 async def _write(caller: Caller, open_watches: list) -> None:
     await caller.tasks.CreateTask(task_service_pb2.CreateTaskRequest())
 

@@ -24,6 +24,7 @@ KEPT = {
     "calls.pieces.max_request_fields": "promised",
     "calls.max_counted_refusals": "tests look for their own",
     "calls.timeout": "promised",
+    "calls.weights.": "promised",
     "clock.max_": "how far clocks go apart without a leap",
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "public.asking.": "a busy machine needs them to send",

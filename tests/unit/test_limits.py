@@ -121,6 +121,37 @@ def test_each_kind_has_its_own_limit(clock, kind, limit):
     limits.admit(key("key-2", **{limit: 1}), kind)
 
 
+@pytest.mark.parametrize(
+    ("size", "tasks", "calls"),
+    [(0, 0, 0), (128 * 1024 - 1, 49, 0), (128 * 1024, 0, 1), (0, 50, 1), (3 * 2**20, 10_000, 224)],
+)
+def test_what_a_call_moves_and_makes_delays_the_calls_after_it(clock, size, tasks, calls):
+    limits, limited = CallLimits(1, KNOBS, clock), key(writes_per_second=2)
+    limits.admit(limited, Kind.WRITE)
+    limits.weigh(limited, Kind.WRITE, size, tasks)
+    clock.now += calls * SECOND // 2
+    limits.admit(limited, Kind.WRITE)
+    with pytest.raises(Refused) as caught:
+        limits.admit(limited, Kind.WRITE)
+    assert caught.value.retry_after == 0.5
+    limits.admit(key(reads_per_second=2), Kind.READ)
+
+
+def test_what_a_call_weighs_delays_others_for_5_minutes_at_most_and_only_where_there_is_a_limit(
+    clock,
+):
+    limits, limited, free = CallLimits(1, KNOBS, clock), key(writes_per_second=1), key("key-2")
+    for one in (limited, free):
+        limits.admit(one, Kind.WRITE)
+        limits.weigh(one, Kind.WRITE, 2**40)
+    limits.admit(free, Kind.WRITE)
+    clock.now += 300 * SECOND - 1
+    with pytest.raises(Refused):
+        limits.admit(limited, Kind.WRITE)
+    clock.now += 1 + SECOND
+    limits.admit(limited, Kind.WRITE)
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_keys_that_came_of_one_by_rotations_have_its_limit_together(clock, kind):
     limits = CallLimits(1, KNOBS, clock)

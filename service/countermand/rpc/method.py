@@ -62,6 +62,10 @@ class Unary(NamedTuple):
         verb = self.name.rpartition("/")[2]
         return Kind.READ if verb.startswith(READING) else Kind.WRITE
 
+    def tasks_of(self, request: Any) -> int:
+        """Returns how many tasks a request asks to create: only what creates many may be LARGE."""
+        return len(request.tasks) if self.most_bytes == LARGE else 0
+
 
 class Stream(NamedTuple):
     """A method that answers with a stream of encoded messages."""

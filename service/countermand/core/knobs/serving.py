@@ -36,6 +36,18 @@ class PieceKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightKnobs:
+    """What counts as one more call of a key that has a limit."""
+
+    bytes: int = 128 * 1024
+    """How many bytes of a request and its answer together."""
+    tasks: int = 50
+    """How many tasks that a call creates: as many take as long as one call and its commit."""
+    max_debt: float = 300.0
+    """Seconds for which a key waits at most for what its calls have weighed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsKnobs:
     """How calls are bounded, and the lines that they cause in the log."""
 
@@ -46,6 +58,7 @@ class CallsKnobs:
     """How many addresses are told apart in one second; those above share one bucket."""
     arrivals: ArrivalKnobs = field(default_factory=ArrivalKnobs)
     pieces: PieceKnobs = field(default_factory=PieceKnobs)
+    weights: WeightKnobs = field(default_factory=WeightKnobs)
     max_lines_per_second: int = 10
     """How many lines the log takes of what strangers cause."""
     max_lines_per_key: int = 2

@@ -80,22 +80,28 @@ class Guard:
 
         async def handler(context: Context) -> bytes:
             begin = perf_counter()
-            caller = None
+            caller, size, tasks = None, 0, 0
             task = self._timeout.begin()
             try:
                 caller = self._let_in(method, context)
                 caller.principal.require(method.scopes)
                 data = await self._arrivals.request(context)
                 self._calls.owe()
+                size = len(data)
                 request = await read_request(method, data, self._pieces)
                 del data
+                tasks = method.tasks_of(request)
                 response = await method.handle(self._call(caller, context), request)
                 answer = response.SerializeToString()
+                size += len(answer)
             except BaseException as error:
                 refusal = self._too_long() if self._timeout.end(task) else self._refusal_of(error)
                 self._measure(refusal, measure if caller else self._strangers, begin)
                 await self._abort(context, method.name, caller, refusal)
                 raise
+            finally:
+                if caller is not None and caller.principal.limits != NO_LIMITS:
+                    self._limits.weigh(caller.principal, method.kind, size, tasks)
             self._timeout.end(task)
             trace = caller.trace
             measure.ended("OK", begin, trace.context)

@@ -60,6 +60,13 @@ class Buckets:
         self._full_at[name] = full_at + interval
         return 0
 
+    def owe(self, name: Hashable, per_second: int, tokens: int, max_debt: int) -> None:
+        """Takes so many tokens of a name that has taken one, also those that are not there yet; but
+        for no more than `max_debt` nanoseconds is there none to take."""
+        now = self._clock()
+        full_at = max(self._full_at.get(name, now), now) + tokens * (SECOND // per_second)
+        self._full_at[name] = min(full_at, now + SECOND + max_debt)
+
 
 class PutOff(Refused):
     """A call that came too early. It says when to try again, in whole milliseconds and not too
@@ -116,6 +123,16 @@ class CallLimits:
         wait = self._keys[kind].take(principal.counted_as, per_second)
         if wait:
             raise KeyPutOff(wait, principal, kind, per_second)
+
+    def weigh(self, principal: Principal, kind: Kind, size: int, tasks: int = 0) -> None:
+        """Counts what a call that was admitted has weighed: the bytes of its request and answer,
+        and the tasks that it created. It is owed, and delays the calls after it."""
+        per_second: int = getattr(principal.limits, kind)
+        weights = self._knobs.weights
+        more = size // weights.bytes + tasks // weights.tasks
+        if per_second and more:
+            debt = round(weights.max_debt * SECOND)
+            self._keys[kind].owe(principal.counted_as, per_second, more, debt)
 
     async def hold_back(self, refusal: Refused, seconds_left: float | None) -> None:
         """Waits before a refusal goes out, if its key is refused more often than it may call, or
