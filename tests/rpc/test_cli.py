@@ -367,7 +367,12 @@ async def test_a_key_from_the_environment_is_in_no_list_of_processes(
     server: Server, client: Client, command: Command
 ):
     task_id, fence = await start_one(client)
-    watch = await command.start("watch", task_id)
+    watch = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "countermand", "watch", task_id],
+        stdout=PIPE,
+        stderr=PIPE,
+        env=command.environment,
+    )
     await read_line(watch)
     (line,) = alive_with(task_id)
     assert server.key.rpartition("_")[2] not in line

@@ -1,14 +1,14 @@
 """Programs as a person runs them: `countermand`, and the tools beside this Python."""
 
-import asyncio
 import os
 import shutil
 import sys
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+
+from tests.support import warm
 
 
 class Result(NamedTuple):
@@ -24,25 +24,19 @@ class Command:
         bare = {k: v for k, v in os.environ.items() if not k.startswith("COUNTERMAND_")}
         self.environment = bare | environment
 
-    async def start(self, *arguments: str, **environment: str) -> Process:
-        return await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "countermand", *arguments],
-            stdout=PIPE,
-            stderr=PIPE,
-            env=self.environment | environment,
-        )
+    async def start(self, *arguments: str, **environment: str) -> Any:
+        return await warm.start(arguments, self.environment | environment)
 
     async def __call__(self, *arguments: str, **environment: str) -> Result:
         return await finish(await self.start(*arguments, **environment))
 
 
-async def finish(process: Process) -> Result:
+async def finish(process: Any) -> Result:
     out, err = await process.communicate()
     return Result(process.returncode, out.decode(), err.decode())
 
 
-async def read_line(process: Process) -> str:
-    assert process.stdout is not None
+async def read_line(process: Any) -> str:
     return (await process.stdout.readline()).decode()
 
 

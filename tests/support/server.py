@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -20,9 +21,11 @@ from countermand.v1 import (
     order_service_pb2_grpc,
     task_service_pb2_grpc,
 )
+from tests.support import warm
 from tests.support.knobs import DRAWN_VALUES
 
 READY_SECONDS = 45
+PROGRAM = ("countermand",)
 
 
 class Stubs:
@@ -69,7 +72,7 @@ class Server:
         self,
         folder: Path,
         *,
-        program: Sequence[str] = ("countermand",),
+        program: Sequence[str] = PROGRAM,
         knobs: Mapping[str, float] = DRAWN_VALUES,
         **environment: str,
     ) -> None:
@@ -86,29 +89,15 @@ class Server:
         self.key = ""
         self.credentials: grpc.ChannelCredentials | None = None
         """With which `connect` encrypts."""
-        self.process: Process | None = None
+        self.process: Any = None
         self._errors: asyncio.Task[None] | None = None
         self.log: list[str] = []
         """What it wrote to stderr, line by line, over all its lives."""
 
     async def start(self, *flags: str) -> "Server":
         """Starts it, on the same port as before if it ran before, and waits until it is ready."""
-        self.process = await asyncio.create_subprocess_exec(
-            *self.launcher,
-            sys.executable,
-            "-m",
-            *self._tuned(),
-            *self.program,
-            "serve",
-            "--listen",
-            self.address or "127.0.0.1:0",
-            "--store",
-            f"sqlite:///{self.store}",
-            *flags,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=os.environ | self.environment,
-        )
+        place = ("--listen", self.address or "127.0.0.1:0", "--store", f"sqlite:///{self.store}")
+        self.process = await self._run("serve", *place, *flags)
         assert self.process.stdout is not None
         self._errors = asyncio.create_task(self._read_errors(self.process))
         line = await asyncio.wait_for(self.process.stdout.readline(), READY_SECONDS)
@@ -118,11 +107,19 @@ class Server:
         self.address = line.decode().removeprefix("listening on ").strip()
         return self
 
-    def _tuned(self) -> list[str]:
-        return ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
+    async def _run(self, *arguments: str) -> Any:
+        environment = os.environ | self.environment
+        if self.program == PROGRAM and not self.launcher:
+            return await warm.start(arguments, environment, self.knobs)
+        tuned = ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
+        return await asyncio.create_subprocess_exec(
+            *(*self.launcher, sys.executable, "-m", *tuned, *self.program, *arguments),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=environment,
+        )
 
-    async def _read_errors(self, process: Process) -> None:
-        assert process.stderr is not None
+    async def _read_errors(self, process: Any) -> None:
         async for line in process.stderr:
             text = line.decode().rstrip("\n")
             self.log.append(text)
@@ -174,7 +171,6 @@ async def started(
 
 async def run_to_the_end(store: Path, *flags: str) -> tuple[int | None, str, str]:
     """Runs a server that is expected to leave by itself: its status, and what it wrote."""
-    command = [sys.executable, "-m", "countermand", "serve", "--store", f"sqlite:///{store}"]
-    process = await asyncio.create_subprocess_exec(*command, *flags, stdout=PIPE, stderr=PIPE)
+    process = await warm.start(("serve", "--store", f"sqlite:///{store}", *flags), os.environ)
     out, err = await asyncio.wait_for(process.communicate(), READY_SECONDS)
     return process.returncode, out.decode(), err.decode()
