@@ -325,7 +325,10 @@ def test_every_method_is_counted_as_what_it_does():
         kinds[rpc.name] = form(rpc.path[1:], type(rpc.request), rpc.scopes, nothing).kind
     reads = {"GetTask", "GetGroup", "GetCheckout", "GetCart", "GetOrder", "GetCancellation"}
     reads |= {"ListTasks", "ListCheckouts", "ListCarts", "ListOrders", "ListCancellations"}
-    reads |= {"ListKeys", "SummarizeCancellations"}
+    reads |= {"ListKeys", "SummarizeCancellations", "Operator.ListTasks"}
+    reads |= {f"Operator.{name}" for name in ("GetServerStatus", "ListAgents", "ListOpenWatches")}
     assert {name for name, kind in kinds.items() if kind is Kind.READ} == reads
     watches = {name for name, kind in kinds.items() if kind is Kind.WATCH}
-    assert watches == {"WatchTask", "WatchTasks", "WatchCheckout", "WatchOrder"}
+    assert watches == {
+        *("WatchTask", "WatchTasks", "WatchCheckout", "WatchOrder", "Operator.WatchTasks")
+    }
