@@ -30,7 +30,7 @@ from tests.support.ask import (
     uid,
 )
 from tests.support.engine import Engine, running
-from tests.support.knobs import watching
+from tests.support.knobs import drawn_with, watching
 
 S = TaskState
 ALL, GROUP = TaskFilter(), TaskFilter(G1)
@@ -365,6 +365,34 @@ async def test_a_watch_of_a_group_and_an_agent_that_lags_ends_with_the_groups_la
     assert _told(await following.take(2)) == ["SNAPSHOT 1 v2", "SYNCED"]
     await engine.do(completed(T1), completed(T2))
     assert _told(await following.rest()) in THE_ENDS
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3])
+async def test_a_watch_that_lags_is_told_an_end_that_no_last_page_tells(
+    tmp_path: Path, page_size: int
+) -> None:
+    # A page reads so few rows that behind the end there are more, and the hub has given that up.
+    values = {
+        "store.max_scanned_rows": 1,
+        "store.max_walked_events": 1,
+        "watching.pages.page_size": page_size,
+        "watching.pages.max_batch": 1,
+        "watching.hub.max_bytes": 1,
+    }
+    async with running(tmp_path / "store.db", knobs=drawn_with(values)) as engine:
+        await engine.do(create_group(T1, T2, T3, closed=True))
+        following, everything = engine.tasks(GROUP), engine.tasks(ALL)
+        await following.take(4)
+        await everything.take(4)
+        for task_id in (T1, T2, T3):
+            await engine.do(cancel(task_id))
+        for number in range(4, 10):  # One commit each, so that the hub keeps the last alone.
+            await engine.do(create(uid(number)))
+        told = _told(await asyncio.wait_for(following.rest(), 5))
+        # What another page tells of the end may come in a message of its own.
+        changes = ["CHANGE 1 v2", "CHANGE 2 v2", "CHANGE 3 v2"]
+        assert told in ([*changes[:2], "CHANGE 3 v2."], [*changes, "HEARTBEAT."])
+        await everything.close()
 
 
 async def test_who_resumes_after_a_closing_that_it_missed_is_told_the_end(engine: Engine) -> None:

@@ -114,6 +114,8 @@ class WatchMany:
                 told = True
                 continue
             here = Place(part.seq, part.time)
+            if isinstance(part.head, Bookmark) and part.head.over:
+                feed.must_read = True  # The page may have told the end, and the hub has no other.
             chosen, over = _chosen_until_over(asked, part)
             for number, entry in enumerate(chosen, start=1):
                 asked.watcher.check()
