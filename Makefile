@@ -18,6 +18,10 @@ INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 # More flags for the command behind run, demo, test, smoke, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
+# How many histories make simulate plays, and from which seed on; without one, any.
+COUNT ?= 100
+SEED ?=
+
 # The oldest generator whose code runs beside all versions of protobuf and grpcio that clients may
 # have, since code refuses what is older than its generator. It needs a protobuf of its own, and so a
 # venv. The types are those of the newest one.
@@ -39,7 +43,7 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 	python -m grpc_tools.protoc -Iprotos --pyi_out=$(1) --include_source_info \
 	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$protos
 
-.PHONY: help install run demo test check fix proto smoke chaos bench bench-peers clean
+.PHONY: help install run demo test check fix proto simulate smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +119,9 @@ proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from 
 	mkdir -p service/countermand/v1
 	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
+
+simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
+	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(COUNT) $(SEED)
 
 smoke: $(INSTALLED) ## a short round of every chaos test and benchmark, as CI runs it
 	@python -m pytest -m chaos -n auto --dist loadfile $(ARGS)

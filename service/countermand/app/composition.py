@@ -1,7 +1,7 @@
 """One running Countermand without its network side: store, writer, hub, reaper and keys."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from countermand.core.ids import UuidMaker
@@ -39,6 +39,7 @@ class App:
         knobs: Knobs,
         max_watches: int | None = None,
         max_tenant_bytes: int | None = None,
+        idle_clock: Callable[[], float] | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -46,7 +47,9 @@ class App:
         self.ids = UuidMaker()
         """Of the tasks and groups that callers leave to us; the writer's thread has its own."""
         self.hub = Hub(knobs.watching.hub)
-        self.writer = Writer(store, clock, UuidMaker(), knobs.writer, knobs.pulse, max_tenant_bytes)
+        self.writer = Writer(
+            store, clock, UuidMaker(), knobs.writer, knobs.pulse, max_tenant_bytes, idle_clock
+        )
         self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
         self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
         cache = PageCache(knobs.watching.pages)
@@ -75,18 +78,19 @@ async def running(
     max_tenant_bytes: int | None = None,
     listeners: Iterable[Listener] = (),
     clock: Clock | None = None,
+    idle_clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
     may be open at once, and each tenant may store so many bytes; None: any number. The listeners
-    hear of every commit from the first on, which may be before this gives anything. Without another
-    clock it is this machine's. Raises StoreRefused. At the end, what was submitted is committed
+    hear of every commit from the first on, which may be before this gives anything. Without other
+    clocks they are this machine's. Raises StoreRefused. At the end, what was submitted is committed
     before the store is closed; raises StoreFailed if it cannot be. Then the store stays open, since
     a thread may hang in it, and the process should leave.
     """
     clock = clock or Clock(knobs.clock)
-    app = App(store, clock, knobs, max_watches, max_tenant_bytes)
+    app = App(store, clock, knobs, max_watches, max_tenant_bytes, idle_clock)
     for listener in listeners:
         app.writer.listen(listener)
     try:

@@ -18,6 +18,7 @@ from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PulseKnobs, WriterKnobs
 from countermand.core.quotas import Room
+from countermand.core.records import SECOND
 from countermand.core.trace import TraceContext
 from countermand.engine.clock import Clock
 from countermand.engine.leases import Leases
@@ -44,8 +45,10 @@ class Writer:
         knobs: WriterKnobs,
         pulse: PulseKnobs,
         max_tenant_bytes: int | None = None,
+        idle_clock: Callable[[], float] | None = None,
     ) -> None:
-        """Each tenant may store so many bytes; None: as many as the disk has."""
+        """Each tenant may store so many bytes; None: as many as the disk has. Without another idle
+        clock it is that of the thread that runs it."""
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -55,7 +58,9 @@ class Writer:
         self._wake = asyncio.Event()
         self._listeners = Listeners()
         self._closed = False
-        self._pulse = Pulse(self._look, pulse)
+        self._pulse = Pulse(
+            self._look, pulse, clock=lambda: clock.steady() / SECOND, idle_clock=idle_clock
+        )
         self._leases = Leases(self._pulse)
         self._running: asyncio.Task[None] | None = None
         self._since: float | None = None
@@ -128,16 +133,16 @@ class Writer:
 
     async def _idle(self) -> float:
         """Waits for a command, or to be closed. Returns for how many seconds."""
-        begin = time.monotonic()
+        begin = self._clock.steady()
         self._wake.clear()
         await self._wake.wait()
-        return time.monotonic() - begin
+        return (self._clock.steady() - begin) / SECOND
 
     async def _gather(self) -> None:
         """Waits while commands come, so that the next sync serves more of them."""
-        end = time.monotonic() + self._knobs.max_gathering
+        end = self._clock.steady() + self._knobs.max_gathering * SECOND
         queue, before = self._queue, -1
-        while before < queue.small_count < self._knobs.max_batch and time.monotonic() < end:
+        while before < queue.small_count < self._knobs.max_batch and self._clock.steady() < end:
             before = queue.small_count
             await asyncio.sleep(self._knobs.gathering_step)
 
@@ -184,7 +189,7 @@ class Writer:
     ) -> tuple[Committed, float, StoreFailed | None]:
         """Commits them in one batch. Returns it, the seconds that it waited for the disk, and what
         failed after it was on disk."""
-        start_ns, begin, failed_after = time.time_ns(), time.monotonic(), None
+        start_ns, begin, failed_after = time.time_ns(), self._clock.steady(), None
         commands = [request.command for request in requests]
         batch = Batch(
             commands, self._clock.instant(), self._ids, self._leases.renewal(), self._room
@@ -197,7 +202,7 @@ class Writer:
             if not failure.committed:
                 raise
             failed_after = failure
-        seconds = time.monotonic() - begin
+        seconds = (self._clock.steady() - begin) / SECOND
         return Committed(batch, traces, start_ns, time.time_ns(), seconds), waited, failed_after
 
     async def _run(self, batch: Batch) -> float:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.robustness.board import Board
@@ -25,6 +27,8 @@ class Mood:
         self.reading = asyncio.Event()
         """Set while watchers take what they are told."""
         self.reading.set()
+        self.wall: Callable[[], float] = time.time
+        """The wall clock, in seconds."""
 
 
 class Actor:

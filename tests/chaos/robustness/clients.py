@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 import grpc
@@ -29,13 +28,12 @@ class ServerFailed(Exception):
 class Client:
     """One caller of one tenant: a channel and a key."""
 
-    def __init__(self, name: str, tenant: str, address: str, key: str, history: History) -> None:
+    def __init__(self, name: str, tenant: str, channel: Any, key: str, history: History) -> None:
         self.name = name
         self.tenant = tenant
         self._history = history
         self._metadata = [("x-api-key", key)]
-        self.channel = grpc.aio.insecure_channel(address, options=OPTIONS)
-        stubs = Stubs(self.channel)
+        stubs = Stubs(channel)
         services = (
             stubs.cancellations,
             stubs.tasks,
@@ -57,7 +55,7 @@ class Client:
         assert not self._busy, f"{self.name} has two calls open"
         self._busy = True
         method = type(request).__name__.removesuffix("Request")
-        note = Call(self.name, self.tenant, method, request, monotonic())
+        note = Call(self.name, self.tenant, method, request, _now())
         self._history.calls.append(note)
         calling = self._methods[method](request, metadata=self._metadata, timeout=timeout)
         try:
@@ -67,14 +65,14 @@ class Client:
                 calling.cancel()
                 await waiting
             answer = await calling
-            note.end, note.code, note.answer = monotonic(), "OK", answer
+            note.end, note.code, note.answer = _now(), "OK", answer
         except grpc.aio.AioRpcError as error:
-            note.end = monotonic()
+            note.end = _now()
             note.code, note.reason = _status_of(error)
         except asyncio.CancelledError:
             if not calling.cancelled():
                 raise
-            note.end, note.code = monotonic(), "CANCELLED"
+            note.end, note.code = _now(), "CANCELLED"
         finally:
             self._busy = False
         return note
@@ -82,7 +80,7 @@ class Client:
     def watch(self, request: Any, parent: tuple[Stream, int] | None = None) -> "Watch":
         """Opens the watch that the request is for."""
         method = type(request).__name__.removesuffix("Request")
-        note = Stream(self.name, self.tenant, method, request, monotonic(), parent)
+        note = Stream(self.name, self.tenant, method, request, _now(), parent)
         self._history.streams.append(note)
         return Watch(note, self._methods[method](request, metadata=self._metadata))
 
@@ -113,7 +111,7 @@ class Watch:
         if message is grpc.aio.EOF:
             self._ended((await self._stream.code()).name, "")
             return None
-        self.note.messages.append((monotonic(), message))
+        self.note.messages.append((_now(), message))
         return message
 
     @property
@@ -122,7 +120,7 @@ class Watch:
         return not self.note.code
 
     def _ended(self, code: str, reason: str) -> None:
-        self.note.end, self.note.code, self.note.reason = monotonic(), code, reason
+        self.note.end, self.note.code, self.note.reason = _now(), code, reason
 
     async def close(self) -> None:
         """Leaves, if it has not ended."""
@@ -136,11 +134,17 @@ class Watch:
 
 
 @asynccontextmanager
-async def client(*args: Any) -> AsyncIterator[Client]:
+async def client(
+    name: str, tenant: str, address: str, key: str, history: History
+) -> AsyncIterator[Client]:
     """Opens a client, and closes its channel."""
-    made = Client(*args)
-    async with made.channel:
-        yield made
+    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+        yield Client(name, tenant, channel, key, history)
+
+
+def _now() -> float:
+    """Returns the time of the loop, which is the monotonic clock, or that of a simulation."""
+    return asyncio.get_running_loop().time()
 
 
 def _status_of(error: grpc.aio.AioRpcError) -> tuple[str, str]:

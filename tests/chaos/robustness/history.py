@@ -77,9 +77,9 @@ class Call:
         return bool(getattr(self.request, "validate_only", False))
 
     def __str__(self) -> str:
-        asked, answered = _line(self.request), self.reason or self.code or "no answer"
+        asked, answered = text(self.request), self.reason or self.code or "no answer"
         if self.answer is not None:
-            answered = _line(self.answer)
+            answered = text(self.answer)
         return f"{self.start:.4f}-{self.end:.4f} {self.client} {self.method} {asked} -> {answered}"
 
 
@@ -117,8 +117,8 @@ class Stream:
     def __str__(self) -> str:
         went_on = f" after {self.parent[1]} of {id(self.parent[0]):x}" if self.parent else ""
         head = f"{self.start:.4f}-{self.end:.4f} {self.client} {self.method} {id(self):x}{went_on}"
-        lines = [f"{head} {_line(self.request)} -> {self.code} {self.reason}"]
-        lines += [f"    {moment:.4f} {_line(message)}" for moment, message in self.messages]
+        lines = [f"{head} {text(self.request)} -> {self.code} {self.reason}"]
+        lines += [f"    {moment:.4f} {text(message)}" for moment, message in self.messages]
         return "\n".join(lines)
 
 
@@ -171,5 +171,5 @@ class History:
         return (line for _, line in sorted(faults + calls + streams, key=lambda pair: pair[0]))
 
 
-def _line(message: Message) -> str:
+def text(message: Message) -> str:
     return "{" + MessageToString(message, as_one_line=True, as_utf8=True).strip() + "}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -85,7 +84,7 @@ class Worker(Actor):
         if self._chosen.random() >= EXPIRES:
             return None
         soon = Timestamp()
-        soon.FromMilliseconds(int((time.time() + self._chosen.uniform(0.3, 2)) * 1000))
+        soon.FromMilliseconds(int((self._mood.wall() + self._chosen.uniform(0.3, 2)) * 1000))
         return soon
 
     def _new_tasks(self, most: int) -> list[t.CreateTaskRequest]:

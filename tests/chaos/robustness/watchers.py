@@ -136,7 +136,8 @@ class Follower:
 
 def may_resume(note: Stream) -> bool:
     """Whether a watch broke off, so that its client goes on with another."""
-    return note.code in ("UNAVAILABLE", "CANCELLED", DROPPED)
+    too_slow = note.reason == "WATCHER_TOO_SLOW"
+    return too_slow or note.code in ("UNAVAILABLE", "CANCELLED", DROPPED)
 
 
 def resume(client: Client, old: Stream, count: int) -> Watch:

@@ -38,7 +38,8 @@ class _Stretch:
         self.floor = UNKNOWN
         """The place above which every entry of the topic is here."""
         self.watchers = 0
-        self.waiters: set[asyncio.Future[None]] = set()
+        self.waiters: dict[asyncio.Future[None], None] = {}
+        """In the order in which they are woken: who waited first is told first."""
 
     def append(self, entry: Entry, seq: int) -> None:
         if self.floor == UNKNOWN:
@@ -47,7 +48,7 @@ class _Stretch:
         self.seqs.append(seq)
 
     def wake(self) -> None:
-        waiters, self.waiters = self.waiters, set()
+        waiters, self.waiters = self.waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -104,12 +105,12 @@ class Subscription:
     def next(self) -> asyncio.Future[None]:
         """Returns a future that is done when the topic has something new, or an alarm comes."""
         waiter = asyncio.get_running_loop().create_future()
-        self._stretch.waiters.add(waiter)
+        self._stretch.waiters[waiter] = None
         return waiter
 
     def forget(self, waiter: asyncio.Future[None]) -> None:
         """Stops waiting for what `next` returned."""
-        self._stretch.waiters.discard(waiter)
+        self._stretch.waiters.pop(waiter, None)
 
     def close(self) -> None:
         """Ends the interest."""
@@ -127,19 +128,19 @@ class _Alarms:
     """Who is to hear of which holders, whatever its topic."""
 
     def __init__(self) -> None:
-        self._by_holder: dict[Topic, set[Subscription]] = {}
+        self._by_holder: dict[Topic, dict[Subscription, None]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_holder)
 
     def add(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
         for holder in holders:
-            self._by_holder.setdefault(holder, set()).add(subscription)
+            self._by_holder.setdefault(holder, {})[subscription] = None
 
     def remove(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
         for holder in holders:
             subscriptions = self._by_holder[holder]
-            subscriptions.discard(subscription)
+            subscriptions.pop(subscription, None)
             if not subscriptions:
                 del self._by_holder[holder]
 
@@ -237,7 +238,7 @@ class Hub:
         self._alarms.all()
 
     def _publish(self, events: Sequence[Event], removed: Iterable[Topic]) -> None:
-        touched: set[_Stretch] = set()
+        touched: dict[_Stretch, None] = {}
         every = self._topics.get(EVERY)
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
@@ -245,12 +246,12 @@ class Hub:
             entry = Entry(event)
             if every is not None:
                 self._keep(entry, every, self.published)
-                touched.add(every)
+                touched[every] = None
             for topic in topics_of(event):
                 stretch = self._topics.get(topic)
                 if stretch is not None:
                     self._keep(entry, stretch, event.seq)
-                    touched.add(stretch)
+                    touched[stretch] = None
         self._trim()
         for stretch in touched:
             stretch.wake()

@@ -7,7 +7,6 @@ waited for as may be kept.
 
 import asyncio
 from collections import defaultdict
-from time import monotonic
 from typing import Any, NamedTuple
 
 from countermand.core.errors import Reason, Refused, invalid
@@ -56,7 +55,7 @@ class Arrivals:
         """
         task = asyncio.current_task(self._loop)
         assert task is not None
-        self._waiting[task] = _Arrival(context, monotonic())
+        self._waiting[task] = _Arrival(context, self._loop.time())
         if self._timer is None:
             self._timer = self._loop.call_later(self._knobs.interval, self._look)
         try:
@@ -82,7 +81,7 @@ class Arrivals:
         """Ends what is too late or too much, and comes again while anything is on its way."""
         self._timer = None
         slow: dict[str, list[asyncio.Task[Any]]] = defaultdict(list)
-        too_old = monotonic() - self._knobs.timeout
+        too_old = self._loop.time() - self._knobs.timeout
         for task, (context, begin) in self._waiting.items():
             if begin <= too_old:
                 self._end(task, self._too_late())

@@ -1,7 +1,6 @@
 """The time that a call may take at most, whatever its client is ready to wait."""
 
 import asyncio
-from time import monotonic
 from typing import Any
 
 
@@ -21,7 +20,7 @@ class CallTimeout:
         """Counts the running task as a call. Returns it, for `end`."""
         task = asyncio.current_task(self._loop)
         assert task is not None
-        self._ends[task] = monotonic() + self.seconds
+        self._ends[task] = self._loop.time() + self.seconds
         if self._timer is None:
             self._timer = self._loop.call_later(self.seconds, self._look)
         return task
@@ -36,7 +35,7 @@ class CallTimeout:
         for task, end in self._ends.items():
             if end is None:
                 continue
-            left = end - monotonic()
+            left = end - self._loop.time()
             if left > 0:
                 self._timer = self._loop.call_later(left, self._look)
                 return

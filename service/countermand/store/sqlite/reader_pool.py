@@ -39,13 +39,20 @@ class Readers:
     """Runs readings on threads, each with a connection of its own that cannot write."""
 
     def __init__(
-        self, knobs: StoreKnobs, *, threads: int, max_readings: int, mixed: bool = True
+        self,
+        knobs: StoreKnobs,
+        connections: type[Connection] = Connection,
+        *,
+        threads: int,
+        max_readings: int,
+        mixed: bool = True,
     ) -> None:
         """A batch has at most so many readings, so that a long one keeps few others waiting; if it
         is not mixed, it is of one namespace, so that a long one keeps no other's waiting."""
         self._knobs = knobs
         self._max_readings = max_readings
         self._threads = threads
+        self._connect_by = connections
         self._connections: list[Connection] = []
         self._idle: list[_Lane] = []
         self._working: set[asyncio.Task[None]] = set()
@@ -61,7 +68,7 @@ class Readers:
         """Starts the threads, each with a connection: later there may be no thread and no
         descriptor left to have. Raises StoreRefused."""
         for _ in range(self._threads):
-            connection = Connection(lambda: self._connect(path), "store-reader")
+            connection = self._connect_by(lambda: self._connect(path), "store-reader")
             self._connections.append(connection)
             try:
                 await connection

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from shutil import disk_usage
 
@@ -31,15 +32,24 @@ class SqliteStore(StoreReadings):
 
     name = "sqlite"
 
-    def __init__(self, path: Path, knobs: StoreKnobs) -> None:
+    def __init__(
+        self,
+        path: Path,
+        knobs: StoreKnobs,
+        connections: type[Connection] = Connection,
+        idle_clock: Callable[[], IdleClock] = IdleClock,
+    ) -> None:
+        """The connections decide where and when work is done that is handed to them. `idle_clock`
+        makes the clock of the writer's thread, on it."""
         self._path = path
+        self._make_idle_clock = idle_clock
         self._knobs = knobs
         self._file = StoreFile(path, knobs)
-        self._connection = Connection(self._connect, "store-writer")
+        self._connection = connections(self._connect, "store-writer")
         self._pairing: Pairing | None = None
         self._writer: Writer | None = None
         self._idle_clock: IdleClock | None = None
-        self._make_readers(knobs)
+        self._make_readers(knobs, connections)
 
     async def open(self, now: int) -> None:
         """See the contract."""
@@ -54,7 +64,7 @@ class SqliteStore(StoreReadings):
 
     def _begin(self, now: int) -> None:
         assert self._pairing is not None
-        self._idle_clock = IdleClock()  # It is this thread's.
+        self._idle_clock = self._make_idle_clock()
         try:
             self._writer = Writer(self._connection.driver, self._knobs, self._pairing)
             self._writer.begin(now)

@@ -20,9 +20,14 @@ async def check(path: Path, truth: Truth) -> list[Violation]:
     store = sqlite_store(path)
     await store.open(time.time_ns() // 1000)
     try:
-        world = await _world(store, truth)
+        return await broken(store, truth)
     finally:
         await store.close()
+
+
+async def broken(store: SqliteStore, truth: Truth) -> list[Violation]:
+    """Finds what does not add up in an open store."""
+    world = await _world(store, truth)
     return [Violation(Promise.COUNTS, what) for what in _broken(world)]
 
 

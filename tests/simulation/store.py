@@ -1,0 +1,208 @@
+"""The store in the simulation: the real one, on a file in memory, with its threads run inline.
+
+A hop to a thread is two drawn moments of virtual time: when the thread does the work, all of it at
+once, and when its answer comes back. So one thread overtakes another, what was committed is read
+before anybody is told, and a crash comes before the work, between work and answer, or after.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from countermand.core.decide import Batch
+from countermand.core.idle import IdleClock
+from countermand.core.knobs import StoreKnobs
+from countermand.core.rows import Saves
+from countermand.store.sqlite import SqliteStore
+from countermand.store.sqlite.connection import Connection
+
+
+class Trouble:
+    """What the disk of one process does at present. All of it is off at first."""
+
+    def __init__(self, chance: random.Random, max_hop: float) -> None:
+        self.chance = chance
+        self.max_hop = max_hop
+        """Seconds that a hop takes at most, one way, when nothing is slow."""
+        self.slow = 0.0
+        """Seconds more that each commit takes, of which it says that it waited for the disk."""
+        self.errors: deque[tuple[str, int]] = deque()
+        """How the next commits fail: before or after they are done, and with which code."""
+        self.read_errors = 0
+        """How many of the next readings fail."""
+
+    def delay(self) -> float:
+        """Draws how long one way of a hop takes."""
+        return self.max_hop * self.chance.random() ** 3
+
+
+TROUBLE: ContextVar[Trouble] = ContextVar("trouble")
+
+
+def disk_error(code: int) -> sqlite3.OperationalError:
+    """Returns an error as SQLite raises it."""
+    error = sqlite3.OperationalError("drawn")
+    error.sqlite_errorcode = code
+    error.sqlite_errorname = {10: "SQLITE_IOERR", 13: "SQLITE_FULL"}.get(code, "SQLITE_BUSY")
+    return error
+
+
+class InlineConnection(Connection):
+    """A connection whose thread is the event loop, at moments of its own."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+        self._open_by = connect
+        self._is_writer = name == "store-writer"
+        self._trouble = TROUBLE.get()
+        self._connection: sqlite3.Connection | None = None
+        self._work: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._is_busy = False
+
+    def __del__(self) -> None:
+        pass
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._opened().__await__()
+
+    async def _opened(self) -> "InlineConnection":
+        self._connection = await self._hop(self._open_by)
+        return self
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        if self._connection is None:
+            raise ValueError("Connection closed")
+        return await self._hop(work)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._hop(connection.close)
+
+    def _hop(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        self._work.append((work, answer))
+        if not self._is_busy:
+            self._begin(loop)
+        return answer
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_busy = True
+        seconds = self._trouble.delay()
+        if self._is_writer:
+            seconds += self._trouble.slow
+        loop.call_later(seconds, self._do)
+
+    def _do(self) -> None:
+        work, answer = self._work.popleft()
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._trouble.delay(), _settle, answer, result, error)
+        self._is_busy = False
+        if self._work:
+            self._begin(loop)
+
+
+def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+class _SimulatedIdleClock(IdleClock):
+    """Nothing that is done takes any time here, so no time is idle but what is drawn as slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        super().close()
+
+    def __call__(self) -> float:
+        return 0.0
+
+
+class SimStore(SqliteStore):
+    """The store on SQLite, with trouble."""
+
+    def __init__(self, path: Path, knobs: StoreKnobs, on_purge: Callable[[], None]) -> None:
+        super().__init__(path, knobs, InlineConnection, _SimulatedIdleClock)
+        self._trouble = TROUBLE.get()
+        self._on_purge = on_purge
+
+    def _begin(self, now: int) -> None:
+        super()._begin(now)
+        assert self._writer is not None
+        save = self._writer._save
+
+        def saving(saves: Saves) -> None:
+            if saves.gone:
+                self._on_purge()
+            save(saves)
+
+        self._writer._save = saving  # type: ignore[method-assign]
+
+    async def commit(self, batch: Batch) -> float:
+        slow = self._trouble.slow
+        return await super().commit(batch) + slow
+
+    def _write(self, batch: Batch) -> None:
+        assert self._writer is not None
+        if self._writer.is_broken_off:  # while it waited for the slow disk
+            pass
+        errors = self._trouble.errors
+        if not errors:
+            super()._write(batch)
+            return
+        when, code = errors.popleft()
+        writer, real = self._writer, self._writer._connection
+        writer._connection = _Failing(real, when, code)  # type: ignore[assignment]
+        try:
+            super()._write(batch)
+        finally:
+            writer._connection = real
+
+    def abandon(self) -> None:
+        """Closes all files of a process that died, after its history."""
+        for connection in (self._connection, *self._readers_connections()):
+            if isinstance(connection, InlineConnection) and connection._connection is not None:
+                connection._connection.close()
+                connection._connection = None
+        self._file.close()
+
+    def _readers_connections(self) -> list[Connection]:
+        return [one for readers in self._all_readers for one in readers._connections]
+
+
+class _Failing:
+    """A connection whose transaction fails at its commit, or after it."""
+
+    def __init__(self, connection: sqlite3.Connection, when: str, code: int) -> None:
+        self._connection = connection
+        self._when = when
+        self._code = code
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        if sql == "COMMIT":
+            if self._when == "after":
+                self._connection.execute(sql)
+            raise disk_error(self._code)
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
