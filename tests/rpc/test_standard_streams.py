@@ -229,8 +229,18 @@ MAKING = ("create", "rotate")
 PRINTING = ("watch", "keys list", "list tasks", "--help")
 
 
-@some_ways
-@pytest.mark.parametrize("name", ["cancel", "settle", "revoke", *MAKING, *PRINTING])
+# Each command where nothing can be written; one of each kind in all ways.
+RUNS = [
+    (name, run)
+    for name in ("cancel", "settle", "revoke", *MAKING, *PRINTING)
+    for run in SOME_WAYS
+    if name in ("cancel", "create", "list tasks") or run in SOME_WAYS[2:7:2]
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "run"), RUNS, ids=[f"{name}, {name_of(run)}" for name, run in RUNS]
+)
 async def test_a_command_does_what_it_was_told_to(
     environment: dict[str, str], client: Client, run: Run, name: str
 ):
