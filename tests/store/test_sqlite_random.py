@@ -18,6 +18,7 @@ from countermand.core.records import SECOND, Checkout, Group, Order
 from countermand.core.states import SummaryKey
 from countermand.store.sqlite.connection import migrate
 from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.upkeep.checking import check
 from countermand.store.sqlite.writing import Writer
 from tests.support import ask, strategies
 from tests.support.ask import C1, NS, O1, O2, OTHER, X1, X2, uid
@@ -91,6 +92,7 @@ def test_the_store_keeps_what_the_rules_decide(
     limit: int,
 ) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        raw.execute("PRAGMA foreign_keys = ON")  # as the store has it
         migrate(raw)
         raw.execute(
             "INSERT INTO namespaces (tenant, environment) VALUES ('a', 'sandbox'), ('b', 'sandbox')"
@@ -106,8 +108,10 @@ def test_the_store_keeps_what_the_rules_decide(
                 _reason(answer) for answer in answers
             ]
         _same(Reader(raw, PRODUCTION.store), world)
+        assert check(raw).faults == []
         assert _purge(writer, world.now, retention, limit) == world.purge(retention, limit)
         _same(Reader(raw, PRODUCTION.store), world)
+        assert check(raw).faults == []
         holders = world.holders.values()
         for table, rows in {
             "groups": [holder for holder in holders if isinstance(holder, Group)],

@@ -23,6 +23,7 @@ from countermand.cli import (
     serve,
     settle,
     status,
+    store,
     summary,
     watch,
 )
@@ -62,6 +63,7 @@ app.add_typer(listing.app, name="list")
 app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
+app.add_typer(store.app, name="store")
 app.command("health", cls=PlainCommand)(health.health)
 app.command("status", cls=PlainCommand)(status.status)
 app.command("completion", cls=PlainCommand)(completion.completion)

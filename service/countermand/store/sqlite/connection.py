@@ -87,11 +87,14 @@ def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
-    """Opens a connection that cannot write. Raises sqlite3.Error, and has nothing open then."""
+def connect_reader(path: Path, knobs: StoreKnobs, *, frozen: bool = False) -> sqlite3.Connection:
+    """Opens a connection that cannot write. Raises sqlite3.Error, and has nothing open then.
+
+    A frozen file is one that nobody writes: it is read without its log, and without a lock.
+    """
     with ExitStack() as undo:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?{'immutable=1' if frozen else 'mode=ro'}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,

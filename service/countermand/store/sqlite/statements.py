@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
+from countermand.core.states import CancelProof
+
 TASK_COLUMNS = (
     "task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels, "
     "create_time, update_time, state, version, agent_id, fence, cancellation_id, cancel_proof, "
@@ -101,6 +103,33 @@ LISTED = (
     " WHERE key = :label_key AND value = :label_value))"
 )
 """What a list may ask of a task beside the filter that watches have too."""
+CHECKED = {
+    "counts": (
+        "count(*), count(*) FILTER (WHERE t.end_time IS NULL),"
+        " count(*) FILTER (WHERE t.state = 'COMPLETED'),"
+        " count(*) FILTER (WHERE t.refund_state = 'REQUIRED')"
+    ),
+    "tasks_of_order": (
+        "SELECT own.task_no FROM tasks AS own"
+        " WHERE own.namespace_no = h.namespace_no AND own.order_id = h.order_id"
+        " UNION SELECT its.task_no FROM order_checkouts AS l CROSS JOIN tasks AS its"
+        " ON its.namespace_no = l.namespace_no AND its.checkout_id = l.checkout_id"
+        " WHERE l.namespace_no = h.namespace_no AND l.order_id = h.order_id"
+    ),
+    "no_cancellation": (
+        "x.cancellation_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM cancellations AS c"
+        " WHERE c.namespace_no = x.namespace_no AND c.cancellation_id = x.cancellation_id)"
+    ),
+    # What has ended may have been removed since, with the rest of a holder's old tasks.
+    "miscounted": "(SELECT"
+    " count(*) FILTER (WHERE t.end_time IS NULL) <> h.live_count"
+    + "".join(
+        f" OR count(*) FILTER (WHERE t.cancel_proof = '{proof.value}'"
+        f" AND t.end_seq > h.accept_seq) > h.{proof.value.lower()}_count"
+        for proof in CancelProof
+    ),
+}
+"""What rules of the check have in common."""
 WIDER = {"group": ("checkout", "order", "agent"), "checkout": ("order", "agent")}
 """What else a filter may say of a task when a scope drives the reading; mostly the agent alone."""
 
@@ -121,6 +150,13 @@ def statements() -> dict[str, str]:
                 fragments = shared | _scope(scope, scopes.get(scope, ""))
                 found[title.replace("{scope}", scope)] = _filled(body, fragments)
     return found
+
+
+@cache
+def rules() -> dict[str, str]:
+    """Returns what must hold of a store's rows: for each rule a statement that counts what breaks
+    it."""
+    return {name: _filled(body, CHECKED) for name, body in _blocks("check.sql")}
 
 
 def _scope(scope: str, text: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
+from countermand.store.sqlite.file.folder import give_to_owner
 from countermand.store.sqlite.file.naming import check_kind, check_mount, resolve
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ _claimed: set[Identity] = set()
 """The files that this process has. They must not be opened again: see Claim."""
 
 
+class StoreHeld(StoreRefused):
+    """Another server, or another command, has the store."""
+
+
 class Claim:
     """A store's file, taken for this server alone.
 
@@ -44,10 +49,14 @@ class Claim:
     That file also keeps the note of a server that could not trust its disk.
     """
 
-    def __init__(self, name: Path) -> None:
+    def __init__(self, name: Path, *, replaces: bool = False) -> None:
         """Takes the file, and makes it if there is none. Raises StoreRefused, and then leaves
-        nothing behind."""
+        nothing behind; StoreHeld if another has it.
+
+        `replaces`: all of the store will be replaced, so a log without its file is no loss.
+        """
         self.name = name
+        self._replaces = replaces
         self.path = resolve(name)
         self.lock_path = Path(f"{self.path}.lock")
         self._made: list[Path] = []
@@ -78,6 +87,10 @@ class Claim:
         for path in self._made:
             if path != self.lock_path or not self.is_distrusted():
                 path.unlink(missing_ok=True)
+        self._made.clear()
+
+    def keep(self) -> None:
+        """Keeps what the claim made, whatever comes: a whole store is in its place now."""
         self._made.clear()
 
     def distrust(self) -> None:
@@ -135,7 +148,7 @@ class Claim:
         with suppress(FileNotFoundError):
             return os.open(self.path, FLAGS)
         with suppress(FileNotFoundError):
-            if os.stat(f"{self.path}-wal").st_size:
+            if os.stat(f"{self.path}-wal").st_size and not self._replaces:
                 raise StoreRefused(
                     f"the store {self.name} is missing, and its log {self.path.name}-wal is there: "
                     "bring the store back, or remove the log to begin with an empty one"
@@ -158,10 +171,31 @@ class Claim:
         descriptor = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, PRIVATE)
         self._made.append(path)
         os.fchmod(descriptor, PRIVATE)  # whatever the umask is
+        give_to_owner(descriptor, path.parent)
         return descriptor
 
-    def _held(self) -> StoreRefused:
-        return StoreRefused(f"another server has the store {self.name} open")
+    def _held(self) -> StoreHeld:
+        return StoreHeld(f"another server has the store {self.name} open")
+
+
+def is_held(path: Path) -> bool:
+    """Whether a server has the file of a store, by its lock on the file. Raises OSError."""
+    with _guard:
+        if identity_of(os.stat(path)) in _claimed:
+            return True
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if sys.platform != "linux" or sys.maxsize <= 1 << 32:
+            return False
+        asked = LINUX_FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, FIRST_BYTE, 1, 0)
+        kind, *_ = LINUX_FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))
+    except OSError as error:
+        if error.errno not in UNKNOWN_LOCK:
+            raise
+        return False
+    finally:
+        os.close(descriptor)
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def identity_of(found: os.stat_result) -> Identity:

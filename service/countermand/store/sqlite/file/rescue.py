@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from countermand.store.sqlite.file.claim import PRIVATE
+from countermand.store.sqlite.file.folder import sync_folder
 
 
 def rescue(descriptor: int, path: Path) -> Path:
@@ -27,18 +28,10 @@ def rescue(descriptor: int, path: Path) -> Path:
             os.link(aside, path)
             aside.unlink()
             aside = path
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     finally:
         os.close(copy)
     return aside
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
