@@ -45,8 +45,8 @@ def read_facts(connection: sqlite3.Connection, path: Path) -> StoreFacts:
     """Returns what a store holds, in the reading that is open. Raises sqlite3.Error."""
 
     def one(statement: str) -> int | None:
-        found: int | None = connection.execute(statement).fetchone()[0]
-        return found
+        found: tuple[int | None] | None = connection.execute(statement).fetchone()
+        return found[0] if found else None
 
     def number(statement: str) -> int:
         return one(statement) or 0
