@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import sqlite3
+import sys
+from asyncio.subprocess import PIPE
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from countermand.store.sqlite.upkeep.checking import check
 from tests.support.caller import Caller, first_caller, new_id
-from tests.support.command import Command, finish
+from tests.support.command import Command, finish, read_line
 from tests.support.server import Server, started
 from tests.support.waiting import until
 
@@ -113,3 +116,56 @@ async def test_a_backup_killed_in_the_middle_leaves_nothing_that_passes_for_one(
     await backed_up(server, folder / "backup.db")
     assert [path.name for path in folder.iterdir()] == ["backup.db"]
     chaos_report("backup killed", KILLS, 1, 0)
+
+
+REPLICATING = """
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+reading = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("PRAGMA wal_autocheckpoint = 0")
+store.execute("CREATE TABLE IF NOT EXISTS _replica_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+print("ready", flush=True)
+for round, _ in enumerate(sys.stdin):
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM namespaces").fetchone()
+    store.execute("INSERT INTO _replica_seq VALUES (1, 1) ON CONFLICT DO UPDATE SET seq = seq + 1")
+    reading.execute("ROLLBACK")
+    mode = ("PASSIVE", "RESTART", "TRUNCATE")[round % 3]
+    store.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    print(round, flush=True)
+"""
+"""What a replicator such as Litestream does: a reading that it keeps open, a row of its own, and
+checkpoints."""
+
+
+async def test_a_replicator_that_checkpoints_beside_the_server_loses_nothing(
+    server: Server, chaos_report
+) -> None:
+    """It made its table while no server ran; see the page on storage."""
+    await server.stop()
+    beside = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-c", REPLICATING, str(server.store)], stdin=PIPE, stdout=PIPE
+    )
+    assert await read_line(beside) == "ready\n"
+    await server.start()
+    assert beside.stdin is not None
+    rounds = 200 if FULL else 20
+    async with first_caller(server) as caller:
+        cancels = Cancels(caller)
+        load = asyncio.create_task(cancels.run())
+        for number in range(rounds):
+            beside.stdin.write(b"on\n")
+            assert await read_line(beside) == f"{number}\n"
+            await until(lambda n=number: len(cancels.answered) > 5 * n)
+        answered = list(cancels.answered)
+        await server.kill()
+        await asyncio.wait([load])
+    beside.stdin.close()
+    assert await beside.wait() == 0
+    await server.start()
+    await server.stop()
+    lost = missing(answered, server.store)
+    chaos_report("replicator beside", rounds, len(answered), lost)
+    assert lost == 0
+    with closing(sqlite3.connect(server.store)) as store:
+        assert check(store).faults == []
