@@ -39,6 +39,9 @@ class Settings:
     shipped_words: tuple[str, ...] = ()
     """By what other words, beside the standard ones, a platform says that goods have left."""
 
+    first_key_file: Path | None = None
+    """Where the key of a store that has none is written; None: to standard error."""
+
     @property
     def address(self) -> Address:
         """Where to listen."""

@@ -108,6 +108,14 @@ def serve(
             help="Another word for shipped goods.",
         ),
     ] = [],  # noqa: B006  # typer reads the default, and gives each call a list of its own
+    first_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_FIRST_KEY_FILE",
+            metavar="FILE",
+            help="Where the first key goes.",
+        ),
+    ] = None,
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -121,8 +129,8 @@ def serve(
     """Run the server.
 
     When it is ready it prints `listening on HOST:PORT` to stdout; its log goes to stderr. On a
-    store without keys it first makes one with all scopes, and prints it once to stderr. SIGTERM
-    and Ctrl-C drain; a second one stops at once. Each option is a variable, too: --max-watches is
+    store without keys it first makes one with all scopes, and prints it once to stderr, or
+    writes it into --first-key-file. SIGTERM and Ctrl-C drain; a second one stops at once. Each option is a variable, too: --max-watches is
     COUNTERMAND_MAX_WATCHES. docs/operations/configuration.md says all of each.
 
     Examples:
@@ -154,6 +162,7 @@ def serve(
             max_tenant_bytes=max_tenant_bytes,
             max_failed_logins=max_failed_logins,
             shipped_words=tuple(shipped_word),
+            first_key_file=first_key_file,
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None

@@ -12,7 +12,7 @@ import grpc
 from countermand import __version__
 from countermand.app.address import Address
 from countermand.app.composition import App, open_store, running
-from countermand.app.first_key import make_first_key
+from countermand.app.first_key import FirstKeyRefused, make_first_key
 from countermand.app.instrumentation import Instrumentation
 from countermand.app.memory import give_back, share_heaps
 from countermand.app.settings import Settings
@@ -68,7 +68,11 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
     except (StoreRefused, ListenRefused) as refusal:
         complain(str(refusal))
         return 1
-    except Refused as refusal:  # The first key could not be made; the server is half started.
+    # The first key could not be made; the server is half started.
+    except FirstKeyRefused as refusal:
+        complain(str(refusal))
+        _leave(1)
+    except Refused as refusal:
         complain(refusal.message)
         _leave(1)
     except StoreFailed as failure:
@@ -156,7 +160,7 @@ class _Life:
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)
         beside.append(asyncio.create_task(give_back(knobs.server.memory_interval)))
-        await make_first_key(app.keyring)
+        await make_first_key(app.keyring, settings.first_key_file)
         self._ready = True
         health.set(serving=True)
         self._announce(address, app.store.name)
