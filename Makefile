@@ -43,7 +43,7 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 	python -m grpc_tools.protoc -Iprotos --pyi_out=$(1) --include_source_info \
 	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$protos
 
-.PHONY: help install run demo test check fix proto simulate smoke chaos bench bench-peers clean
+.PHONY: help install run demo test check fix proto released simulate smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,7 +73,7 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 	@step() { echo "==> $$*"; "$$@"; }
 	scratch=$$(mktemp -d)
 	trap 'rm -rf "$$scratch"' EXIT
-	mkdir "$$scratch/old" "$$scratch/new"
+	mkdir "$$scratch/new"
 
 	echo "==> the sync client is up to date"
 	mkdir "$$scratch/sync"
@@ -90,14 +90,7 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 	step buf lint protos
 	step buf format protos --diff --exit-code
 
-	base=$$(git describe --tags --abbrev=0 2>/dev/null || echo HEAD)
-	if git cat-file -e "$$base:protos/countermand" 2>/dev/null; then
-		git archive "$$base" protos | tar -x -C "$$scratch/old"
-		echo "==> buf breaking protos, against $$base"
-		buf breaking protos --against "$$scratch/old/protos"
-	else
-		echo "==> buf breaking: skipped, git knows no earlier protos (no tag, none in HEAD)"
-	fi
+	step buf breaking protos --against protos/released.binpb
 
 	echo "==> generated code is up to date"
 	$(call generate,$$scratch/new)
@@ -122,6 +115,9 @@ proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from 
 
 simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
 	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(COUNT) $(SEED)
+
+released: $(INSTALLED) ## note the protos as those of a release, once for each
+	@buf build protos --exclude-source-info -o protos/released.binpb
 
 smoke: $(INSTALLED) ## a short round of every chaos test and benchmark, as CI runs it
 	@python -m pytest -m chaos -n auto --dist loadfile $(ARGS)
