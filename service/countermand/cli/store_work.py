@@ -3,19 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countermand.cli.failures import Failure
 from countermand.cli.output import plain
+from countermand.core.records import SECOND
 
 if TYPE_CHECKING:
     from countermand.store.sqlite.upkeep.checking import Checked
     from countermand.store.sqlite.upkeep.facts import StoreFacts
     from countermand.store.sqlite.upkeep.replacing import Compacted
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -114,4 +114,4 @@ def human(size: int) -> str:
 def _shown(time: int | None) -> str:
     if time is None:
         return ""
-    return (_EPOCH + timedelta(microseconds=time)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return datetime.fromtimestamp(time / SECOND, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

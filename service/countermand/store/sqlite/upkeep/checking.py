@@ -7,9 +7,6 @@ from typing import NamedTuple
 from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations, rules
 
-MAX_PAGE_FAULTS = 20
-"""How many damaged places are named; behind the first few they say no more."""
-
 
 class Checked(NamedTuple):
     """What a check found."""
@@ -54,7 +51,7 @@ def _check(connection: sqlite3.Connection) -> Checked:
 
 
 def _damaged_pages(connection: sqlite3.Connection) -> Iterator[str]:
-    for (found,) in connection.execute(f"PRAGMA integrity_check({MAX_PAGE_FAULTS})"):
+    for (found,) in connection.execute("PRAGMA integrity_check"):
         if found != "ok":
             yield from (line for line in found.split("\n") if not line.startswith("***"))
 

@@ -42,7 +42,7 @@ def copy_pages(connection: sqlite3.Connection, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.execute("PRAGMA journal_mode = OFF")  # Half a copy is thrown away.
         copy.execute("PRAGMA synchronous = OFF")  # It is synced as a whole.
-        connection.backup(copy, pages=-1)
+        connection.backup(copy)
 
 
 def not_written(target: Path, error: OSError | sqlite3.Error) -> StoreRefused:
