@@ -129,9 +129,9 @@ def serve(
     """Run the server.
 
     When it is ready it prints `listening on HOST:PORT` to stdout; its log goes to stderr. On a
-    store without keys it first makes one with all scopes, and prints it once to stderr, or
-    writes it into --first-key-file. SIGTERM and Ctrl-C drain; a second one stops at once. Each option is a variable, too: --max-watches is
-    COUNTERMAND_MAX_WATCHES. docs/operations/configuration.md says all of each.
+    store without keys it first makes one with all scopes, and prints it once to stderr, or into
+    --first-key-file. SIGTERM and Ctrl-C drain; a second one stops at once. Each option is a
+    variable, too: docs/operations/configuration.md.
 
     Examples:
 

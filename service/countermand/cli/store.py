@@ -38,6 +38,12 @@ def info(file: FileArgument = None, store: StoreOption = DEFAULT, json: JsonOpti
     """Show what is in a store: schema, sizes, how much of what, its oldest and newest task.
 
     A server may have it open.
+
+    Examples:
+
+    - `countermand store info`
+
+    - `countermand store info backup.db --json`
     """
     with work_on(file or store) as work:
         _show_facts(work.path, work.facts(), json)
@@ -53,6 +59,12 @@ def backup(
 
     The copy holds all that was answered before the command began. It gets its name when it is
     whole and on disk, so a backup that was broken off leaves none; its owner alone can read it.
+
+    Examples:
+
+    - `countermand store backup backup.db`
+
+    - `countermand store backup b.db --store sqlite:////srv/c.db`
     """
     with work_on(store) as work:
         _show_facts(to, work.back_up(to), json)
@@ -66,6 +78,12 @@ def check(
 
     Every page is read, every reference followed, and the rows are held to the rules that the
     schema cannot hold. A server may have it open; its log grows until the check ends.
+
+    Examples:
+
+    - `countermand store check backup.db`
+
+    - `countermand store check --json`
     """
     with work_on(file or store) as work:
         found = work.check()
@@ -95,6 +113,12 @@ def restore(
 
     What was accepted after the backup is lost. The old store is there until the new one is whole,
     so there must be room for both. If this is broken off, run it again.
+
+    Examples:
+
+    - `countermand store restore backup.db --replace`
+
+    - `countermand store restore b.db --store sqlite:///new.db`
     """
     with work_on(store) as work:
         _show_facts(work.path, work.restore(file, replaces=replace), json)
@@ -106,6 +130,12 @@ def compact(store: StoreOption = DEFAULT, json: JsonOption = False) -> None:
 
     It writes the store anew, so there must be room for both; the old one is there until the new one
     is whole.
+
+    Examples:
+
+    - `countermand store compact`
+
+    - `countermand store compact --store sqlite:////srv/c.db`
     """
     with work_on(store) as work:
         found = work.compact()
