@@ -25,8 +25,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_METRICS_LISTEN",
             metavar="HOST:PORT",
-            help="Where Prometheus may read metrics, at /metrics, with HOST and PORT as above. By"
-            " default, nowhere. It needs no key, and is encrypted if calls are.",
+            help="Where Prometheus reads /metrics; by default nowhere.",
         ),
     ] = None,
     store: Annotated[
