@@ -40,8 +40,10 @@ $(PROTOC_INSTALLED): | $(INSTALLED)
 generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name '*.proto' | sort); \
 	$(PROTOC)/bin/python -m grpc_tools.protoc -Iprotos \
 	--python_out=$(1) --grpc_python_out=$(1) $$protos; \
-	python -m grpc_tools.protoc -Iprotos --pyi_out=$(1) --include_source_info \
-	--descriptor_set_out=$(1)/countermand/v1/manual.binpb $$protos
+	python -m grpc_tools.protoc -Iprotos --pyi_out=$(1) --mypy_grpc_out=quiet:$(1) \
+	--include_source_info --descriptor_set_out=$(1)/countermand/v1/manual.binpb $$protos; \
+	rm -f $(1)/countermand/v1/{cancellation,checkout,order,task}_pb2_grpc.pyi; \
+	python -m generate.documented_types $(1)/countermand/v1
 
 .PHONY: help install run demo test check fix proto released simulate smoke chaos bench bench-peers clean
 
@@ -110,7 +112,7 @@ proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from 
 	trap 'rm -rf "$$scratch"' EXIT
 	$(call generate,$$scratch)
 	mkdir -p service/countermand/v1
-	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py
+	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py*
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
 
 simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
