@@ -43,12 +43,16 @@ class Commits:
         return b""
 
 
+_IGNORING = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")
+"""Metrics come, too."""
+
+
 class _EveryMethod(grpc.GenericRpcHandler):
     def __init__(self, commits: Commits) -> None:
         self._handler = grpc.unary_unary_rpc_method_handler(commits.take)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        return self._handler
+        return self._handler if "Trace" in handler_call_details.method else _IGNORING
 
 
 @contextmanager

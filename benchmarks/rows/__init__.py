@@ -4,7 +4,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from benchmarks.measured import Measured
-from benchmarks.rows import alone, cancel, group, idle, peers, restart, sizes, stalled, told
+from benchmarks.rows import (
+    alone,
+    cancel,
+    counting,
+    group,
+    idle,
+    peers,
+    restart,
+    sizes,
+    stalled,
+    told,
+)
 from benchmarks.stage import Stage
 
 
@@ -28,5 +39,6 @@ ROWS: dict[str, Row] = {
     "group": Row("CancelGroup of 10,000 tasks, and its neighbours", group.measure),
     "sizes": Row("CancelTask in a store of 10,000,000 tasks", sizes.measure),
     "restart": Row("ready after a restart", restart.measure),
+    "metrics": Row("what metrics add to a cancel", counting.measure),
     "stalled": Row("1,000 watchers that take nothing", stalled.measure),
 }

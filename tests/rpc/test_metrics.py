@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from countermand import __version__
+from tests.support.alerts import fired, missing_promtool
 from tests.support.caller import Caller, everything, first_caller, new_caller, new_id
 from tests.support.knobs import drawn_values_but
 from tests.support.raw import ID, RPCS
@@ -224,3 +226,31 @@ async def test_a_taken_port_is_one_clear_line(tmp_path: Path, server: Server):
 async def test_without_the_flag_there_is_no_port(tmp_path: Path):
     async with started(tmp_path) as server:
         assert not any("metrics" in line for line in server.log)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason=missing_promtool)
+async def test_ordinary_traffic_causes_no_alert(server: Server, caller: Caller, tmp_path: Path):
+    """As if what is done here went on for twenty minutes."""
+    before = await scrape(server)
+    watch = caller.watch_many()
+    group = await caller.create_group(30)
+    for task in group.tasks[:10]:
+        await caller.start(task.task_id, lease=600)
+    held = [await caller.running(lease=600) for _ in range(5)]
+    await caller.cancel_group(group.group.group_id, 600)
+    for one in held:
+        await caller.cancel(one.task_id, 600)
+        await caller.finish(one, "CANCELLED")
+    await refused(caller.get(ID), "TASK_NOT_FOUND")
+    watch.cancel()
+    after = await scrape(server)
+    series = {'up{job="countermand"}': "1x30"}
+    for (name, labels), value in after.values.items():
+        named = ",".join(f'{key}="{text}"' for key, text in sorted(labels))
+        grown = value - before.values.get((name, labels), 0) if is_counter(name) else 0
+        series[f'{name}{{job="countermand",{named}}}'] = f"{value:f}+{grown:f}x30"
+    assert fired(tmp_path, series) == {}
+
+
+def is_counter(name: str) -> bool:
+    return name.endswith(("_total", "_bucket", "_count", "_sum"))

@@ -21,8 +21,9 @@ class CommitCounter:
         saves = batch.saves
         metrics.committed(committed.seconds, len(batch.commands))
         self._count_tasks(committed)
-        for key in saves.accepted:
-            metrics.cancel_accepted(saves.cancellations[key].target.kind)
+        accepted = Counter([saves.cancellations[key].target.kind for key in saves.accepted])
+        for kind, cancels in accepted.items():
+            metrics.cancels_accepted(kind, cancels)
         for answer in batch.answers:
             if type(answer) is Cancelled:
                 self._count_repeat(answer)

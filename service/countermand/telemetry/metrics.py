@@ -1,6 +1,6 @@
 """The registry of metrics, and what the parts of the server call to count in it.
 
-A call finds its histogram kept ready by method and status: with both clocks that is a microsecond.
+A call finds its histogram kept ready by method and status.
 What commits change is counted once a batch. What stands still until somebody looks is read then.
 """
 
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions, instruments
+from countermand.telemetry.histograms import Histogram, Series
 from countermand.telemetry.instruments import Instrument, Kind
 from countermand.telemetry.measures import OTHER, CallMeasure, Measures
 
@@ -26,7 +27,6 @@ prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 _MAKERS: Final[Mapping[Kind, Callable[..., Any]]] = {
     Kind.COUNTER: prometheus.Counter,
     Kind.GAUGE: prometheus.Gauge,
-    Kind.HISTOGRAM: prometheus.Histogram,
 }
 _openmetrics: Final[Callable[..., bytes]] = openmetrics.generate_latest
 _OF_STRANGERS: Final = ("UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED", "UNAVAILABLE")
@@ -38,7 +38,7 @@ class _Calls(CallMeasure):
 
     __slots__ = ("_histograms", "_make")
 
-    def __init__(self, make: Callable[[str], prometheus.Histogram], *statuses: str) -> None:
+    def __init__(self, make: Callable[[str], Series], *statuses: str) -> None:
         self._make = make
         self._histograms = {status: make(status) for status in statuses}
 
@@ -48,8 +48,7 @@ class _Calls(CallMeasure):
             histogram = self._histograms[status] = self._make(status)
         seconds = perf_counter() - begin
         if trace is not None and trace.sampled:
-            exemplar = {"trace_id": trace.trace_id, "span_id": trace.span_id}
-            histogram.observe(seconds, exemplar)
+            histogram.observe_sampled(seconds, trace)
         else:
             histogram.observe(seconds)
 
@@ -69,8 +68,8 @@ class Metrics(Measures):
         self._repeats = self._children(instruments.CANCEL_REPEATS)
         self._changes = self._children(instruments.TASK_CHANGES)
         self._cancel_duration = self._children(instruments.CANCEL_DURATION)
-        self._commit_duration = self._families[instruments.COMMIT_DURATION.name]
-        self._commit_commands = self._families[instruments.COMMIT_COMMANDS.name]
+        self._commit_duration = self._families[instruments.COMMIT_DURATION.name].labels()
+        self._commit_commands = self._families[instruments.COMMIT_COMMANDS.name].labels()
         self._failures = self._children(instruments.COMMIT_FAILURES)
         self._outages = self._families[instruments.LEASE_OUTAGES.name]
         self._removed = self._families[instruments.RECORDS_REMOVED.name]
@@ -94,9 +93,10 @@ class Metrics(Measures):
     def of_method(self, method: str) -> CallMeasure:
         family = self._families[instruments.CALL_DURATION.name]
 
-        def make(status: str) -> Any:
+        def make(status: str) -> Series:
             error = status if status in conventions.SERVER_FAULTS else ""
-            return family.labels(conventions.GRPC, method, status, error)
+            found: Series = family.labels(conventions.GRPC, method, status, error)
+            return found
 
         return _Calls(make, *_OF_STRANGERS) if method == OTHER else _Calls(make, "OK")
 
@@ -126,9 +126,9 @@ class Metrics(Measures):
         """Takes a task that was CANCELLED so long after the accept of its cancel."""
         self._cancel_duration[proof].observe(seconds)
 
-    def cancel_accepted(self, target: str) -> None:
-        """Counts an accepted cancellation by the kind of its target."""
-        self._cancellations[target].inc()
+    def cancels_accepted(self, target: str, cancels: int) -> None:
+        """Counts accepted cancellations of one kind of target."""
+        self._cancellations[target].inc(cancels)
 
     def cancel_repeated(self, kind: str) -> None:
         """Counts a cancel that made no cancellation: `joined` or `replayed`."""
@@ -157,8 +157,7 @@ class Metrics(Measures):
 
 
 def _made(instrument: Instrument, registry: prometheus.CollectorRegistry) -> Any:
-    bounds = {"buckets": instrument.buckets} if instrument.buckets else {}
+    if instrument.kind is Kind.HISTOGRAM:
+        return Histogram(instrument, registry)
     make = _MAKERS[instrument.kind]
-    return make(
-        instrument.family, instrument.help, instrument.shown_labels, registry=registry, **bounds
-    )
+    return make(instrument.family, instrument.help, instrument.shown_labels, registry=registry)
