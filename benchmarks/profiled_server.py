@@ -19,7 +19,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "ids of the trace": ("countermand.telemetry.tracing:Tracing.start_call",),
     "spans of sampled calls": (
         "countermand.telemetry.calls:SampledCall.end",
-        "countermand.app.commit_traces:Storyteller.__call__",
+        "countermand.app.commit_traces:CommitTraces.__call__",
     ),
     "log line of sampled calls": ("logging:Logger.info",),
     "key": (
@@ -131,7 +131,7 @@ def _wrap(totals: Totals) -> None:
 
 
 def _tell(totals: Totals) -> None:
-    """Waits for the signal, for ever."""
+    """Waits for the signal, forever."""
     within, in_all = totals.cost_ns()
     while True:
         signal.sigwait({signal.SIGUSR1})

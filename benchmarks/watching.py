@@ -15,7 +15,7 @@ from benchmarks.machine import RunFailedError, choose_cores, pinned
 from benchmarks.servers import Server
 
 SECONDS = 120
-MOST_STREAMS = 100
+MAX_STREAMS = 100
 """On one connection; our server takes twice as many."""
 
 
@@ -70,7 +70,7 @@ def watching(
 
     With `stalls_after` each takes so many bytes and then nothing more.
     """
-    connections = -(-count // MOST_STREAMS)
+    connections = -(-count // MAX_STREAMS)
     assert count % connections == 0
     arguments = [
         *command("watch", server, method, bodies, folder),

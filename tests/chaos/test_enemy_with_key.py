@@ -36,7 +36,7 @@ MAX_MEMORY, MAX_LEFT = 400.0, 20.0 if FULL else 200.0
 """MiB."""
 SETTLING = 30.0 if FULL else 2.0
 READY = 2.0 if FULL else 20.0
-SCOPES_OF_BOT = tuple(scope for scope in SCOPES if scope != "keys:admin")
+SCOPES_OF_BOT = tuple(scope for scope in SCOPES if scope not in ("keys:admin", "operator:read"))
 
 
 async def deadlines(caller: Caller, late: list[float]) -> None:

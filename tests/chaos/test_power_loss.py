@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 CUTS = 200 if FULL else 3
-MOST_ANSWERS = (30, 100, 1000) if FULL else (30, 100)
+MAX_ANSWERS = (30, 100, 1000) if FULL else (30, 100)
 """With the most, the log is emptied and begun anew before the cut."""
 
 
@@ -52,7 +52,7 @@ class Life:
         await self.server.start()
         async with first_caller(self.server) as caller:
             self.broken += await self.ledger.broken_promises(caller)
-            enough = self.ledger.told + self._random.randint(1, self._random.choice(MOST_ANSWERS))
+            enough = self.ledger.told + self._random.randint(1, self._random.choice(MAX_ANSWERS))
             load = await loaded(caller, self.ledger, players=6)
             await until(lambda: self.ledger.told >= enough)
             self.disk.cut_power()

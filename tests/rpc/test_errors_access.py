@@ -126,11 +126,11 @@ def padding(size: int) -> bytes:
 @every_rpc
 async def test_a_request_that_is_too_large(channel, keys, rpc: Rpc):
     # Unknown fields are fine for protobuf, so the size alone is wrong.
-    if rpc.most_bytes == 64 * 1024:
-        data = padding(rpc.most_bytes + 1)
+    if rpc.max_bytes == 64 * 1024:
+        data = padding(rpc.max_bytes + 1)
         refusal = await refused(rpc.call(channel, data, keys["all"]), "INVALID_REQUEST")
         assert list(refusal.fields) == ["request"]
-        assert str(rpc.most_bytes) in refusal.message
+        assert str(rpc.max_bytes) in refusal.message
     # Above 4 MiB gRPC itself refuses, without our details.
     call = rpc.call(channel, padding(4 * 1024 * 1024), keys["all"])
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -18,7 +18,7 @@ from countermand.v1.task_service_pb2 import CreateTaskRequest
 from countermand.v1.task_service_pb2_grpc import TaskServiceStub
 from tests.support.refusals import refusal_of
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 """So that a machine that is too slow for the pace has no mountain to work off."""
 
 
@@ -52,7 +52,7 @@ async def flood(address: str, key: str, per_second: int) -> dict[str, float]:
         while not enough.done():
             while sent < (time.monotonic() - begin) * per_second:
                 sent += 1
-                if len(under_way) < MOST_AT_ONCE:
+                if len(under_way) < MAX_AT_ONCE:
                     task = calls.create_task(call())
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)

@@ -27,7 +27,7 @@ WIRE_TYPES = {
 }
 """All others are varints."""
 DEEPEST = 4
-MOST_DEPTH = 300
+MAX_DEPTH = 300
 """How often a message is wrapped into another; protobuf bears a hundred."""
 
 NUMBERS = (
@@ -169,7 +169,7 @@ class Fuzzer:
     def _nested(self, descriptor: Descriptor) -> bytes:
         """Returns messages in one another, or groups, of any depth."""
         number = self._chance.choice([field.number for field in descriptor.fields] or [1])
-        depth = self._chance.randrange(MOST_DEPTH)
+        depth = self._chance.randrange(MAX_DEPTH)
         if self._chance.random() < 0.5:
             return tag(number, 3) * depth + tag(number, 4) * self._chance.choice((0, depth))
         data = b""

@@ -30,8 +30,8 @@ class Largest:
         """Returns a request of this method with as much in each field as it may hold."""
         request = type(rpc.request)()
         request.CopyFrom(rpc.request)
-        self._fill(request, rpc.most_bytes - 1024)
-        while request.ByteSize() > rpc.most_bytes - 64:
+        self._fill(request, rpc.max_bytes - 1024)
+        while request.ByteSize() > rpc.max_bytes - 64:
             _halve(request)
         return request
 

@@ -11,7 +11,7 @@ from tests.support.caller import Caller
 Item = TypeVar("Item")
 
 AT_ONCE = 20
-MOST_PER_GROUP = 1000
+MAX_PER_GROUP = 1000
 
 
 def each(items: Iterable[Item], call: Callable[[Item], Awaitable[Any]]) -> list[asyncio.Task[Any]]:
@@ -40,7 +40,7 @@ async def some_of(calls: list[asyncio.Task[Any]], count: int) -> None:
 
 async def running_tasks(caller: Caller, count: int) -> list[str]:
     """Makes tasks that an agent holds for an hour. Returns their ids."""
-    sizes = [min(MOST_PER_GROUP, count - done) for done in range(0, count, MOST_PER_GROUP)]
+    sizes = [min(MAX_PER_GROUP, count - done) for done in range(0, count, MAX_PER_GROUP)]
     made = await asyncio.gather(*each(sizes, caller.create_group))
     ids = [task.task_id for answer in made for task in answer.tasks]
     await asyncio.gather(*each(ids, lambda id: caller.start(id, lease=3600)))

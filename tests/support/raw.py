@@ -24,7 +24,7 @@ class Rpc(NamedTuple):
     request: Message
     scopes: tuple[str, ...]
     stream: bool = False
-    most_bytes: int = 64 * 1024
+    max_bytes: int = 64 * 1024
 
     @property
     def name(self) -> str:
@@ -69,32 +69,32 @@ RPCS = {
         _rpc(_CANCEL, c.ListCancellationsRequest(), *READ),
         _rpc(_CANCEL, c.SummarizeCancellationsRequest(group_by=1), *READ),
         _rpc(_TASK, t.CreateTaskRequest(), "tasks:write"),
-        _rpc(_TASK, t.CreateGroupRequest(), "tasks:write", most_bytes=_LARGE),
+        _rpc(_TASK, t.CreateGroupRequest(), "tasks:write", max_bytes=_LARGE),
         _rpc(_TASK, t.GetTaskRequest(task_id=ID), *READ),
         _rpc(_TASK, t.GetGroupRequest(group_id=ID), *READ),
         _rpc(_TASK, t.ListTasksRequest(), *READ),
         _rpc(_TASK, t.SettleRefundRequest(task_id=ID, outcome=3), "refunds:write"),
-        _rpc(_CHECKOUT, s.CreateCheckoutRequest(), "checkouts:write", most_bytes=_LARGE),
+        _rpc(_CHECKOUT, s.CreateCheckoutRequest(), "checkouts:write", max_bytes=_LARGE),
         _rpc(_CHECKOUT, s.GetCheckoutRequest(checkout_id="c"), "checkouts:read"),
         _rpc(
             _CHECKOUT,
             s.UpdateCheckoutRequest(checkout={"checkout_id": "c"}),
             "checkouts:write",
-            most_bytes=1024 * 1024,
+            max_bytes=1024 * 1024,
         ),
         _rpc(_CHECKOUT, s.CompleteCheckoutRequest(checkout_id="c"), "checkouts:write"),
         _rpc(_CHECKOUT, s.ListCheckoutsRequest(), "checkouts:read"),
         _rpc(_CHECKOUT, s.ListCartsRequest(), "checkouts:read"),
         _rpc(_CHECKOUT, s.GetCartRequest(cart_id="c"), "checkouts:read"),
-        _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", most_bytes=_MEDIUM),
-        _rpc(_ORDER, o.CreateOrderRequest(), "orders:write", most_bytes=_LARGE),
+        _rpc(_CHECKOUT, s.ChangeCartRequest(cart_id="c"), "checkouts:write", max_bytes=_MEDIUM),
+        _rpc(_ORDER, o.CreateOrderRequest(), "orders:write", max_bytes=_LARGE),
         _rpc(_ORDER, o.ListOrdersRequest(), "orders:read"),
         _rpc(_ORDER, o.GetOrderRequest(order_id="o"), "orders:read"),
         _rpc(
             _ORDER,
             o.UpdateOrderRequest(order={"order_id": "o"}),
             "orders:write",
-            most_bytes=_MEDIUM,
+            max_bytes=_MEDIUM,
         ),
         _rpc(_AGENT, a.StartTaskRequest(task_id=ID, agent_id="a"), "tasks:run"),
         _rpc(_AGENT, a.HeartbeatRequest(agent_id="a"), "tasks:run"),

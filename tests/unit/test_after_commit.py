@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from countermand.app.commit_traces import Storyteller
+from countermand.app.commit_traces import CommitTraces
 from countermand.app.composition import App
 from countermand.core.errors import Refused
 from countermand.core.records import SECOND
@@ -40,7 +40,7 @@ async def composed(path: Path) -> AsyncIterator[tuple[App, TroubledStore, asynci
     """The parts of a server as they are composed, of which the writer runs."""
     store: Any = TroubledStore(path)
     app = App(store, HandClock(), PRODUCTION)
-    app.writer.listen(Storyteller(Tracing(PRODUCTION.telemetry), "sqlite"))
+    app.writer.listen(CommitTraces(Tracing(PRODUCTION.telemetry), "sqlite"))
     await store.open(app.clock.now())
     await Keeper(store).settle_in()
     await app.keyring.load()

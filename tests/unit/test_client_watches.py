@@ -79,7 +79,7 @@ class Scripted(pb_grpc.CancellationServiceServicer, tasks_grpc.TaskServiceServic
                     await asyncio.Event().wait()
                 else:
                     # Not yielded: a generator that is left while its message is being sent is
-                    # never told so, and the test would wait for ever.
+                    # never told so, and the test would wait forever.
                     await context.write(item)
         except asyncio.CancelledError:
             self.left.set()

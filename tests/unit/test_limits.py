@@ -1,4 +1,4 @@
-"""Token buckets, with the clock passed in: who is put off, for how long, and what is kept of it."""
+"""Token buckets, with the clock passed in: who is throttled, how long, and what is kept of it."""
 
 import asyncio
 import time

@@ -286,7 +286,7 @@ async def test_right_after_a_restart_it_ends_the_cancels_that_waited_in_vain_in_
             await asyncio.wait_for(all_done.wait(), 10)
             await engine.do(renew("nobody"))  # meanwhile the reaper says what it did
         assert reaped == [3, 3, 2]
-        assert caplog.messages == ["cancels waited in vain"] * 3
+        assert caplog.messages == ["early cancels expired"] * 3
         due = await engine.store.next_due()
         assert due.waiting_since == clock.time + HOUR - EARLY_CANCEL_LIFETIME
         found = await Keeper(engine.store).cancellations(CancellationQuery())

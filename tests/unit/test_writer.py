@@ -504,7 +504,7 @@ async def test_an_idle_writer_ends_when_it_is_closed(tmp_path: Path) -> None:
 
 
 async def _slow_down(engine: Engine, task_id: str) -> None:
-    """Lets a change of a task take for ever, in one statement."""
+    """Lets a change of a task take forever, in one statement."""
     digits, connection = task_id.replace("-", ""), engine.store.real._connection
     sql = (
         f"CREATE TEMP TRIGGER slow BEFORE UPDATE ON main.tasks WHEN old.task_id = x'{digits}' BEGIN"

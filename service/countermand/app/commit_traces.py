@@ -8,7 +8,7 @@ from countermand.engine.listeners import Committed
 from countermand.telemetry.tracing import Tracing
 
 
-class Storyteller:
+class CommitTraces:
     """Hears of every commit, and records it as far as its calls and cancels are sampled."""
 
     def __init__(self, tracing: Tracing, store: str) -> None:

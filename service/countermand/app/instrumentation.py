@@ -6,7 +6,7 @@ import os
 from math import inf
 from typing import TYPE_CHECKING
 
-from countermand.app.commit_traces import Storyteller
+from countermand.app.commit_traces import CommitTraces
 from countermand.app.composition import App
 from countermand.core.knobs import TelemetryKnobs
 from countermand.engine.listeners import Listener
@@ -54,7 +54,7 @@ class Instrumentation:
 
     def listeners(self, store: str) -> list[Listener]:
         """Returns what is to hear of every commit to a store of this kind."""
-        listeners: list[Listener] = [Storyteller(self.tracing, store)]
+        listeners: list[Listener] = [CommitTraces(self.tracing, store)]
         if self.metrics is not None:
             from countermand.app.commit_metrics import CommitCounter
 

@@ -20,7 +20,7 @@ def share_heaps(max_heaps: int) -> None:
 
 
 async def give_back(interval: float) -> None:
-    """Gives memory back to the system for ever, each so many seconds, off the event loop."""
+    """Gives memory back to the system forever, each so many seconds, off the event loop."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     while trim is not None:
         await asyncio.sleep(interval)

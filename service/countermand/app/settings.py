@@ -35,7 +35,7 @@ class Settings:
     max_tenant_bytes: int | None = None
     """How many bytes each tenant may store; None: as many as the disk has."""
     max_failed_logins: int = 20
-    """How many calls without a right key an address may make per second, before it is put off."""
+    """How many calls without a right key an address may make per second, before it is throttled."""
     shipped_words: tuple[str, ...] = ()
     """By what other words, beside the standard ones, a platform says that goods have left."""
 

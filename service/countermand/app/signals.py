@@ -10,7 +10,7 @@ class StopSignals:
     """Hears the signals from now on, whatever the process does.
 
     Handlers of an event loop would wait for the loop: while it starts, while a callback takes long,
-    and for ever when it has ended and threads are waited for. The second signal waits for nothing.
+    and forever when it has ended and threads are waited for. The second signal waits for nothing.
     """
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from countermand.telemetry.metrics import Metrics
 
 
 async def read_store(metrics: Metrics, store: Store, clock: Clock, knobs: TelemetryKnobs) -> None:
-    """Reads for ever how the store stands. While it cannot be read, the last reading stays."""
+    """Reads forever how the store stands. While it cannot be read, the last reading stays."""
     while True:
         with suppress(StoreFailed):
             found = await store.status(clock.steady())

@@ -27,7 +27,7 @@ _RECONNECT_TIMEOUT = 300.0
 
 _UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_MOST_DAYS = 36_500
+_MAX_DAYS = 36_500
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII)
 
 
@@ -47,8 +47,8 @@ def parse_retention(text: str) -> float:
     if _NUMBER.fullmatch(text.strip()) is None:
         raise typer.BadParameter(f"{text!r} is not a number of days")
     days = float(text)
-    if not 1 <= days <= _MOST_DAYS:
-        raise typer.BadParameter(f"it must be 1 day to {_MOST_DAYS} days")
+    if not 1 <= days <= _MAX_DAYS:
+        raise typer.BadParameter(f"it must be 1 day to {_MAX_DAYS} days")
     return days
 
 

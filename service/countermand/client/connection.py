@@ -177,7 +177,7 @@ class Connection:
         """Calls the method that the request is named after, and returns its answer.
 
         While the server is UNAVAILABLE, the same request is sent again, if it is `repeatable`:
-        if it does no harm when an earlier try was accepted after all. One that was put off for
+        if it does no harm when an earlier try was accepted after all. One that was throttled for
         its key's limits is sent again when the server said. The `timeout` is the client's unless
         given. What does not take its turn goes ahead of all that wait. Raises CountermandError.
         """

@@ -61,7 +61,7 @@ class Reaped:
     ended: int
     expired: int
     too_late: int
-    """How many cancels waited in vain for their task."""
+    """How many early cancels expired: their task never came."""
     more: bool
     """Whether more may be overdue."""
     last: int = 0

@@ -28,7 +28,7 @@ class Leftover(StrEnum):
     ORDER = "ORDER"
     """An order without a task, by its last change."""
     CANCELLATION = "CANCELLATION"
-    """A cancellation that waited in vain for its task, by its end; others go with their target."""
+    """A cancellation whose task never came, by its end; others go with their target."""
     CART = "CART"
     """An ACTIVE cart, by its last change."""
     AGENT = "AGENT"

@@ -225,7 +225,7 @@ class Keyring:
         return key.evolve(last_use_time=self._uses.get(key.key_id, key.last_use_time))
 
     async def run(self) -> None:
-        """Writes down for ever, once in a while, when keys were used: never for each call. After a
+        """Writes down forever, once in a while, when keys were used: never for each call. After a
         change that may have been committed or not it reads the store."""
         while True:
             with suppress(TimeoutError):

@@ -39,7 +39,7 @@ class Purger:
         self._knobs = knobs
 
     async def run(self) -> None:
-        """Purges for ever. It ends only by being cancelled, or by an exception that is a fault."""
+        """Purges forever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
             await self.purge()
             await asyncio.sleep(self._knobs.interval)

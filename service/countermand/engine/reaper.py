@@ -43,7 +43,7 @@ class Reaper:
         writer.listen(self._hear)
 
     async def run(self) -> None:
-        """Reaps for ever. It ends only by being cancelled, or by an exception that is a fault."""
+        """Reaps forever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
             try:
                 await self._reap()
@@ -127,7 +127,7 @@ class Reaper:
                 extra=fields(ended=reaped.ended, expired=reaped.expired),
             )
         if reaped.too_late:
-            log.info("cancels waited in vain", extra=fields(too_late=reaped.too_late))
+            log.info("early cancels expired", extra=fields(too_late=reaped.too_late))
         return reaped
 
     async def _retry(self, reason: str) -> None:

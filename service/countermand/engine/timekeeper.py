@@ -47,7 +47,7 @@ class Timekeeper:
             _log_leap("no server ran, or the wall clock leapt", leap)
 
     async def run(self) -> None:
-        """Looks for ever. It ends only by being cancelled, or by an exception that is a fault."""
+        """Looks forever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
             await self.look()
             await asyncio.sleep(self._knobs.look_interval)

@@ -54,7 +54,7 @@ class Unary(NamedTuple):
     scopes: tuple[str, ...]
     """Any one of these lets a key call."""
     handle: Callable[[Call, Any], Awaitable[Message]]
-    most_bytes: int = SMALL
+    max_bytes: int = SMALL
 
     @property
     def kind(self) -> Kind:
@@ -64,7 +64,7 @@ class Unary(NamedTuple):
 
     def tasks_of(self, request: Any) -> int:
         """Returns how many tasks a request asks to create: only what creates many may be LARGE."""
-        return len(request.tasks) if self.most_bytes == LARGE else 0
+        return len(request.tasks) if self.max_bytes == LARGE else 0
 
 
 class Stream(NamedTuple):
@@ -74,7 +74,7 @@ class Stream(NamedTuple):
     request: type[Message]
     scopes: tuple[str, ...]
     handle: Callable[[Call, Any, Watcher], AsyncGenerator[bytes, None]]
-    most_bytes: int = SMALL
+    max_bytes: int = SMALL
     kind: Kind = Kind.WATCH
 
 

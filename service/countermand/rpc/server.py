@@ -267,7 +267,7 @@ def _log_failure(failure: BaseException | None) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """Ends the process at once: a thread that hangs in the disk would keep it alive for ever."""
+    """Ends the process at once: a thread that hangs in the disk would keep it alive forever."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(status)

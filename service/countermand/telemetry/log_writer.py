@@ -38,7 +38,7 @@ class LogWriter:
                 self._dropped = 0
             self._add(line)
             if self._thread is None:
-                # Nothing waits for it at the end of the process: it may be stuck for ever.
+                # Nothing waits for it at the end of the process: it may be stuck forever.
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
             self._changed.notify_all()

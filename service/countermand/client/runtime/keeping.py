@@ -26,7 +26,7 @@ from countermand.v1.task_pb2 import (
 )
 
 LIVE = (TASK_STATE_RUNNING, TASK_STATE_CANCELLING)
-MOST_STOPS = 1000
+MAX_STOPS = 1000
 """How many stops a Heartbeat lists."""
 _log = logging.getLogger("countermand.client.agent")
 
@@ -124,7 +124,7 @@ class Keeper:
             silent = False
             backoff.reset()
             self._hear_stops(answer.stops)
-            if len(answer.stops) >= MOST_STOPS:
+            if len(answer.stops) >= MAX_STOPS:
                 await self._hear_all_stops()
             self._take_care_of_what_is_left()
             await asyncio.sleep(sent + interval - loop.time())

@@ -44,7 +44,7 @@ class Portal:
 
         If the caller is interrupted while it waits, it is cancelled, and has ended when this
         raises. Raises Cut if the loop ended first, or it was cancelled there, and RuntimeError in
-        the thread itself, which would wait for ever.
+        the thread itself, which would wait forever.
         """
         if self.is_here():
             work.close()

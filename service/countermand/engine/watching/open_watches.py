@@ -184,7 +184,7 @@ class Watchers:
             watcher.end(refusal())
 
     async def sweep(self, is_live: Callable[[str], bool]) -> None:
-        """Ends, for ever, watches whose key is not live any more and those that take nothing."""
+        """Ends, forever, watches whose key is not live any more and those that take nothing."""
         while True:
             await asyncio.sleep(self._knobs.sweep_interval)
             self.sweep_now(is_live)

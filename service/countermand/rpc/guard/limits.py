@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 
 class Buckets:
-    """A token bucket for each name: full at first, with as much as one second allows.
+    """A token bucket (GCRA) for each name: full at first, with as much as one second allows.
 
     All that is kept of a bucket is when it will be full again, and one that is full is forgotten:
     the memory is that of the names of the last second, and of at most `max_names`.
@@ -68,7 +68,7 @@ class Buckets:
         self._full_at[name] = min(full_at, now + SECOND + max_debt)
 
 
-class PutOff(Refused):
+class Throttled(Refused):
     """A call that came too early. It says when to try again, in whole milliseconds and not too
     early."""
 
@@ -82,7 +82,7 @@ class PutOff(Refused):
         )
 
 
-class KeyPutOff(PutOff):
+class KeyThrottled(Throttled):
     """A call above the limit of its key."""
 
     def __init__(self, nanoseconds: int, caller: Principal, kind: Kind, per_second: int) -> None:
@@ -96,7 +96,7 @@ class KeyPutOff(PutOff):
 
 
 class CallLimits:
-    """Puts off who calls too often."""
+    """Throttles who calls too often."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class CallLimits:
             return
         wait = self._keys[kind].take(principal.counted_as, per_second)
         if wait:
-            raise KeyPutOff(wait, principal, kind, per_second)
+            raise KeyThrottled(wait, principal, kind, per_second)
 
     def weigh(self, principal: Principal, kind: Kind, size: int, tasks: int = 0) -> None:
         """Counts what a call that was admitted has weighed: the bytes of its request and answer,
@@ -143,12 +143,12 @@ class CallLimits:
         Never for more than half of the seconds that the caller has left, so that it hears of it.
         """
         kind, most = type(refusal), self._knobs.max_held_strangers
-        if isinstance(refusal, KeyPutOff):
+        if isinstance(refusal, KeyThrottled):
             most = self._knobs.max_held
             per_second = max(refusal.per_second, self._knobs.free_refusals_per_second)
             if not self._refused.take(refusal.counted_as, per_second):
                 return
-        elif not isinstance(refusal, PutOff):
+        elif not isinstance(refusal, Throttled):
             return
         if self._held[kind] >= most:
             return
@@ -164,7 +164,7 @@ class CallLimits:
     def failed_login(self, address: str, refusal: Refused) -> Refused:
         """Counts a call without a right key, and returns how to refuse it.
 
-        A right key is never put off for it, so nobody can lock out another, nor oneself.
+        A right key is never throttled for it, so nobody can lock out another, nor oneself.
         """
         wait = self._addresses.take(network(address), self._max_failed_logins)
-        return PutOff(wait, "too many calls without a right API key", {}) if wait else refusal
+        return Throttled(wait, "too many calls without a right API key", {}) if wait else refusal

@@ -10,7 +10,7 @@ from countermand.v1 import agent_service_pb2 as pb
 
 SERVICE = "countermand.v1.AgentService"
 RUN = ("tasks:run",)
-MOST_STOPS = 1000
+MAX_STOPS = 1000
 
 
 class AgentService:
@@ -39,7 +39,7 @@ class AgentService:
         command = parse.parse_heartbeat(request, call.namespace)
         if not await self._writer.submit(command, call.trace):
             return pb.HeartbeatResponse()
-        tasks = await self._store.stops(call.namespace, command.agent_id, MOST_STOPS)
+        tasks = await self._store.stops(call.namespace, command.agent_id, MAX_STOPS)
         return pb.HeartbeatResponse(stops=[render_stop(task) for task in tasks])
 
     async def begin_charge(

@@ -40,7 +40,7 @@ CANCEL = ("tasks:cancel",)
 CANCEL_CHECKOUT = ("checkouts:write",)
 CANCEL_ORDER = ("orders:write",)
 READ = ("tasks:read", "tasks:run")
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """How many rows a summary has: there may be as many as reasons were given."""
 
 KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
@@ -239,7 +239,7 @@ class CancellationService:
         form.check()
         counts = await self._store.summary(call.namespace, start_time, end_time, group_by)
         rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-        counted = (pb.SummaryRow(key=key, count=count) for key, count in rows[:MOST_ROWS])
+        counted = (pb.SummaryRow(key=key, count=count) for key, count in rows[:MAX_ROWS])
         return pb.SummarizeCancellationsResponse(
             rows=fit_page(counted, self._knobs.max_summary_bytes)
         )

@@ -18,7 +18,7 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
-MOST_VIOLATIONS = 16
+MAX_VIOLATIONS = 16
 """How many wrong fields an answer names: it travels in trailers, of which clients take 8 KiB."""
 LONGEST_TEXT = 1000
 MAX_LABELS = 16
@@ -34,7 +34,7 @@ class Form:
 
     def reject(self, field: str, description: str) -> None:
         """Notes that a field is wrong; of what is wrong with it, the first counts."""
-        if len(self._violations) < MOST_VIOLATIONS:
+        if len(self._violations) < MAX_VIOLATIONS:
             self._violations.setdefault(field, description)
 
     def check(self) -> None:

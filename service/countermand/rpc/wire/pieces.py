@@ -26,8 +26,8 @@ MAX_VARINT = 10
 
 async def read_request(method: Unary | Stream, data: bytes, knobs: PieceKnobs) -> Message:
     """Returns the request of a call. Raises Refused if it is too large, or none of its type."""
-    if len(data) > method.most_bytes:
-        raise invalid("request", f"must have at most {method.most_bytes} bytes")
+    if len(data) > method.max_bytes:
+        raise invalid("request", f"must have at most {method.max_bytes} bytes")
     try:
         if len(data) <= knobs.max_bytes:
             return method.request.FromString(data)

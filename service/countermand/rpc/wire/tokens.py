@@ -16,7 +16,7 @@ from countermand.engine.watching.places import Place
 _DIGEST_BYTES = 8
 _PLACE = struct.Struct(">qqqq")
 _SYNCED = -1
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 """Of a number in a page token: whatever is longer is none of ours, and may not fit a store."""
 
 
@@ -50,7 +50,7 @@ def decode_numbers(token: str, count: int, *bound_to: Any) -> tuple[int, ...]:
     reason = Reason.PAGE_TOKEN_INVALID
     parts = decode(token, "page_token", reason, *bound_to).split(b" ")
     if len(parts) != count or not all(
-        part.isdigit() and len(part) <= _MOST_DIGITS for part in parts
+        part.isdigit() and len(part) <= _MAX_DIGITS for part in parts
     ):
         raise invalid("page_token", "is not a page token", reason)
     return tuple(map(int, parts))
@@ -66,7 +66,7 @@ def decode_named(token: str, *bound_to: Any) -> tuple[int, str]:
     reason = Reason.PAGE_TOKEN_INVALID
     payload = decode(token, "page_token", reason, *bound_to)
     number, _, name = payload.partition(b" ")
-    if not number.isdigit() or len(number) > _MOST_DIGITS or not name.isascii():
+    if not number.isdigit() or len(number) > _MAX_DIGITS or not name.isascii():
         raise invalid("page_token", "is not a page token", reason)
     return int(number), name.decode()
 

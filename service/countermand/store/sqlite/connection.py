@@ -68,7 +68,7 @@ def connect_writer(path: Path, knobs: StoreKnobs) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            # What is removed or replaced is overwritten, lest buyers stand in free pages for ever.
+            # What is removed or replaced is overwritten, lest buyers stand in free pages forever.
             # It writes as much for a cancel of a task as without it, a fifth more for a checkout
             # with 20 kB, and half more again for a purge (measured).
             connection.execute("PRAGMA secure_delete = ON")

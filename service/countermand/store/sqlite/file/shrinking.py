@@ -11,7 +11,7 @@ class WriteAheadLog:
     """The log beside the file.
 
     It is copied into the file after some pages, and SQLite begins it anew once no reader is in it.
-    While readings overlap without a gap that moment never comes, and it would grow for ever. SQLite
+    While readings overlap without a gap that moment never comes, and it would grow forever. SQLite
     would copy it by itself, but would tell nobody when the disk fails at that.
     """
 

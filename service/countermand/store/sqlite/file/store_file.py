@@ -148,7 +148,7 @@ class StoreFile:
         """Notes that the disk failed, so that whoever opens the file next reads all of it first.
 
         What a failed sync left in the log may be in the memory of the kernel and not on disk, now
-        and for ever: nothing may be built on it. The note need not outlive that memory.
+        and forever: nothing may be built on it. The note need not outlive that memory.
         """
         if self._claim is not None:
             self._claim.distrust()

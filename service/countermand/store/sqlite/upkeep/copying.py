@@ -36,7 +36,7 @@ def copy_pages(connection: sqlite3.Connection, path: Path) -> None:
     """Copies all pages of one moment of a store into an empty file, which is not synced.
 
     All in one step: the copy begins anew whenever another process writes between two steps, which
-    beside a busy server is for ever. A step holds one reading open, in which nothing changes.
+    beside a busy server is forever. A step holds one reading open, in which nothing changes.
     Raises sqlite3.Error.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
