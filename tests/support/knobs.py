@@ -61,6 +61,7 @@ LEAST: dict[str, float] = {
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
     "store.watch_interval": 0.05,
+    "telemetry.push_interval": 1.0,  # each time takes some milliseconds
     "telemetry.store_interval": 0.05,
     "watching.watchers.sweep_interval": 0.05,
     "store.steps_between_looks": 100,  # each look costs as much as a hundred of them

@@ -170,6 +170,20 @@ async def test_it_is_encrypted_as_calls_are_with_the_newest_certificate(tmp_path
         assert (await ask(address))[1] == b""  # without TLS
 
 
+async def test_where_clients_must_show_a_certificate_scrapers_must(tmp_path: Path):
+    authority = Authority(tmp_path)
+    issued = authority.issue("server", "localhost")
+    tls = Newest(CertificateFiles(issued.cert, issued.key, authority.file)).context
+    client = ssl.create_default_context(cafile=str(authority.file))
+    named = {"ssl": client, "server_hostname": "localhost"}
+    with serving(knobs=ScrapingKnobs(), tls=tls) as address:
+        with suppress(OSError):  # TLS 1.3 may refuse in the handshake or right behind it
+            assert await ask(address, **named) == ("", b"")
+        mine = authority.issue("prometheus", "prometheus.example")
+        client.load_cert_chain(mine.cert, mine.key)
+        assert (await ask(address, **named))[1] == b"all"
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:9464", "[::1]:0"])
 def test_a_loopback_address_needs_no_word(address: str):
     assert Settings(metrics_listen=address).metrics_address is not None
