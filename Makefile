@@ -45,7 +45,7 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 	rm -f $(1)/countermand/v1/{cancellation,checkout,order,task}_pb2_grpc.pyi; \
 	python -m generate.documented_types $(1)/countermand/v1
 
-.PHONY: help install run demo test check fix proto released simulate smoke chaos bench bench-peers clean
+.PHONY: help install run demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,7 +116,10 @@ proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from 
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
 
 simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
-	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(COUNT) $(SEED)
+	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(or $(ARGS),$(COUNT) $(SEED))
+
+planted: $(INSTALLED) ## count the seeds that the simulation needs to find each planted bug
+	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation.planted $(ARGS)
 
 released: $(INSTALLED) ## note the protos as those of a release, once for each
 	@buf build protos --exclude-source-info -o protos/released.binpb

@@ -68,7 +68,7 @@ def publish_before_commit() -> None:
     def early(save: Any) -> Any:
         def saved(writer: Writer, saves: Saves, *rest: Any) -> None:
             save(writer, saves, *rest)
-            hub, loop = told[0]
+            hub, loop = told[-1]
             loop.call_soon_threadsafe(publish, hub, saves.events)
             time.sleep(GAP)
 

@@ -1,5 +1,6 @@
 """Plays histories: `python -m tests.simulation [COUNT] [SEED]`, or one of them, written down in
-full: `python -m tests.simulation --story SEED [FILE]`."""
+full: `python -m tests.simulation --story SEED [FILE]`, or cut to the shortest that still fails:
+`python -m tests.simulation --shrink SEED [FILE]`."""
 
 import os
 import random
@@ -9,14 +10,18 @@ from pathlib import Path
 from tests.simulation.judge import judge
 from tests.simulation.play import play
 from tests.simulation.run import kept_seeds, quiet, simulate_seeds
-from tests.simulation.script import draw_script
+from tests.simulation.script import Script, draw_script
+from tests.simulation.shrink import Shrinker, breaking, told
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 1 if a history failed."""
-    if arguments[:1] == ["--story"]:
-        seed = int(arguments[1])
-        return _tell(seed, Path(arguments[2] if arguments[2:] else f"history-{seed}.txt"))
+    if arguments[:1] in (["--story"], ["--shrink"]):
+        script = draw_script(int(arguments[1]))
+        if arguments[0] == "--shrink":
+            script = _shrunk(script)
+        name = arguments[2] if arguments[2:] else f"history-{script.seed}.txt"
+        return _tell(script, Path(name))
     count = int(arguments[0]) if arguments else 100
     seed = int(arguments[1]) if len(arguments) > 1 else random.SystemRandom().randrange(10**8)
     print(f"{count} histories from seed {seed} on, and {len(kept_seeds())} that failed once")
@@ -25,9 +30,19 @@ def main(arguments: list[str]) -> int:
     return 1 if summary.failed else 0
 
 
-def _tell(seed: int, path: Path) -> int:
+def _shrunk(script: Script) -> Script:
     with quiet():
-        played = play(draw_script(seed))
+        promises = judge(play(script)).promises
+        if not promises:
+            return script
+        short = Shrinker(script, breaking(promises)).shrink()
+    print("\n".join(told(short)))
+    return short
+
+
+def _tell(script: Script, path: Path) -> int:
+    with quiet():
+        played = play(script)
         verdict = judge(played)
     path.write_text("\n".join(played.story()) + "\n")
     print(verdict)

@@ -21,14 +21,16 @@ class Faults:
 
     async def inflict(self, step: Step) -> None:
         """Does what the step says, and returns when it is over."""
-        self._play.note(f"fault: {step.what}")
+        play, begin = self._play, self._play.loop.time()
+        play.note(f"fault: {step.what}")
         await getattr(self, step.what)()
+        play.history.faults.append((begin, play.loop.time(), step.what))
 
     def stop(self) -> None:
         """Ends all that may still go wrong."""
         trouble = self._play.trouble
         trouble.errors.clear()
-        trouble.read_errors, trouble.slow = 0, 0.0
+        trouble.slow = 0.0
 
     async def commit_fails(self) -> None:
         self._fail("before", IOERR, 1)
@@ -78,6 +80,8 @@ class Faults:
         play.note(f"the wall clock is {play.ahead:g} s ahead")
 
     async def stall_watchers(self) -> None:
+        seconds = STEP.get().uniform(0.05, 3.0)
+        self._play.hinder(seconds + PATIENCE)
         self._play.mood.reading.clear()
-        await asyncio.sleep(STEP.get().uniform(0.05, 3.0))
+        await asyncio.sleep(seconds)
         self._play.mood.reading.set()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from tests.chaos.robustness.checks import check
 from tests.chaos.robustness.checks.verdict import Promise, Verdict
 from tests.chaos.robustness.history import DROPPED, History
+from tests.simulation import heartbeats
 from tests.simulation.play import Played, SimHistory
 
 BUDGET = 100_000
@@ -17,6 +18,7 @@ BY_ROWS = {
     Promise.COUNTS,
     Promise.PRESENT,
     Promise.ATOMIC,
+    Promise.MONEY,
 }
 """What takes all rows to be there for good, and so says nothing where they are removed."""
 GONE = ("NOT_FOUND", "EXPIRED")
@@ -32,18 +34,23 @@ def judge(played: Played) -> Verdict:
     removes = played.script.retention is not None
     ends = GONE if removes else ()
     if any(fault in line for line in played.log for fault in STALLS):
-        ends += ("TOO_SLOW",)
+        ends += ("TOO_SLOW", "RATE_LIMITED")
     verdict = check(_without_ends(history, ends), played.truth, BUDGET)
+    verdict.violations += heartbeats.check(history)
     silent: set[Promise] = set()
     if isinstance(history, SimHistory) and history.leaps:
         silent |= BY_TIME
     if removes:
         silent |= BY_ROWS
-    full = any("commit_full" in line for line in played.log)
+    allowed = tuple(
+        refusal
+        for fault, refusal in (("commit_full", "STORE_FULL"), ("stand_still", "RATE_LIMITED"))
+        if any(fault in line for line in played.log)
+    )
     verdict.violations = [
         one
         for one in verdict.violations
-        if one.promise not in silent and not (full and one.what.endswith("STORE_FULL"))
+        if one.promise not in silent and not one.what.endswith(allowed)
     ]
     verdict.violations += played.violations
     return verdict

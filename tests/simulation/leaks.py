@@ -15,6 +15,7 @@ STAYS = {
     "_ends": "the last place of each log",
     "_delays": "when the process was late",
     "_full_at": "of the last second",
+    "_left_out": "lines that the log left out, until the next one",
     "_seconds": "refusals of the last minute",
     "_namespaces": "of all keys",
     "_store": "looked at by itself",

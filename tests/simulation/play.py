@@ -27,6 +27,7 @@ from tests.chaos.robustness.ending import ask_again, end_everything, insist, mak
 from tests.chaos.robustness.history import PULSE, Call, History, Stream, text
 from tests.chaos.robustness.watchers import Follower, Roamer
 from tests.simulation.faults import Faults
+from tests.simulation.key_lives import KeyLives
 from tests.simulation.leaks import left_in
 from tests.simulation.loop import SimLoop, Stuck, bury
 from tests.simulation.network import Address, Channel
@@ -34,7 +35,7 @@ from tests.simulation.script import STEP, TENANTS, Script, Step, StepChance
 from tests.simulation.server import Clocks, Life
 from tests.simulation.store import Trouble
 from tests.simulation.workers import SimWorker
-from tests.support.caller import SCOPES
+from tests.support.caller import SCOPES, span
 from tests.support.knobs import changed
 
 BEGIN = 1_790_000_000.0
@@ -75,7 +76,7 @@ class Play:
     def __init__(self, script: Script, folder: Path) -> None:
         self.script = script
         self.folder = folder
-        self.chance = random.Random(f"loop {script.seed}")
+        self.chance = random.Random(f"loop {script.seed} {script.luck}")
         self.loop = SimLoop(self.chance, script.window)
         self.knobs: Any = changed(script.knobs)
         self.mood = Mood.__new__(Mood)
@@ -84,11 +85,13 @@ class Play:
         """How far the wall clock was set ahead."""
         self.lives: list[Life] = []
         self.trouble = Trouble(self.chance, script.max_hop)
+        self.trouble.steps = script.steps_commits
         self.broken: list[Violation] = []
         self.log: list[str] = []
         self.past = truth.Truth()
         """What was removed by now."""
         self.ended = False
+        self.end_begin = 0.0
         self._chosen = StepChance()
         self.boards: dict[str, Board] = {}
         self.keys: dict[str, str] = {}
@@ -96,6 +99,7 @@ class Play:
         self.followers: list[tuple[str, Follower]] = []
         self.seen: dict[str, list[Stream]] = {tenant: [] for tenant in TENANTS}
         self.faults = Faults(self)
+        self.key_lives = KeyLives(self)
 
     @property
     def life(self) -> Life:
@@ -137,14 +141,15 @@ class Play:
             self.life.stop()
             await self._in_time("the drain", self.life.left.wait())
             if self.life.failure is not None:
-                self._break(Promise.GOES_ON, f"it drained with {self.life.failure!r}")
+                self.fail(Promise.GOES_ON, f"it drained with {self.life.failure!r}")
         self.life.die()
         supervisor.cancel()
 
     def wall(self) -> int:
         return int((self.loop.time() + BEGIN + self.ahead) * 1e9)
 
-    def _break(self, promise: Promise, what: str) -> None:
+    def fail(self, promise: Promise, what: str) -> None:
+        """Notes a promise that was seen to break."""
         self.broken.append(Violation(promise, what))
 
     async def _supervise(self) -> None:
@@ -169,7 +174,7 @@ class Play:
                 vain += 1
             self.note(f"the server left: {life.failure!r}")
             if vain > 8:
-                self._break(Promise.GOES_ON, f"the server does not start: {life.failure!r}")
+                self.fail(Promise.GOES_ON, f"the server does not start: {life.failure!r}")
                 return
             await asyncio.sleep(0.05 + 0.3 * self.chance.random())
             path = self._as_killed(path)
@@ -252,6 +257,8 @@ class Play:
         if role.startswith("worker"):
             worker = SimWorker(client, board, self.mood, self._chosen, {})
             return lambda step: getattr(worker, step.what)()
+        if role.startswith("keys"):
+            return lambda step: self.key_lives.live(who)
         if role.startswith("roamer"):
             roamer = Roamer(client, board, self.mood, self._chosen, self.seen[tenant])
             return lambda step: self._roam(roamer)
@@ -268,21 +275,27 @@ class Play:
     async def _follow(self, client: Client, tenant: str) -> None:
         """Starts a watcher that stays."""
         board, chosen = self.boards[tenant], self._chosen
-        kind = chosen.choice(("task", "task", "group", "checkout", "order", "agent", "none"))
+        kind = chosen.choice(
+            ("task", "task", "group", "checkout", "order", "agent", "both", "none")
+        )
         request: Any = c.WatchTasksRequest()
+        has_two, kind = kind == "both", "group" if kind == "both" else kind
         id = board.some(kind) if kind in ("task", *board.recent) else None
         if kind == "task" and id is not None:
             request = c.WatchTaskRequest(task_id=id, after_version=0)
         elif id is not None:
             request.filter.CopyFrom(task_pb2.TaskFilter(**{f"{kind}_id": id}))
-        elif kind == "agent":
+        if kind == "agent" or has_two:
             request.filter.agent_id = "agent-1"
+        if chosen.random() < 0.5:
+            request.heartbeat_interval.CopyFrom(span(1))
         follower = Follower(client, request, self.mood)
         self.followers.append((tenant, follower))
         asyncio.create_task(follower.work())  # noqa: RUF006 - its loop keeps it
 
     async def _end(self) -> None:
         STEP.set(random.Random(self.script.seed))
+        self.end_begin = self.loop.time()
         for tenant in TENANTS:
             ender = self.client(f"{tenant}-ender", tenant)
             board = self.boards[tenant]
@@ -295,6 +308,9 @@ class Play:
 
     async def _part(self) -> None:
         for _, follower in self.followers:
+            if not follower.leaves:
+                # Who came after the marker's end is told of it by no watch of live tasks.
+                follower.leaves = follower.note.start > self.end_begin and _is_endless(follower)
             await follower.left.wait()
 
     async def _look_into(self) -> None:
@@ -304,7 +320,7 @@ class Play:
         if self.script.retention is None:
             self.broken += await rows.broken(self.life.store, self.truth)
         for what in sorted(await self._left()):
-            self._break(Promise.GOES_ON, f"something was left in {what}")
+            self.fail(Promise.GOES_ON, f"something was left in {what}")
 
     async def _left(self) -> set[str]:
         """Returns where something is left each time that somebody looks: the server's own work,
@@ -320,13 +336,22 @@ class Play:
         try:
             await asyncio.wait_for(ending, PATIENCE)
         except TimeoutError:
-            self._break(Promise.GOES_ON, f"{what} did not come within {PATIENCE:g} s")
+            self.fail(Promise.GOES_ON, f"{what} did not come within {PATIENCE:g} s")
 
     def hinder(self, seconds: float) -> None:
         """Notes that the writer may be held up from now on for so long."""
         now = self.loop.time()
         held_up = a.HeartbeatRequest(agent_id="held up")
         self.history.calls.append(Call(PULSE, "", "", held_up, now, now + seconds, code="OK"))
+
+
+def _is_endless(follower: Follower) -> bool:
+    """Whether no end of a task or holder ends its watch."""
+    request = follower.note.request
+    holders = ("group_id", "checkout_id", "order_id")
+    return isinstance(request, c.WatchTasksRequest) and not any(
+        getattr(request.filter, name) for name in holders
+    )
 
 
 @dataclass(slots=True)
@@ -380,9 +405,9 @@ def play(script: Script) -> Played:
             try:
                 found.loop.play(found.play())
             except Stuck as stuck:
-                found._break(Promise.GOES_ON, f"{stuck}")
+                found.fail(Promise.GOES_ON, f"{stuck}")
             for failure in found.loop.failures:
-                found._break(Promise.GOES_ON, f"unseen failure: {failure}")
+                found.fail(Promise.GOES_ON, f"unseen failure: {failure}")
             for life in found.lives:
                 life.die()
                 bury(life.realm, found.loop)

@@ -60,6 +60,10 @@ class Script:
     """Seconds that a message is on its way at most."""
     retention: float | None
     """Seconds after which what has ended is removed."""
+    steps_commits: bool = False
+    """Whether a transaction can be left in its middle."""
+    luck: int = 0
+    """Another number gives the same script another order of what is ready."""
     knobs: dict[str, float] = field(default_factory=dict)
     """Those that differ from production."""
 
@@ -75,6 +79,7 @@ def draw_script(seed: int, likes: dict[str, int] | None = None) -> Script:
         max_hop=chance.choice((0.0002, 0.002, 0.01, 0.05)),
         max_latency=chance.choice((0.0005, 0.005, 0.05)),
         retention=chance.choice((None, None, None, 0.5)),
+        steps_commits=chance.random() < 0.3,
         knobs=draw_knobs(seed),
     )
 
@@ -83,7 +88,9 @@ def _commands(chance: random.Random, likes: dict[str, int]) -> list[Step]:
     from tests.simulation.workers import MIX
 
     mix = MIX | likes
-    names, weights = list(mix), list(mix.values())
+    names = list(mix)
+    # Each history has much of some things and little of others: so more of them meet.
+    weights = [weight * chance.choice((0.2, 1, 1, 6)) for weight in mix.values()]
     found = []
     for tenant in TENANTS:
         for number in range(WORKERS):
@@ -103,6 +110,9 @@ def _watches(chance: random.Random) -> list[Step]:
         for number in range(chance.randint(2, 6)):
             who = f"{tenant}-follower-{number}"
             found.append(Step(_moment(chance), who, "follow", chance.getrandbits(32)))
+    for number in range(chance.randint(0, 2)):
+        who = f"{TENANTS[0]}-keys-{number}"
+        found.append(Step(_moment(chance), who, "key_life", chance.getrandbits(32)))
     return found
 
 

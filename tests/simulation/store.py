@@ -20,6 +20,7 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.rows import Saves
 from countermand.store.sqlite import SqliteStore
 from countermand.store.sqlite.connection import Connection
+from tests.simulation.stepping import Stepper, pause
 
 
 class Trouble:
@@ -33,8 +34,8 @@ class Trouble:
         """Seconds more that each commit takes, of which it says that it waited for the disk."""
         self.errors: deque[tuple[str, int]] = deque()
         """How the next commits fail: before or after they are done, and with which code."""
-        self.read_errors = 0
-        """How many of the next readings fail."""
+        self.steps = False
+        """Whether transactions can be left in their middle."""
 
     def delay(self) -> float:
         """Draws how long one way of a hop takes."""
@@ -62,6 +63,7 @@ class InlineConnection(Connection):
         self._connection: sqlite3.Connection | None = None
         self._work: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._is_busy = False
+        self.stepper: Stepper | None = None
 
     def __del__(self) -> None:
         pass
@@ -105,11 +107,26 @@ class InlineConnection(Connection):
 
     def _do(self) -> None:
         work, answer = self._work.popleft()
-        result, error = None, None
+        if self._is_writer and self._trouble.steps:
+            self.stepper = Stepper(work)
+            self._step(answer)
+            return
         try:
             result = work()
         except Exception as raised:
-            error = raised
+            self._done(answer, None, raised)
+        else:
+            self._done(answer, result, None)
+
+    def _step(self, answer: asyncio.Future[Any]) -> None:
+        stepper = self.stepper
+        assert stepper is not None
+        if stepper.resume():
+            self._done(answer, stepper.result, stepper.error)
+        else:
+            asyncio.get_running_loop().call_later(stepper.seconds, self._step, answer)
+
+    def _done(self, answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(self._trouble.delay(), _settle, answer, result, error)
         self._is_busy = False
@@ -163,15 +180,13 @@ class SimStore(SqliteStore):
 
     def _write(self, batch: Batch) -> None:
         assert self._writer is not None
-        if self._writer.is_broken_off:  # while it waited for the slow disk
-            pass
         errors = self._trouble.errors
-        if not errors:
+        if not errors and not self._trouble.steps:
             super()._write(batch)
             return
-        when, code = errors.popleft()
+        when, code = errors.popleft() if errors else ("never", 0)
         writer, real = self._writer, self._writer._connection
-        writer._connection = _Failing(real, when, code)  # type: ignore[assignment]
+        writer._connection = _Troubled(real, when, code, self._trouble)  # type: ignore[assignment]
         try:
             super()._write(batch)
         finally:
@@ -179,6 +194,11 @@ class SimStore(SqliteStore):
 
     def abandon(self) -> None:
         """Closes all files of a process that died, after its history."""
+        stepper = (
+            self._connection.stepper if isinstance(self._connection, InlineConnection) else None
+        )
+        if stepper is not None:
+            stepper.die()
         for connection in (self._connection, *self._readers_connections()):
             if isinstance(connection, InlineConnection) and connection._connection is not None:
                 connection._connection.close()
@@ -189,16 +209,22 @@ class SimStore(SqliteStore):
         return [one for readers in self._all_readers for one in readers._connections]
 
 
-class _Failing:
-    """A connection whose transaction fails at its commit, or after it."""
+class _Troubled:
+    """A connection whose transaction pauses, and fails at its commit or after it."""
 
-    def __init__(self, connection: sqlite3.Connection, when: str, code: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, when: str, code: int, trouble: Trouble
+    ) -> None:
         self._connection = connection
         self._when = when
         self._code = code
+        self._trouble = trouble
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         if sql == "COMMIT":
+            pause(self._trouble.delay())
+            if self._when == "never":
+                return self._connection.execute(sql)
             if self._when == "after":
                 self._connection.execute(sql)
             raise disk_error(self._code)

@@ -136,8 +136,8 @@ class Follower:
 
 def may_resume(note: Stream) -> bool:
     """Whether a watch broke off, so that its client goes on with another."""
-    too_slow = note.reason == "WATCHER_TOO_SLOW"
-    return too_slow or note.code in ("UNAVAILABLE", "CANCELLED", DROPPED)
+    put_off = note.reason in ("WATCHER_TOO_SLOW", "RATE_LIMITED")
+    return put_off or note.code in ("UNAVAILABLE", "CANCELLED", DROPPED)
 
 
 def resume(client: Client, old: Stream, count: int) -> Watch:

@@ -21,8 +21,8 @@ WORDS = {
 SHOWN = {"text", "json", "yaml", "ini", "proto"}
 
 NOT_RUN = {
-    "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench)"
-    r'(?: ARGS="[^"]*")?',
+    "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench|simulate|planted)"
+    r'(?: (?:COUNT|SEED)=\d+)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
     "network": r"git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }
