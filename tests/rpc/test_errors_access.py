@@ -106,7 +106,7 @@ async def test_bytes_that_are_no_request(channel, keys, rpc: Rpc):
         tried += 1
         refusal = await refused(rpc.call(channel, data, keys["all"]), "INVALID_REQUEST")
         assert list(refusal.fields) == ["request"]
-    assert tried >= 4
+    assert tried >= 3  # of a request without fields, those that are no protobuf at all
 
 
 def is_request(rpc: Rpc, data: bytes) -> bool:
