@@ -1,5 +1,6 @@
 """Committing: what is on disk, what is rolled back, and what a reopened store still knows."""
 
+import sqlite3
 import sys
 from collections.abc import Callable
 
@@ -130,6 +131,16 @@ async def test_an_exception_in_the_rules_rolls_everything_back(keeper: Keeper) -
     await keeper.run(create(T2), create(T1))
     numbers = [(await keeper.store.task(NS, id)).number for id in (T2, T1)]  # type: ignore[union-attr]
     assert numbers == [1, 2]
+
+
+async def test_a_command_of_a_tenant_that_is_not_there_ends_and_stores_nothing(
+    keeper: Keeper,
+) -> None:
+    nobody = 99
+    with pytest.raises(sqlite3.IntegrityError):
+        await keeper.commit([create(ns=nobody)])
+    await keeper.commit([create()])
+    assert await keeper.store.task(nobody, T1) is None
 
 
 async def test_a_text_that_is_no_unicode_rolls_everything_back(keeper: Keeper) -> None:

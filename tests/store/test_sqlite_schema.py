@@ -60,7 +60,7 @@ MAY_SCAN = {
     "list_cancellations_by_reason": {"c"},
     "keys": {"keys"},
     "clock_stretches": {"clock_stretches"},
-    "status": {"pragma_user_version"},
+    "status": {"pragma_user_version", "agents"},  # those that are alive, in their index
     "delete_clock_stretches": {"clock_stretches"},
     "reset_due_times": {"tasks"},
     "renew_leases": {"agents"},  # all that have a lease

@@ -187,7 +187,7 @@ class Rows:
             self.request_ids[request_id.namespace, request_id.request_id] = request_id
         for key_row in loaded.keys:
             self.keys[key_row.key_id] = key_row
-        self.positions.update(loaded.positions)
+        self.positions |= dict.fromkeys(wanted.namespaces, 0) | dict(loaded.positions)
         self.stored_bytes.update(loaded.stored_bytes)
         if loaded.overdue is not None:
             self.overdue = loaded.overdue
