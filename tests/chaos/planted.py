@@ -15,9 +15,9 @@ from typing import Any
 
 from countermand.cli.main import app_entry
 from countermand.core import commands as c
+from countermand.core.changes import Saves
 from countermand.core.decide import RULES
 from countermand.core.refunds import Settled, SettleRefund
-from countermand.core.rows import Saves
 from countermand.core.rules import cancelling, owing, reaping
 from countermand.core.rules.holders import holders_of
 from countermand.core.states import (

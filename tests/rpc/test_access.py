@@ -21,6 +21,8 @@ from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
+from countermand.v1 import webhook_service_pb2 as w
+from countermand.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from tests.support.caller import SCOPES, Caller, new_id
 from tests.support.raw import RPCS, Rpc
 from tests.support.refusals import Refusal, refusal_of
@@ -44,12 +46,14 @@ class Ids(NamedTuple):
     cancellation: str
     agent: str
     key: str
+    webhook: str
+    delivery: str
     fence: int = 1
 
 
 def unknown() -> Ids:
     """Returns ids that nobody has."""
-    return Ids(*(new_id() for _ in range(10)))
+    return Ids(*(new_id() for _ in range(11)), delivery="msg_999999_1_1")
 
 
 # For each method: a request about what the owner has, and how a caller with the right scope who
@@ -141,6 +145,26 @@ ASKED: dict[str, tuple[Any, str]] = {
         lambda i: a.FinishTaskRequest(task_id=i.task, fence=i.fence, outcome=1),
         "TASK_NOT_FOUND",
     ),
+    "CreateWebhook": (lambda i: w.CreateWebhookRequest(url="https://a.invalid/"), ""),
+    "GetWebhook": (lambda i: w.GetWebhookRequest(webhook_id=i.webhook), "WEBHOOK_NOT_FOUND"),
+    "ListWebhooks": (lambda i: w.ListWebhooksRequest(), ""),
+    "UpdateWebhook": (
+        lambda i: w.UpdateWebhookRequest(
+            webhook={"webhook_id": i.webhook}, update_mask={"paths": ["name"]}
+        ),
+        "WEBHOOK_NOT_FOUND",
+    ),
+    "DeleteWebhook": (lambda i: w.DeleteWebhookRequest(webhook_id=i.webhook), "WEBHOOK_NOT_FOUND"),
+    "RotateSecret": (lambda i: w.RotateSecretRequest(webhook_id=i.webhook), "WEBHOOK_NOT_FOUND"),
+    "ListDeliveries": (
+        lambda i: w.ListDeliveriesRequest(webhook_id=i.webhook),
+        "WEBHOOK_NOT_FOUND",
+    ),
+    "Redeliver": (
+        lambda i: w.RedeliverRequest(webhook_id=i.webhook, delivery_id=i.delivery),
+        "DELIVERY_NOT_FOUND",
+    ),
+    "SendTest": (lambda i: w.SendTestRequest(webhook_id=i.webhook), "WEBHOOK_NOT_FOUND"),
     # KeyService is the operator's: it is for every tenant.
     "CreateKey": (
         lambda i: k.CreateKeyRequest(tenant="t", environment="sandbox", scopes=["tasks:read"]),
@@ -196,6 +220,13 @@ async def spare_key(owner: Caller) -> str:
     return (await owner.keys.CreateKey(request)).key.key_id
 
 
+async def sent_event(owner: Caller) -> w.Delivery:
+    """Makes an endpoint that nobody reaches. Returns what was sent to it."""
+    stub = WebhookServiceStub(owner.channel)
+    made = await stub.CreateWebhook(w.CreateWebhookRequest(url="https://a.invalid/"))
+    return (await stub.SendTest(w.SendTestRequest(webhook_id=made.webhook.webhook_id))).delivery
+
+
 async def owed_task(owner: Caller) -> str:
     """Makes a task that failed with the money. Returns its id."""
     return (await owner.owed(agent_id=f"agent-{new_id()}")).task_id
@@ -208,6 +239,7 @@ async def belongings(owner: Caller) -> Ids:
     group = await owner.create_group(1)
     checkout = await owner.new_checkout(1, cart_id=f"cart-{new_id()}")
     order = await owner.new_order(1)
+    sent = await sent_event(owner)
     return Ids(
         held.task_id,
         (await owner.create()).task_id,
@@ -219,6 +251,8 @@ async def belongings(owner: Caller) -> Ids:
         cancelled.cancellation.cancellation_id,
         held.task.agent_id,
         await spare_key(owner),
+        sent.webhook_id,
+        sent.delivery_id,
         held.fence,
     )
 

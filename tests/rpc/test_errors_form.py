@@ -17,6 +17,7 @@ from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import operator_service_pb2 as p
 from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
+from countermand.v1 import webhook_service_pb2 as w
 from tests.support.caller import new_caller, new_id
 from tests.support.raw import RPCS
 from tests.support.refusals import refusal_of, refused
@@ -25,6 +26,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NIL = "00000000-0000-0000-0000-000000000000"
 ID = "0190a5c0-0000-7000-8000-000000000001"
+WITH_WEBHOOK_ID = (
+    w.GetWebhookRequest,
+    w.DeleteWebhookRequest,
+    w.RotateSecretRequest,
+    w.ListDeliveriesRequest,
+    w.SendTestRequest,
+)
 BAD_UUIDS = (
     "",
     "x",
@@ -249,6 +257,23 @@ def _cases_of_tasks():
         )
         yield "task_id", a.StartTaskRequest(task_id=bad, agent_id="a")
         yield "task_id", a.FinishTaskRequest(task_id=bad, fence=1, outcome=1)
+    for bad in BAD_UUIDS:
+        for request in WITH_WEBHOOK_ID:
+            yield "webhook_id", request(webhook_id=bad)
+        yield "webhook_id", w.RedeliverRequest(webhook_id=bad, delivery_id="msg_1_1_1")
+        yield (
+            "webhook.webhook_id",
+            w.UpdateWebhookRequest(webhook={"webhook_id": bad}, update_mask={"paths": ["name"]}),
+        )
+    for bad in ("", "msg_1_1", "msg_1_1_1 ", "msg_-1_1_1", "msg_1_1_x", "msg_1_" + "1" * 19 + "_1"):
+        yield "delivery_id", w.RedeliverRequest(webhook_id=ID, delivery_id=bad)
+    for bad in ("", "x", "http:///", "https://127.0.0.1/", "https://a.example:22/", "a" * 2049):
+        yield "url", w.CreateWebhookRequest(url=bad)
+    yield "page_size", w.ListWebhooksRequest(page_size=-1)
+    yield "page_size", w.ListDeliveriesRequest(webhook_id=ID, page_size=-1)
+    yield "state", w.ListDeliveriesRequest(webhook_id=ID, state=9)
+    for bad in spans(0, 30 * 86_400):
+        yield "overlap", w.RotateSecretRequest(webhook_id=ID, overlap=bad)
     for bad in BAD_UUIDS[1:]:
         yield "filter.group_id", c.WatchTasksRequest(filter={"group_id": bad})
         yield "filter.group_id", t.ListTasksRequest(filter={"group_id": bad})

@@ -51,6 +51,12 @@ WIDTHS = {
     "insert_holder_versions": 8,
     "renew_some_leases": 3,
     "insert_clock_stretches": 3,
+    "load_endpoints": 1,
+    "load_deliveries": 3,
+    "save_webhooks": 17,
+    "insert_notices": 7,
+    "save_deliveries": 16,
+    "delete_deliveries": 3,
 }
 """How many parameters a row has, where it is not two."""
 SMALL = {"w", "n", "x", "found", "page", "chain", "json_each", "(subquery-1)", "CONSTANT"}
@@ -65,6 +71,8 @@ MAY_SCAN = {
     "reset_due_times": {"tasks"},
     "renew_leases": {"agents"},  # all that have a lease
     "last_id_ahead": {"ids_ahead"},
+    "webhooks": {"k"},  # a hundred of a tenant
+    "namespaces_with_notices": {"webhooks", "(subquery-5)"},
 }
 
 

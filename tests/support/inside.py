@@ -13,6 +13,7 @@ from countermand.app.composition import App, open_store, running
 from countermand.core.knobs import Knobs
 from countermand.core.shipping import ShippedWords
 from countermand.engine.clock import Clock
+from countermand.engine.vault import Vault
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
@@ -23,7 +24,7 @@ from countermand.rpc.listening.port import options
 from countermand.rpc.method import Stream, Unary
 from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
-from countermand.rpc.server import services_of
+from countermand.rpc.services import services_of
 from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
@@ -89,7 +90,7 @@ async def inside(
         )
         methods = {
             method.name: method
-            for service in services_of(app, ShippedWords(), refusals.counts).values()
+            for service in services_of(app, ShippedWords(), refusals.counts, Vault()).values()
             for method in service.methods()
         }
         methods |= {method.name: method for method in replaced}

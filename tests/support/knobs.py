@@ -42,6 +42,11 @@ KEPT = {
     "watching.watchers.blocked_after": "promised",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
+    "webhooks.connect_timeout": "a busy machine needs it to connect",
+    "webhooks.jitter": "promised",
+    "webhooks.max_header": "what any server answers must fit",
+    "webhooks.max_lookups": "a busy machine needs them",
+    "webhooks.timeout": "promised",
     "writer.commit_timeout": "see SLOW",
     "writer.max_commit": "see SLOW",
     "writer.max_waiting": "a test that brings more is refused",
@@ -63,6 +68,8 @@ LEAST: dict[str, float] = {
     "store.watch_interval": 0.05,
     "telemetry.push_interval": 1.0,  # each time takes some milliseconds
     "telemetry.store_interval": 0.05,
+    "webhooks.purge_interval": 0.05,
+    "webhooks.max_sleep": 0.05,
     "watching.watchers.sweep_interval": 0.05,
     "store.steps_between_looks": 100,  # each look costs as much as a hundred of them
     "server.max_young_objects": 700,  # Python's own

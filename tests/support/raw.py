@@ -12,6 +12,7 @@ from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import operator_service_pb2 as p
 from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
+from countermand.v1 import webhook_service_pb2 as w
 
 READ = ("tasks:read", "tasks:run")
 ID = "0190a5c0-0000-7000-8000-000000000001"
@@ -48,10 +49,11 @@ def _rpc(service: str, request: Message, *scopes: str, **more: Any) -> Rpc:
     return Rpc(f"/countermand.v1.{service}/{method}", request, scopes, **more)
 
 
-_CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _OPERATOR, _KEY = (
+_CANCEL, _TASK, _CHECKOUT, _ORDER, _AGENT, _OPERATOR, _WEBHOOK, _KEY = (
     f"{name}Service"
-    for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Operator", "Key")
+    for name in ("Cancellation", "Task", "Checkout", "Order", "Agent", "Operator", "Webhook", "Key")
 )
+_HOOKS = "webhooks:write"
 _MEDIUM = 1024 * 1024
 _LARGE = 4 * 1024 * 1024
 RPCS = {
@@ -111,6 +113,19 @@ RPCS = {
         _rpc(_OPERATOR, p.GetServerStatusRequest(), "operator:read"),
         _rpc(_OPERATOR, p.ListAgentsRequest(), "operator:read"),
         _rpc(_OPERATOR, p.ListOpenWatchesRequest(), "operator:read"),
+        _rpc(_WEBHOOK, w.CreateWebhookRequest(url="https://a.example/"), _HOOKS),
+        _rpc(_WEBHOOK, w.GetWebhookRequest(webhook_id=ID), _HOOKS),
+        _rpc(_WEBHOOK, w.ListWebhooksRequest(), _HOOKS),
+        _rpc(
+            _WEBHOOK,
+            w.UpdateWebhookRequest(webhook={"webhook_id": ID}, update_mask={"paths": ["name"]}),
+            _HOOKS,
+        ),
+        _rpc(_WEBHOOK, w.DeleteWebhookRequest(webhook_id=ID), _HOOKS),
+        _rpc(_WEBHOOK, w.RotateSecretRequest(webhook_id=ID), _HOOKS),
+        _rpc(_WEBHOOK, w.ListDeliveriesRequest(webhook_id=ID), _HOOKS),
+        _rpc(_WEBHOOK, w.RedeliverRequest(webhook_id=ID, delivery_id="msg_1_1_1"), _HOOKS),
+        _rpc(_WEBHOOK, w.SendTestRequest(webhook_id=ID), _HOOKS),
         _rpc(_KEY, k.ListKeysRequest(), "keys:admin"),
         _rpc(_KEY, k.RevokeKeyRequest(key_id=ID), "keys:admin"),
         _rpc(_KEY, k.RotateKeyRequest(key_id=ID), "keys:admin"),

@@ -29,6 +29,8 @@ REASONS = {
         "ORDER_NOT_FOUND",
         "CANCELLATION_NOT_FOUND",
         "KEY_NOT_FOUND",
+        "WEBHOOK_NOT_FOUND",
+        "DELIVERY_NOT_FOUND",
     },
     StatusCode.ALREADY_EXISTS: {
         "TASK_EXISTS",
@@ -63,6 +65,7 @@ REASONS = {
     StatusCode.OUT_OF_RANGE: {"VERSION_AHEAD", "VERSION_EXPIRED", "RESUME_TOKEN_EXPIRED"},
     StatusCode.RESOURCE_EXHAUSTED: {
         "RATE_LIMITED",
+        "TOO_MANY_WEBHOOKS",
         "TOO_MANY_WATCHERS",
         "WATCHER_TOO_SLOW",
         "STORE_FULL",

@@ -22,6 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "telemetry": {"core"},
     "engine": {"core", "store.contract", "store.lists", "telemetry"},
     "app": {"core", "store", "telemetry", "engine"},
+    "webhooks": {"__init__", "core", "store.contract", "engine", "telemetry"},
     "rpc": {
         "__init__",
         "core",
@@ -33,7 +34,18 @@ LAYERS: dict[str, set[str]] = {
         "v1",
     },
     "client": {"v1"},
-    "cli": {"__init__", "core", "store", "telemetry", "engine", "app", "rpc", "client", "v1"},
+    "cli": {
+        "__init__",
+        "core",
+        "store",
+        "telemetry",
+        "engine",
+        "app",
+        "rpc",
+        "webhooks",
+        "client",
+        "v1",
+    },
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -55,6 +67,9 @@ OWNERS: dict[str, set[str]] = {
     "asyncpg": {"store.postgres"},
     "opentelemetry": {"telemetry", "client.trace"},
     "prometheus_client": {"telemetry"},
+    "aiohttp": {"webhooks"},
+    "standardwebhooks": {"webhooks", "cli"},
+    "cryptography": {"engine.vault"},
     "rich": {"cli"},
     "typer": {"cli"},
 }

@@ -18,6 +18,7 @@ RULES = {
     "Strangers": 3,
     "Sales": 4,
     "Operators": 5,
+    "Webhooks": 9,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")
 NAMED = re.compile(r"`((?:unit|store|rpc|chaos)/\w+\.py)`|`([Tt]est\w+)`")

@@ -36,6 +36,10 @@ class Settings:
     """How many bytes each tenant may store; None: as many as the disk has."""
     max_failed_logins: int = 20
     """How many calls without a right key an address may make per second, before it is throttled."""
+    secrets_key: Path | None = None
+    """A file with the keys that seal the secrets of webhooks in the store, one in each line."""
+    allow_loopback_webhooks: bool = False
+    """Whether webhooks in sandbox may go to this machine's loopback."""
     shipped_words: tuple[str, ...] = ()
     """By what other words, beside the standard ones, a platform says that goods have left."""
 

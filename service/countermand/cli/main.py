@@ -26,6 +26,7 @@ from countermand.cli import (
     store,
     summary,
     watch,
+    webhooks,
 )
 from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
@@ -64,6 +65,7 @@ app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("health", cls=PlainCommand)(health.health)
 app.command("status", cls=PlainCommand)(status.status)
 app.command("completion", cls=PlainCommand)(completion.completion)

@@ -25,7 +25,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_METRICS_LISTEN",
             metavar="HOST:PORT",
-            help="Where Prometheus reads /metrics; by default nowhere.",
+            help="Prometheus reads /metrics.",
         ),
     ] = None,
     store: Annotated[
@@ -38,7 +38,7 @@ def serve(
             envvar="COUNTERMAND_RETENTION",
             parser=parse_retention,
             metavar="DAYS",
-            help="How long to keep what has ended.",
+            help="Keep what ended so long.",
         ),
     ] = "30",  # type: ignore[assignment]  # typer parses a default as it does an argument
     tls_cert: Annotated[
@@ -46,21 +46,19 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_TLS_CERT",
             metavar="FILE",
-            help="Encrypt with this certificate.",
+            help="The server's certificate.",
         ),
     ] = None,
     tls_key: Annotated[
         Path | None,
-        typer.Option(
-            envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="The certificate's private key."
-        ),
+        typer.Option(envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="Its private key."),
     ] = None,
     tls_client_ca: Annotated[
         Path | None,
         typer.Option(
             envvar="COUNTERMAND_TLS_CLIENT_CA",
             metavar="FILE",
-            help="Demand certificates of these.",
+            help="Demand certificates.",
         ),
     ] = None,
     insecure: Annotated[
@@ -68,7 +66,7 @@ def serve(
         typer.Option(
             "--insecure",
             envvar="COUNTERMAND_INSECURE",
-            help="Listen anywhere unencrypted.",
+            help="Encrypt nothing.",
         ),
     ] = False,
     max_watches: Annotated[
@@ -77,7 +75,7 @@ def serve(
             envvar="COUNTERMAND_MAX_WATCHES",
             metavar="N",
             min=1,
-            help="Watches open at once.",
+            help="Open at once.",
         ),
     ] = 20_000,
     max_tenant_bytes: Annotated[
@@ -115,6 +113,22 @@ def serve(
             help="Where the first key goes.",
         ),
     ] = None,
+    secrets_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COUNTERMAND_SECRETS_KEY",
+            metavar="FILE",
+            help="Seals secrets.",
+        ),
+    ] = None,
+    allow_loopback_webhooks: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loopback-webhooks",
+            envvar="COUNTERMAND_ALLOW_LOOPBACK_WEBHOOKS",
+            help="For development.",
+        ),
+    ] = False,
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -143,6 +157,7 @@ def serve(
     import uvloop
 
     from countermand.app.settings import Settings
+    from countermand.cli.delivering import deliver
     from countermand.core.knobs import Knobs
     from countermand.rpc.server import serve as run_server
 
@@ -160,9 +175,11 @@ def serve(
             max_watches=max_watches,
             max_tenant_bytes=max_tenant_bytes,
             max_failed_logins=max_failed_logins,
+            secrets_key=secrets_key,
+            allow_loopback_webhooks=allow_loopback_webhooks,
             shipped_words=tuple(shipped_word),
             first_key_file=first_key_file,
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None
-    raise typer.Exit(uvloop.run(run_server(settings, Knobs(), signals)))
+    raise typer.Exit(uvloop.run(run_server(settings, Knobs(), signals, deliver)))

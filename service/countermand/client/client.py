@@ -9,6 +9,7 @@ from countermand.client.operator import OperatorMethods
 from countermand.client.orders import OrderMethods
 from countermand.client.tasks import TaskMethods
 from countermand.client.watches import WatchMethods
+from countermand.client.webhooks import WebhookMethods
 
 
 class Client(
@@ -20,6 +21,7 @@ class Client(
     WatchMethods,
     AgentMethods,
     KeyMethods,
+    WebhookMethods,
     HealthMethods,
 ):
     """Calls a Countermand server. Open it with `async with`, and share it within an event loop.

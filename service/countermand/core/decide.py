@@ -8,14 +8,17 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 from countermand.core import commands as c
+from countermand.core import webhook_commands as w
+from countermand.core.changes import Saves
 from countermand.core.draft import Draft
 from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.leases import NO_RENEWAL, Renewal
+from countermand.core.outbox import note_changes
 from countermand.core.quotas import NO_BOUND, Room, expect_room
 from countermand.core.refunds import SettleRefund
-from countermand.core.rows import Loaded, Rows, Saves, Wanted
+from countermand.core.rows import Loaded, Rows, Wanted
 from countermand.core.rules import (
     cancelling_holders,
     cancelling_tasks,
@@ -28,6 +31,7 @@ from countermand.core.rules import (
     reaping,
     running,
     settling,
+    webhooks,
 )
 from countermand.core.updates import UpdateCheckout
 
@@ -69,6 +73,14 @@ RULES: dict[type[c.Command], Rule] = {
     c.RevokeKey: Rule(keys.wants_key, keys.revoke_key),
     c.RotateKey: Rule(keys.wants_key, keys.rotate_key),
     c.NoteKeyUses: Rule(keys.wants_to_note_key_uses, keys.note_key_uses),
+    w.CreateWebhook: Rule(webhooks.wants_to_create_webhook, webhooks.create_webhook),
+    w.UpdateWebhook: Rule(webhooks.wants_endpoints, webhooks.update_webhook),
+    w.DeleteWebhook: Rule(webhooks.wants_endpoints, webhooks.delete_webhook),
+    w.RotateSecret: Rule(webhooks.wants_endpoints, webhooks.rotate_secret),
+    w.SendTest: Rule(webhooks.wants_endpoints, webhooks.send_test),
+    w.Redeliver: Rule(webhooks.wants_to_redeliver, webhooks.redeliver),
+    w.NoteOutcomes: Rule(webhooks.wants_to_note_outcomes, webhooks.note_outcomes),
+    w.PurgeNotices: Rule(webhooks.wants_to_purge_notices, webhooks.purge_notices),
 }
 
 Plan = Generator[Wanted, Loaded, Saves]
@@ -126,5 +138,7 @@ def decide(command: c.Command, rows: Rows, room: Room) -> object | Refused:
         # The traceback would keep every row of the batch alive until the caller has its answer.
         return refusal.with_traceback(None)
     if not getattr(command, "validate_only", False):
+        if rows.outboxes:
+            note_changes(draft, rows)
         rows.apply(draft)
     return answer

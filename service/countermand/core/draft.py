@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from countermand.core.cancellations import Cancellation
+from countermand.core.changes import Changes
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
@@ -15,7 +16,7 @@ from countermand.core.records import (
     Task,
 )
 from countermand.core.retention import Gone
-from countermand.core.rows import Changes, Rows
+from countermand.core.rows import Rows
 from countermand.core.states import TargetKind
 
 AnyHolder = TypeVar("AnyHolder", bound=Holder)

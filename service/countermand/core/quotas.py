@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from countermand.core import commands as c
+from countermand.core.changes import Changes
 from countermand.core.errors import Reason, Refused
 from countermand.core.records import Cart, Checkout, Holder, Order, Task
-from countermand.core.rows import Changes, Rows
+from countermand.core.rows import Rows
 from countermand.core.updates import UpdateCheckout
 
 ROW_BYTES = 1_000

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from countermand.core.cancellations import Cancellation, NewJoin, RequestId
-from countermand.core.chronicle import Stretch
+from countermand.core.cancellations import Cancellation, RequestId
+from countermand.core.changes import KINDS, Changes, Id, Saves
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.keys import Key
@@ -21,11 +21,17 @@ from countermand.core.records import (
     Target,
     Task,
 )
-from countermand.core.retention import Found, Gone, Search
+from countermand.core.retention import Found, Search
 from countermand.core.states import TargetKind
+from countermand.core.webhook_rows import (
+    LoadedWebhooks,
+    Outbox,
+    WantedWebhooks,
+    WebhookChanges,
+    WebhookRows,
+)
 
-Id = tuple[int, str]
-"""A namespace, and an id in it."""
+__all__ = ["Id", "Loaded", "Rows", "Wanted"]
 
 
 @dataclass(slots=True)
@@ -51,6 +57,8 @@ class Wanted:
     """Namespaces of which the last position in the log is wanted."""
     overdue: OverdueSearch | None = None
     search: Search | None = None
+    webhooks: WantedWebhooks | None = None
+    """What is wanted of webhooks, if anything is."""
 
     def __bool__(self) -> bool:
         return bool(
@@ -68,6 +76,7 @@ class Wanted:
             or self.namespaces
             or self.overdue
             or self.search
+            or self.webhooks
         )
 
 
@@ -92,6 +101,9 @@ class Loaded(NamedTuple):
     overdue: Overdue | None = None
     found: Found | None = None
     """What the search came upon."""
+    outboxes: Iterable[tuple[int, Outbox]] = ()
+    """Those of the namespaces that have endpoints."""
+    webhooks: LoadedWebhooks | None = None
 
 
 class Rows:
@@ -124,6 +136,9 @@ class Rows:
         """How much the commands of this batch store more."""
         self.overdue: Overdue | None = None
         self.found: Found | None = None
+        self.outboxes: dict[int, Outbox] = {}
+        """Of namespaces with endpoints alone: to the others, nothing is noticed."""
+        self.webhooks = WebhookRows()
         self.saves = Saves()
 
     def unknown(self, wanted: Wanted) -> Wanted:
@@ -143,6 +158,7 @@ class Rows:
             namespaces=wanted.namespaces - self.positions.keys(),
             overdue=wanted.overdue if self.overdue is None else None,
             search=wanted.search if self.found is None else None,
+            webhooks=self.webhooks.unknown(wanted.webhooks),
         )
 
     def add(self, wanted: Wanted, loaded: Loaded) -> None:
@@ -189,12 +205,16 @@ class Rows:
             self.keys[key_row.key_id] = key_row
         self.positions |= dict.fromkeys(wanted.namespaces, 0) | dict(loaded.positions)
         self.stored_bytes.update(loaded.stored_bytes)
+        for namespace, outbox in loaded.outboxes:
+            self.outboxes.setdefault(namespace, outbox)
+        if wanted.webhooks is not None and loaded.webhooks is not None:
+            self.webhooks.add(wanted.webhooks, loaded.webhooks, self.outboxes)
         if loaded.overdue is not None:
             self.overdue = loaded.overdue
         if loaded.found is not None:
             self.found = loaded.found
 
-    def apply(self, changes: "Changes") -> None:
+    def apply(self, changes: Changes) -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
         for key, task in changes.tasks.items():
             before = self.tasks.get(key)
@@ -222,6 +242,10 @@ class Rows:
             if changed:
                 getattr(self, kind).update(changed)
                 getattr(self.saves, kind).update(changed)
+        if changes.webhooks is not None:
+            self.webhooks.apply(changes.webhooks, self.outboxes)
+            self.saves.webhooks = self.saves.webhooks or WebhookChanges()
+            self.saves.webhooks.update(changes.webhooks)
         self.saves.events.extend(changes.events)
         self.saves.joins.extend(changes.joins)
         self.saves.gone.extend(changes.gone)
@@ -244,52 +268,3 @@ class Rows:
             siblings = self.members.get(Target(kind, task.namespace, id or ""))
             if siblings is not None:
                 siblings.append(task.task_id)
-
-
-KINDS = (
-    "tasks",
-    "holders",
-    "carts",
-    "agents",
-    "cancellations",
-    "request_ids",
-    "keys",
-    "positions",
-)
-"""What rows and changes hold under the same names."""
-
-
-class Changes:
-    """What commands change: the last state of each row, and every event in order."""
-
-    def __init__(self) -> None:
-        self.tasks: dict[Id, Task] = {}
-        self.holders: dict[Target, Holder] = {}
-        self.carts: dict[Id, Cart] = {}
-        self.agents: dict[Id, Agent] = {}
-        self.cancellations: dict[Id, Cancellation] = {}
-        self.request_ids: dict[Id, RequestId] = {}
-        self.keys: dict[str, Key] = {}
-        self.positions: dict[int, int] = {}
-        self.events: list[Event] = []
-        self.joins: list[NewJoin] = []
-        """Those whose cancellations have them already."""
-        self.gone: list[Gone] = []
-        """What is removed, after all else is saved."""
-        self.clock_stretches: tuple[Stretch, ...] = ()
-        """How the wall clock went, in place of what was kept of that; empty if that stays."""
-
-
-class Saves(Changes):
-    """What a batch has to save."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.created: set[Id] = set()
-        """Which of the tasks are new."""
-        self.given: set[Id] = set()
-        """Which of the tasks were given to an agent."""
-        self.versions: list[Checkout | Order] = []
-        """Each new version of a checkout or order, in order."""
-        self.accepted: set[Id] = set()
-        """Which of the cancellations are new."""

@@ -162,6 +162,10 @@ class Keyring:
         key = self._keys.get(key_id)
         return key is not None and key.live(self._clock.now())
 
+    def environment(self, key_id: str) -> str:
+        """Returns the environment of a key that was let in."""
+        return self._keys[key_id].environment
+
     async def create(
         self, new: NewKey, show: Callable[[str], None] = lambda secret: None
     ) -> tuple[Key, str]:

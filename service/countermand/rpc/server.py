@@ -5,7 +5,8 @@ import gc
 import logging
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 import grpc
 
@@ -22,37 +23,36 @@ from countermand.core.errors import Refused
 from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
+from countermand.engine.vault import Vault, VaultRefused
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls, draining
-from countermand.rpc.guard.refusal_counts import RefusalCounts
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.metrics_port import listen_for_scrapes
 from countermand.rpc.listening.port import ListenRefused, listen, options
-from countermand.rpc.method import Servicer
 from countermand.rpc.public.health import SERVICE_NAME as HEALTH
 from countermand.rpc.public.health import Health
 from countermand.rpc.public.reflection import Reflection
 from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
-from countermand.rpc.servicers.agent import AgentService
-from countermand.rpc.servicers.cancellation import CancellationService
-from countermand.rpc.servicers.checkout import CheckoutService
-from countermand.rpc.servicers.key import KeyService
-from countermand.rpc.servicers.operator import OperatorService
-from countermand.rpc.servicers.order import OrderService
-from countermand.rpc.servicers.task import TaskService
+from countermand.rpc.services import services_of
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
 from countermand.telemetry.scraping import ScrapeServer
+from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
+Deliver = Callable[[App, Settings, Vault, Tracing], Coroutine[Any, Any, None]]
+"""Delivers webhooks until it is cancelled."""
 
-async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
+
+async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver: Deliver) -> int:
     """Runs a server until SIGTERM or SIGINT. Returns the exit status of the process.
+
+    `deliver` delivers webhooks until it is cancelled.
 
     0: it drained, or was told to leave before it was ready. 1: it could not start, or could not
     write any more.
@@ -64,8 +64,9 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals) -> int:
     scraped = settings.metrics_listen is not None
     instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped)
     try:
-        return await _Life(settings, knobs, signals, instrumentation, strangers).live()
-    except (StoreRefused, ListenRefused) as refusal:
+        life = _Life(settings, knobs, signals, instrumentation, strangers, deliver)
+        return await life.live()
+    except (StoreRefused, ListenRefused, VaultRefused) as refusal:
         complain(str(refusal))
         return 1
     # The first key could not be made; the server is half started.
@@ -92,6 +93,7 @@ class _Life:
         signals: StopSignals,
         instrumentation: Instrumentation,
         strangers: LineLimit,
+        deliver: Deliver,
     ) -> None:
         """`strangers` bounds the lines of the log that they cause."""
         self._settings = settings
@@ -102,6 +104,8 @@ class _Life:
         self._instrumentation = instrumentation
         self._calls = OpenCalls()
         self._strangers = strangers
+        self._deliver = deliver
+        self._vault = Vault(settings.secrets_key)
 
     async def live(self) -> int:
         """Returns the exit status of the process, soon after the first signal in any case."""
@@ -148,18 +152,31 @@ class _Life:
             knobs.calls,
             mutual_tls=settings.tls_client_ca is not None,
         )
-        services = services_of(app, ShippedWords(settings.shipped_words), refusals.counts)
+        services = services_of(
+            app,
+            ShippedWords(settings.shipped_words),
+            refusals.counts,
+            self._vault,
+            allow_loopback=settings.allow_loopback_webhooks,
+        )
         methods = [method for service in services.values() for method in service.methods()]
         health = Health(services, self._calls, refusals, knobs.public)
         reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
         handlers = handlers_of(guard, methods) | health.handlers() | reflection.handlers()
         unknown = unknown_method(knobs.public, measures)
         server = make_server(handlers, unknown, options(knobs.connections))
+        for webhook in await app.store.webhooks(None):
+            for secret in webhook.secrets:
+                self._vault.open(secret.sealed)
         address = await listen(server, settings, knobs.server.max_free_port_tries)
         scraping = await self._listen_for_scrapes()
         await server.start()
         _collect_less_often(knobs.server.max_young_objects)
         beside.append(asyncio.create_task(give_back(knobs.server.memory_interval)))
+        delivering = asyncio.create_task(
+            self._deliver(app, settings, self._vault, self._instrumentation.tracing),
+            name="webhooks",
+        )
         await make_first_key(app.keyring, settings.first_key_file)
         self._ready = True
         health.set(serving=True)
@@ -178,7 +195,9 @@ class _Life:
         self._calls.drain()
         app.watchers.end_all(draining)
         log.info("draining", extra=fields(seconds=seconds))
+        delivering.cancel()
         await self._stop_serving(server, seconds)
+        await asyncio.wait([delivering])
         if scraping is not None:
             await asyncio.to_thread(scraping.stop)
         if status:
@@ -225,24 +244,6 @@ class _Life:
         await self._calls.finished(seconds, knobs.stalled_stream_timeout, goodbye)
         # Nothing is owed any more. gRPC would wait for connections that answer no ping.
         await server.stop(knobs.disconnect_timeout)
-
-
-def services_of(
-    app: App, shipped_words: ShippedWords, refusals: RefusalCounts
-) -> dict[str, Servicer]:
-    """Returns all services, by their full names."""
-    store, writer, clock, paging = app.store, app.writer, app.clock, app.knobs.paging
-    return {
-        "countermand.v1.CancellationService": CancellationService(
-            store, writer, app.watch, shipped_words, paging
-        ),
-        "countermand.v1.TaskService": TaskService(store, writer, clock, app.ids, paging),
-        "countermand.v1.CheckoutService": CheckoutService(store, writer, clock, app.ids, paging),
-        "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids, paging),
-        "countermand.v1.AgentService": AgentService(store, writer),
-        "countermand.v1.KeyService": KeyService(app.keyring, clock),
-        "countermand.v1.OperatorService": OperatorService(app, refusals),
-    }
 
 
 def _collect_less_often(max_young_objects: int) -> None:

@@ -27,6 +27,7 @@ from countermand.store.lists import (
     TaskQuery,
 )
 from countermand.store.operator_reads import OperatorReads
+from countermand.store.webhooks import WebhookReadings
 
 
 class StoreFailed(Exception):
@@ -136,7 +137,7 @@ class LogPage(NamedTuple):
     """What follows, as far as it was found."""
 
 
-class Store(OperatorReads, Protocol):
+class Store(OperatorReads, WebhookReadings, Protocol):
     """A durable store. Every reading shows only what is committed and synced.
 
     A reading raises StoreFailed if the disk fails or the store is damaged; others may go well.

@@ -12,6 +12,7 @@ from countermand.client.sync.operator import OperatorMethods
 from countermand.client.sync.orders import OrderMethods
 from countermand.client.sync.tasks import TaskMethods
 from countermand.client.sync.watches import WatchMethods
+from countermand.client.sync.webhooks import WebhookMethods
 
 
 class Client(
@@ -23,6 +24,7 @@ class Client(
     WatchMethods,
     AgentMethods,
     KeyMethods,
+    WebhookMethods,
     HealthMethods,
 ):
     """Calls a Countermand server. Open it with `with`, and share it between threads.

@@ -13,6 +13,7 @@ from countermand.core.knobs.engine import (
     PurgerKnobs,
     ReaperKnobs,
     TaskCountKnobs,
+    WebhookKnobs,
     WriterKnobs,
 )
 from countermand.core.knobs.serving import (
@@ -56,6 +57,7 @@ __all__ = [
     "TelemetryKnobs",
     "WatchersKnobs",
     "WatchingKnobs",
+    "WebhookKnobs",
     "WriterKnobs",
 ]
 
@@ -79,3 +81,4 @@ class Knobs:
     server: ServerKnobs = field(default_factory=ServerKnobs)
     store: StoreKnobs = field(default_factory=StoreKnobs)
     telemetry: TelemetryKnobs = field(default_factory=TelemetryKnobs)
+    webhooks: WebhookKnobs = field(default_factory=WebhookKnobs)

@@ -92,3 +92,51 @@ class TaskCountKnobs:
     of a reading thread at most."""
     patience: float = 1.0
     """Seconds that a caller waits for a count; then it is answered the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookKnobs:
+    """How webhooks are delivered. What is promised, as the schedule of tries, is none of this."""
+
+    max_in_flight: int = 8
+    """How many notices are on their way to one endpoint at once."""
+    max_ahead: int = 128
+    """How many notices are held of what lies ahead of an endpoint's cursor."""
+    max_kept: int = 256
+    """How many deliveries of one endpoint wait; above it, its cursor stands."""
+    max_loaded: int = 1024
+    """How many of them are held in memory, with those that were asked for by hand."""
+    failures_until_down: int = 3
+    """After how many notices that failed, and none that succeeded since, an endpoint is down."""
+    jitter: float = 0.1
+    """By how much of itself a wait may be shorter. It is promised."""
+    timeout: float = 15.0
+    """Seconds that an endpoint has for its answer. It is promised."""
+    connect_timeout: float = 5.0
+    """Seconds to reach an address in."""
+    drain_timeout: float = 1.0
+    """Seconds for the body of an answer, which nobody reads, so that its connection can be used
+    again."""
+    max_answer_bytes: int = 16 * 1024
+    """How much of an answer's body is taken for that."""
+    max_header_bytes: int = 8190
+    """How long one header of an answer may be."""
+    max_headers: int = 100
+    """How many it may have."""
+    max_lookups: int = 16
+    """How many names are looked up at once."""
+    max_lookups_of_one: int = 4
+    """Of one tenant and environment."""
+    keepalive_timeout: float = 30.0
+    """Seconds that an idle connection is kept."""
+    purge_interval: float = 60.0
+    """Seconds between two looks at what is too old to be sent."""
+    purge_pause: float = 0.05
+    """Seconds between two batches of that."""
+    max_purged: int = 1000
+    """How many notices one batch removes."""
+    retry_interval: float = 1.0
+    """Seconds to wait after a fault of ours, or of the store."""
+    max_sleep: float = 60.0
+    """Seconds after which an endpoint is looked at again, whatever its schedule says: clocks that
+    were set back must not put it off."""

@@ -42,6 +42,8 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
         wanted.namespaces.add(namespace)
         wants_tree(Target(TargetKind.CHECKOUT, namespace, checkout_id), rows, wanted)
     wanted.cancellations.update(rows.overdue.early_cancels)
+    # Their ends are no entries of the log, but notices.
+    wanted.namespaces.update(namespace for namespace, _ in rows.overdue.early_cancels)
 
 
 def reap(command: Reap, draft: Draft) -> Reaped:

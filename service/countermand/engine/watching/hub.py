@@ -14,10 +14,10 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from countermand.core.changes import Saves
 from countermand.core.knobs import HubKnobs
 from countermand.core.log import Event
 from countermand.core.records import Holder, Target
-from countermand.core.rows import Saves
 from countermand.engine.watching.entries import Entry, weight
 from countermand.engine.watching.topics import EVERY, Topic, record_topic, topics_of
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from countermand.core import states
+from countermand.core import states, webhooks
 from countermand.v1 import (
     agent_service_pb2,
     cancellation_pb2,
@@ -12,6 +12,7 @@ from countermand.v1 import (
     checkout_pb2,
     order_pb2,
     task_pb2,
+    webhook_service_pb2,
 )
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -39,6 +40,10 @@ CHECKOUT_STATES = _numbers(states.CheckoutState, checkout_pb2.CheckoutState, "CH
 CART_STATES = _numbers(states.CartState, checkout_pb2.CartState, "CART_STATE")
 ORDER_STATES = _numbers(states.OrderState, order_pb2.OrderState, "ORDER_STATE")
 SUMMARY_KEYS = _numbers(states.SummaryKey, cancellation_service_pb2.SummaryKey, "SUMMARY_KEY")
+WEBHOOK_STATES = _numbers(webhooks.WebhookState, webhook_service_pb2.WebhookState, "WEBHOOK_STATE")
+DELIVERY_STATES = _numbers(
+    webhooks.DeliveryState, webhook_service_pb2.DeliveryState, "DELIVERY_STATE"
+)
 FINISH_OUTCOMES = _numbers(
     (states.TaskState.COMPLETED, states.TaskState.FAILED, states.TaskState.CANCELLED),
     agent_service_pb2.FinishOutcome,

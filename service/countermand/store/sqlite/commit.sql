@@ -352,7 +352,7 @@ WHERE namespaces.namespace_no = r.namespace_no
 WITH wanted (namespace_no) AS (VALUES {rows})
 SELECT json_group_array(json_array(n.namespace_no, n.last_seq, (
     SELECT sum(stored_bytes) FROM namespaces AS o WHERE o.tenant = n.tenant
-)))
+), json(iif(n.webhook_count = 0, NULL, json_array(n.environment, n.last_notice)))))
 FROM wanted AS w CROSS JOIN namespaces AS n ON n.namespace_no = w.namespace_no
 
 -- name: load_keys

@@ -12,10 +12,12 @@ from countermand.core.overdue import Overdue
 from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.retention import Found, Leftover, Search, Spot
 from countermand.core.rows import Id, Loaded, Wanted
+from countermand.core.webhook_rows import Outbox
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
 from countermand.store.sqlite.loading_overdue import OverdueLoader, ids_of, with_text
 from countermand.store.sqlite.statements import statements
+from countermand.store.sqlite.webhooks import WebhookTables
 
 Record = TypeVar("Record")
 
@@ -30,6 +32,7 @@ class Loader:
         self._connection = connection
         self._max_rows = knobs.max_statement_rows
         self._overdue = OverdueLoader(connection)
+        self._webhooks = WebhookTables(connection, knobs.max_statement_rows)
         self.listed: dict[Target, tuple[str, ...]] = {}
         """The checkouts of each order as this transaction found them."""
         self.snapshots: dict[Target, bytes] = {}
@@ -47,7 +50,7 @@ class Loader:
         if wanted.overdue is not None:
             overdue, due = self._overdue.load(instant, wanted.overdue)
         numbers: list[Parameters] = [(number,) for number in wanted.namespaces]
-        namespaces = self._read("load_positions", numbers, _three)
+        namespaces = self._read("load_positions", numbers, _four)
         return Loaded(
             tasks=due + self._read("load_tasks", _uuid_ids(wanted.tasks), rows.read_task),
             holders=self._load_holders(wanted.holders),
@@ -66,8 +69,10 @@ class Loader:
                 "load_request_ids", _uuid_ids(wanted.request_ids), rows.read_request_id
             ),
             keys=self._read("load_keys", [(key,) for key in wanted.keys], rows.read_key),
-            positions=[(number, seq) for number, seq, _ in namespaces],
-            stored_bytes=[(number, stored) for number, _, stored in namespaces],
+            positions=[(number, seq) for number, seq, *_ in namespaces],
+            stored_bytes=[(number, stored) for number, _, stored, _ in namespaces],
+            outboxes=[(number, Outbox(*outbox)) for number, *_, outbox in namespaces if outbox],
+            webhooks=None if wanted.webhooks is None else self._webhooks.load(wanted.webhooks),
             overdue=overdue,
             found=self._search(wanted.search) if wanted.search else None,
         )
@@ -169,6 +174,6 @@ def _uuid_ids(ids: Iterable[Id]) -> list[Parameters]:
     return [(namespace, rows.uuid_bytes(id)) for namespace, id in ids]
 
 
-def _three(row: list[int]) -> tuple[int, int, int]:
-    first, second, third = row
-    return first, second, third
+def _four(row: list[Any]) -> tuple[int, int, int, list[Any] | None]:
+    first, second, third, fourth = row
+    return first, second, third, fourth

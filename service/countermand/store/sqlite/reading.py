@@ -17,9 +17,10 @@ from countermand.store.sqlite.queries import NO_NUMBER
 from countermand.store.sqlite.reading_cancellations import CancellationReader
 from countermand.store.sqlite.reading_holders import HolderReader, under
 from countermand.store.sqlite.reading_watches import WatchReader, holder_scope, parameters
+from countermand.store.sqlite.reading_webhooks import WebhookReader
 
 
-class Reader(CancellationReader, HolderReader, WatchReader):
+class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
     """Reads from one connection that cannot write."""
 
     def tasks(self, namespace: int, query: TaskQuery, before: int | None, limit: int) -> TaskPage:

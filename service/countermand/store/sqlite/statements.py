@@ -39,6 +39,16 @@ KEY_COLUMNS = (
 EVENT_COLUMNS = (
     "seq, previous_seq, version, state, charge_state, deadline_time, refund_state, settlement, time"
 )
+WEBHOOK_COLUMNS = (
+    "namespace_no, webhook_id, name, url, event_types, secrets, create_time, update_time, state, "
+    "disable_reason, missed_count, cursor, last_success_time, failing_since, probes, next_time, "
+    "epoch"
+)
+NOTICE_COLUMNS = "namespace_no, notice_no, time, type, subject, body, trace"
+DELIVERY_COLUMNS = (
+    f"webhook_id, {NOTICE_COLUMNS}, state, attempts, attempt_count, failures, begin_time, "
+    "next_time, end_time, once"
+)
 BLOBS = {
     "task_id",
     "group_id",
@@ -48,6 +58,7 @@ BLOBS = {
     "trace_id",
     "span_id",
     "secret_hash",
+    "webhook_id",
 }
 
 
@@ -84,6 +95,13 @@ FRAGMENTS = {
     "cancellation_columns": CANCELLATION_COLUMNS,
     "join_columns": JOIN_COLUMNS,
     "key_columns": KEY_COLUMNS,
+    "webhook": _read("k", WEBHOOK_COLUMNS)
+    + ", (SELECT o.environment FROM namespaces AS o WHERE o.namespace_no = k.namespace_no)",
+    "notice": _read("e", NOTICE_COLUMNS),
+    "delivery": _read("d", DELIVERY_COLUMNS),
+    "webhook_columns": WEBHOOK_COLUMNS,
+    "notice_columns": NOTICE_COLUMNS,
+    "delivery_columns": DELIVERY_COLUMNS,
 }
 FILTERS = {
     "group": "(:group_id IS NULL OR t.group_id = :group_id)",
@@ -143,7 +161,7 @@ def statements() -> dict[str, str]:
     scopes = dict(_blocks("scopes.sql"))
     shared = FRAGMENTS | dict(_blocks("namespaces.sql"))
     found = {}
-    for file in ("commit.sql", "purge.sql", "read.sql"):
+    for file in ("commit.sql", "purge.sql", "read.sql", "webhooks.sql"):
         for name, body in _blocks(file):
             title, _, listed = name.partition(" for ")
             for scope in listed.split() or [""]:

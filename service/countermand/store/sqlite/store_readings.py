@@ -11,6 +11,7 @@ from countermand.core.log import TaskFilter
 from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import CartState, SummaryKey
+from countermand.core.webhooks import Delivery, DeliveryState, Notice, Webhook
 from countermand.store.contract import (
     Bookmark,
     CancellationReading,
@@ -232,3 +233,44 @@ class StoreReadings:
     async def event_time(self, namespace: int, seq: int) -> int | None:
         """See the contract."""
         return await self._quick.read(namespace, lambda reader: reader.event_time(namespace, seq))
+
+    async def webhooks(self, namespace: int | None) -> list[Webhook]:
+        """See the contract."""
+        return await self._quick.read(0, lambda reader: reader.webhooks(namespace))
+
+    async def webhook(self, namespace: int, webhook_id: str) -> Webhook | None:
+        """See the contract."""
+        return await self._quick.read(
+            namespace, lambda reader: reader.webhook(namespace, webhook_id)
+        )
+
+    async def namespaces_with_notices(self) -> list[int]:
+        """See the contract."""
+        return await self._quick.read(0, lambda reader: reader.namespaces_with_notices())
+
+    async def notices(self, namespace: int, after: int, limit: int) -> list[Notice]:
+        """See the contract."""
+        return await self._watches.read(
+            namespace, lambda reader: reader.notices(namespace, after, limit)
+        )
+
+    async def pending_deliveries(
+        self, namespace: int, webhook_id: str, limit: int
+    ) -> list[Delivery]:
+        """See the contract."""
+        return await self._watches.read(
+            namespace, lambda reader: reader.pending_deliveries(namespace, webhook_id, limit)
+        )
+
+    async def deliveries(
+        self,
+        namespace: int,
+        webhook_id: str,
+        state: DeliveryState | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Delivery]:
+        """See the contract."""
+        return await self._long.read(
+            namespace, lambda reader: reader.deliveries(namespace, webhook_id, state, before, limit)
+        )

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, ValuesView
 
 from countermand.core.cancellations import RequestId
+from countermand.core.changes import Saves
 from countermand.core.chronicle import Stretch
 from countermand.core.decide import Batch
 from countermand.core.ids import time_of
@@ -12,7 +13,6 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.leases import Renewal
 from countermand.core.log import Event
 from countermand.core.records import Cart, Checkout, Holder, Order, Target
-from countermand.core.rows import Saves
 from countermand.core.states import RefundState
 from countermand.store.contract import CommitTooLong
 from countermand.store.sqlite import rows
@@ -22,6 +22,7 @@ from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.loading import Loader
 from countermand.store.sqlite.reading_cancellations import AHEAD
 from countermand.store.sqlite.statements import statements
+from countermand.store.sqlite.webhooks import WebhookTables
 
 
 class Writer:
@@ -37,6 +38,7 @@ class Writer:
         (number,) = connection.execute("SELECT coalesce(max(task_no), 0) FROM tasks").fetchone()
         self._last_number: int = number
         self._loader = Loader(connection, knobs)
+        self._webhooks = WebhookTables(connection, knobs.max_statement_rows)
         self._steps = knobs.steps_between_looks
         self.is_broken_off = False
         """Whether the commit under way is to end without being done. Others than its thread say so,
@@ -130,6 +132,8 @@ class Writer:
         self._save_tasks(saves)
         self._insert_events(saves)
         self._write("save_positions", saves.positions.items())
+        if saves.outboxes or saves.webhooks is not None:
+            self._webhooks.save(saves)
         if saves.gone:
             for name, gone in rows.write_gone(saves.gone):
                 self._write(name, gone)

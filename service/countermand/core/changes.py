@@ -1,0 +1,67 @@
+"""What commands change, and what a batch has to save of it."""
+
+from countermand.core.cancellations import Cancellation, NewJoin, RequestId
+from countermand.core.chronicle import Stretch
+from countermand.core.keys import Key
+from countermand.core.log import Event
+from countermand.core.records import Agent, Cart, Checkout, Holder, Order, Target, Task
+from countermand.core.retention import Gone
+from countermand.core.webhook_rows import WebhookChanges
+from countermand.core.webhooks import Notice
+
+Id = tuple[int, str]
+"""A namespace, and an id in it."""
+
+KINDS = (
+    "tasks",
+    "holders",
+    "carts",
+    "agents",
+    "cancellations",
+    "request_ids",
+    "keys",
+    "positions",
+)
+"""What rows and changes hold under the same names."""
+
+
+class Changes:
+    """What commands change: the last state of each row, and every event in order."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[Id, Task] = {}
+        self.holders: dict[Target, Holder] = {}
+        self.carts: dict[Id, Cart] = {}
+        self.agents: dict[Id, Agent] = {}
+        self.cancellations: dict[Id, Cancellation] = {}
+        self.request_ids: dict[Id, RequestId] = {}
+        self.keys: dict[str, Key] = {}
+        self.positions: dict[int, int] = {}
+        self.events: list[Event] = []
+        self.joins: list[NewJoin] = []
+        """Those whose cancellations have them already."""
+        self.gone: list[Gone] = []
+        """What is removed, after all else is saved."""
+        self.clock_stretches: tuple[Stretch, ...] = ()
+        """How the wall clock went, in place of what was kept of that; empty if that stays."""
+        self.webhooks: WebhookChanges | None = None
+        """What is changed of webhooks, if anything is."""
+
+
+class Saves(Changes):
+    """What a batch has to save."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.created: set[Id] = set()
+        """Which of the tasks are new."""
+        self.given: set[Id] = set()
+        """Which of the tasks were given to an agent."""
+        self.versions: list[Checkout | Order] = []
+        """Each new version of a checkout or order, in order."""
+        self.accepted: set[Id] = set()
+        """Which of the cancellations are new."""
+        self.notices: list[Notice] = []
+        """What is sent to endpoints, in order."""
+        self.outboxes: dict[int, int] = {}
+        """By namespace: the number of its last notice."""
