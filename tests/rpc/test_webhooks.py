@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from cryptography.fernet import Fernet
 from standardwebhooks import Webhook as Library
 from standardwebhooks import WebhookVerificationError
 
@@ -17,7 +18,7 @@ from countermand.v1 import webhook_service_pb2_grpc
 from tests.support.caller import SCOPES, Caller, first_caller, new_caller, new_id
 from tests.support.receivers import Received, Receiver, hang, receiving, status
 from tests.support.refusals import refused
-from tests.support.server import Server, started
+from tests.support.server import Server, run_to_the_end, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -303,3 +304,24 @@ async def test_lists_have_pages_and_no_secret(hooks: Hooks, hooked: Server) -> N
             assert one.secret not in str(page) + "\n".join(hooked.log)
         forged = pb.ListWebhooksRequest(page_token="AAAA")
         await refused(hooks.stub.ListWebhooks(forged), "PAGE_TOKEN_INVALID")
+
+
+async def test_secrets_are_sealed_in_the_store_and_a_server_without_their_key_does_not_start(
+    tmp_path,
+) -> None:
+    (tmp_path / "served").mkdir()
+    keys = tmp_path / "keys"
+    keys.write_bytes(Fernet.generate_key())
+    flags = ("--allow-loopback-webhooks", "--secrets-key", str(keys))
+    async with receiving() as receiver, started(tmp_path / "served", *flags) as server:
+        async with first_caller(server) as caller:
+            made = await Hooks(caller).create(receiver, "task.cancelled")
+            await Hooks(caller).cancel()
+            [request] = await receiver.until(1)
+            Library(made.secret).verify(request.body, request.headers)
+        await server.stop()
+        found = b"".join(file.read_bytes() for file in (tmp_path / "served").iterdir())
+        assert made.secret.encode() not in found
+        assert made.webhook.url.encode() in found
+        status, _, said = await run_to_the_end(server.store)
+        assert (status, "give --secrets-key" in said) == (1, True)
