@@ -148,7 +148,8 @@ async def test_a_lost_agent_goes_and_starts_again_like_a_new_one(keeper: Keeper)
 
 
 async def _log_of_three(keeper: Keeper) -> None:
-    """T1 lives on, T2 ended long ago, T3 a while later: versions 1, 2, 3, 5 and 6 to 8."""
+    """T1 lives on, T2 ended long ago, T3 a while later: versions 1, 2, 3, 4, 6, 7 and 8, and T2's
+    cancel 5, the group's closing and cancel 9 and 10."""
     await keeper.run(create(T1), create(T2), create_group(T3))
     keeper.now += SECOND
     await keeper.run(cancel(T2), start(T1))
@@ -165,14 +166,14 @@ async def test_the_floor_is_the_last_event_that_went_and_above_it_all_are_kept(
     await _log_of_three(keeper)
     keeper.now += KEPT - 2 * SECOND
     for floor, left in (
-        (Floor(4, FIRST_TIME + SECOND), [1, 3, 5, 6, 7, 9]),
-        (Floor(8, FIRST_TIME + 2 * SECOND), [1, 5, 9]),
+        (Floor(5, FIRST_TIME + SECOND), [1, 3, 6, 7, 8, 11]),
+        (Floor(10, FIRST_TIME + 2 * SECOND), [1, 6, 11]),
     ):
         await keeper.purge(KEPT)
         page = await keeper.store.log(NS, ALL, 0, 100)
         assert [event.seq for event in page.events] == left
         assert page.mark.floor == floor
-        assert (page.mark.seq, page.mark.time) == (9, FIRST_TIME + 3 * SECOND)
+        assert (page.mark.seq, page.mark.time) == (11, FIRST_TIME + 3 * SECOND)
         keeper.now += SECOND
     assert (await keeper.store.bookmark(OTHER, ALL)).floor == Floor()
 
@@ -194,11 +195,13 @@ async def test_a_task_that_is_kept_has_all_its_versions_also_below_the_floor(
 async def test_an_event_has_its_time_as_long_as_it_is_kept(keeper: Keeper) -> None:
     await _log_of_three(keeper)
     keeper.now += KEPT
-    times = {1: 0, 4: 1, 8: 2, 9: 3}
+    times = {1: 0, 4: 1, 5: 1, 9: 2, 10: 2, 11: 3}
     for seq, seconds in times.items():
         assert await keeper.store.event_time(NS, seq) == FIRST_TIME + seconds * SECOND
     await keeper.purge(KEPT)
-    assert [await keeper.store.event_time(NS, seq) for seq in (-1, 0, 4, 8, 10)] == [None] * 5
+    assert [await keeper.store.event_time(NS, seq) for seq in (-1, 0, 4, 5, 9, 10, 12)] == [
+        None
+    ] * 7
     assert await keeper.store.event_time(NS, 1) == FIRST_TIME
     assert await keeper.store.event_time(OTHER, 1) is None
 
@@ -208,7 +211,7 @@ async def test_the_end_of_a_log_of_which_all_is_gone_is_its_floor(keeper: Keeper
     keeper.now += KEPT
     await keeper.purge(KEPT)
     mark = await keeper.store.bookmark(NS, ALL)
-    assert (mark.seq, mark.time, mark.floor) == (2, FIRST_TIME, Floor(2, FIRST_TIME))
+    assert (mark.seq, mark.time, mark.floor) == (3, FIRST_TIME, Floor(3, FIRST_TIME))
 
 
 @looks_at_all
@@ -221,7 +224,7 @@ async def test_places_in_the_log_are_not_given_out_again(keeper: Keeper, make_st
     await keeper.store.open(keeper.now)
     await keeper.run(create(T3), create(T1))
     page = await keeper.store.log(NS, ALL, 0, 100)
-    assert [event.seq for event in page.events] == [5, 6]
+    assert [event.seq for event in page.events] == [7, 8]
     assert [task.task_id for task in await keeper.tasks()] == [T1, T3]
 
 

@@ -8,8 +8,8 @@ import pytest
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
 from countermand.core.states import CancellationState, TaskState
-from countermand.store.contract import Bookmark, LogPage, Trail
-from countermand.store.lists import CancellationQuery, TaskQuery
+from countermand.store.contract import Bookmark, LogPage
+from countermand.store.lists import CancellationQuery, TaskQuery, Trail
 from tests.support.ask import (
     AGENT,
     G1,

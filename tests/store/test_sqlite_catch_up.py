@@ -32,7 +32,9 @@ from tests.support.ask import (
     create_group,
     create_order,
     start,
+    target,
     uid,
+    update_order,
 )
 from tests.support.counting import Counted
 from tests.support.knobs import PRODUCTION, changed
@@ -85,6 +87,18 @@ class File:
             if after == page.mark.seq:
                 return found
 
+    def read_order(self) -> int:
+        """Reads all versions of O1, page by page. Returns how many there were."""
+        found, trail = 0, None
+        while page := self.reader.holder_history(target("order", O1), found, PAGE, trail):
+            assert [one.version for one in page.versions] == [
+                *range(found + 1, found + 1 + len(page.versions))
+            ]
+            found, trail = found + len(page.versions), page.trail
+            if found == page.reading.holder.version:
+                break
+        return found
+
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
@@ -135,6 +149,22 @@ def test_a_holder_is_caught_up_with_in_proportion_to_what_its_tasks_did(
             costs[events] = steps
     few, many = sorted(costs)
     assert (few, many) == (500, 800)
+    assert costs[many] / costs[few] < 1.2 * many / few
+
+
+def test_an_order_is_caught_up_with_in_proportion_to_its_versions(
+    raw: sqlite3.Connection,
+) -> None:
+    file = File(raw)
+    file.do(create_order())
+    costs = {}
+    for number in range(2, 501):
+        file.do(update_order(data=str(number).encode()))
+        if number in (100, 500):
+            versions, steps = file.cost(file.read_order)
+            costs[versions] = steps
+    few, many = sorted(costs)
+    assert (few, many) == (100, 500)
     assert costs[many] / costs[few] < 1.2 * many / few
 
 

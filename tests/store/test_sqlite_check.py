@@ -149,9 +149,12 @@ FAULTS = {
     "a checkout, order or cart lacks what its caller said of it": "DELETE FROM cart_lines",
     "a task is not found by its labels": "DELETE FROM task_labels",
     "a label is of a task that is not there": "UPDATE task_labels SET task_no = 99",
-    "versions of a checkout or order are missing between others": """
-        DELETE FROM holder_versions WHERE kind = 'ORDER' AND version = (
-            SELECT max(version) FROM holder_versions WHERE kind = 'ORDER')""",
+    "an entry of a checkout, order or cancellation does not follow the one before": """
+        UPDATE events SET record_version = 7 WHERE record_kind = 'ORDER' AND record_version = 1""",
+    "the last entry of a checkout, order or cancellation is not its row": """
+        UPDATE events SET state = 'OPEN' WHERE seq = (SELECT max(last_seq) FROM orders)""",
+    "an entry of the log is of a checkout, order or cancellation that is not there": """
+        UPDATE events SET record_id = randomblob(16) WHERE record_kind = 'CANCELLATION'""",
     "a key was replaced by one that is not there": """
         INSERT INTO keys (key_id, namespace_no, scopes, secret_hash, create_time, expire_time,
             successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches)

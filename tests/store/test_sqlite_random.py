@@ -122,7 +122,7 @@ def test_the_store_keeps_what_the_rules_decide(
             "agents": world.agents,
             "cancellations": world.cancellations,
             "request_ids": world.request_ids,
-            "events": world.events,
+            "events": world.log(),
         }.items():
             assert raw.execute(f"SELECT count(*) FROM {table}").fetchone() == (len(rows),)
         listed = sum(len(x.checkout_ids) for x in holders if isinstance(x, Order))

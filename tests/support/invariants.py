@@ -1,10 +1,12 @@
 """What must be true of all rows after every command, whatever came before."""
 
 from collections import Counter, defaultdict
+from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from countermand.core.cancellations import Cancellation
+from countermand.core.log import Event, RecordEvent
 from countermand.core.records import Checkout, Group, Order, Target, Task
 from countermand.core.states import (
     CancellationState,
@@ -17,7 +19,7 @@ from countermand.core.states import (
     TaskState,
 )
 from tests.support.ask import target
-from tests.support.world import World
+from tests.support.world import World, key_of
 
 S = TaskState
 
@@ -188,11 +190,12 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
     @invariant()
     def events_are_gap_free_per_namespace_and_per_task(self) -> None:
         places, versions, last = defaultdict(list), defaultdict(list), {}
-        for event in self.world.events:
+        for event in self.world.log():
             places[event.namespace].append(event.seq)
-            if event.task is not None:
+            if isinstance(event, Event) and event.task is not None:
                 key = (event.namespace, event.task.task_id)
-                versions[key].append(event.task.version)
+                if event.joined is None:
+                    versions[key].append(event.task.version)
                 assert event.previous_seq == last.get(key, 0)
                 last[key] = event.seq
         for namespace, found in places.items():
@@ -201,6 +204,10 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
         for key, task in self.world.tasks.items():
             assert versions[key] == list(range(1, task.version + 1))
             assert last[key] == task.seq
+
+    @invariant()
+    def every_version_of_a_holder_and_every_accept_and_end_of_a_cancel_is_in_the_log(self) -> None:
+        _expect_records_logged(self.world)
 
     @invariant()
     def a_refund_is_settled_once_each_time_that_it_is_required(self) -> None:
@@ -228,6 +235,25 @@ class Invariants(RowInvariants, RuleBasedStateMachine):
         for key, holder in self.world.holders.items():
             born_over = holder.over and holder.task_count == 0 and overs[key] == 0
             assert overs[key] == holder.over or (isinstance(holder, Group) and born_over)
+
+
+def _expect_records_logged(world: World) -> None:
+    """Each of what is there, once, in order and chained; and of what is gone nothing."""
+    said: dict[object, list[RecordEvent]] = defaultdict(list)
+    for event in world.records:
+        found = said[key_of(event.record)]
+        assert event.previous_seq == (found[-1].seq if found else 0)
+        found.append(event)
+    holders = {k: one for k, one in world.holders.items() if not isinstance(one, Group)}
+    there: dict[object, Any] = {**holders, **world.cancellations}
+    assert said.keys() == there.keys()
+    for key, record in there.items():
+        then, last = [event.record for event in said[key]], said[key][-1]
+        assert (last.seq, last.record.state) == (record.last_seq, record.state)
+        if isinstance(record, Cancellation):
+            assert len({one.state for one in then}) == len(then) <= 2
+        else:
+            assert [getattr(one, "version", 0) for one in then] == [*range(1, record.version + 1)]
 
 
 def _completed(record: Cancellation, covered: list[Task]) -> int:

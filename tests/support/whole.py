@@ -9,13 +9,29 @@ RULES = {
     "a task has another number of events than versions": """
         SELECT count(*) FROM tasks AS t WHERE version <> (
             SELECT count(*) FROM events AS e
-            WHERE e.namespace_no = t.namespace_no AND e.task_no = t.task_no)""",
+            WHERE e.namespace_no = t.namespace_no AND e.task_no = t.task_no
+                AND e.record_kind IS NULL)""",
     "a task's last event is not its state": """
         SELECT count(*) FROM tasks AS t LEFT JOIN events AS e
         ON e.namespace_no = t.namespace_no AND e.seq = t.last_seq
         WHERE (e.task_no, e.version, e.state) IS NOT (t.task_no, t.version, t.state)""",
     "an event belongs to no task": """
         SELECT count(*) FROM events WHERE task_no NOT IN (SELECT task_no FROM tasks)""",
+    "an order has another number of entries than versions": """
+        SELECT count(*) FROM orders AS o WHERE version <> (
+            SELECT count(*) FROM events AS e WHERE e.namespace_no = o.namespace_no
+                AND e.record_kind = 'ORDER' AND e.task_no IS NULL
+                AND e.record_id = CAST(o.order_id AS BLOB))""",
+    "a checkout's last entry is not its state": """
+        SELECT count(*) FROM checkouts AS k LEFT JOIN events AS e
+        ON e.namespace_no = k.namespace_no AND e.seq = k.last_seq
+        WHERE (e.record_kind, e.record_id, e.record_version, e.state)
+            IS NOT ('CHECKOUT', CAST(k.checkout_id AS BLOB), k.version, k.state)""",
+    "a cancellation's last entry is not its state": """
+        SELECT count(*) FROM cancellations AS c LEFT JOIN events AS e
+        ON e.namespace_no = c.namespace_no AND e.seq = c.last_seq
+        WHERE (e.record_kind, e.record_id, e.state)
+            IS NOT ('CANCELLATION', c.cancellation_id, c.state)""",
     "the log has a gap": """
         SELECT count(*) FROM namespaces AS n WHERE last_seq <> (
             SELECT count(*) FROM events AS e WHERE e.namespace_no = n.namespace_no)

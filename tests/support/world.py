@@ -10,12 +10,13 @@ from typing import Any
 
 from countermand.core import commands as c
 from countermand.core.cancellations import EARLY_CANCEL_LIFETIME, Cancellation, RequestId
+from countermand.core.changes import Id, Saves
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.leases import Renewal
-from countermand.core.log import Event, Floor
+from countermand.core.log import Event, Floor, LoggedRecord, RecordEvent
 from countermand.core.overdue import Overdue, OverdueSearch
 from countermand.core.records import (
     Agent,
@@ -29,7 +30,7 @@ from countermand.core.records import (
     whole,
 )
 from countermand.core.retention import Found, Gone, Leftover, Search, Spot, floors
-from countermand.core.rows import Id, Loaded, Saves, Wanted
+from countermand.core.rows import Loaded, Wanted
 from countermand.core.states import CartState, CheckoutState, TargetKind, TaskState
 from tests.support.ask import FIRST_TIME, NS, purges
 
@@ -62,6 +63,8 @@ class World:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.attached: list[Event] = []
+        self.records: list[RecordEvent] = []
         self.floors: dict[int, Floor] = {}
         self.numbers: dict[Any, int] = {}
         """Of rows that a search saw."""
@@ -92,6 +95,8 @@ class World:
                 wanted = plan.send(self.load(wanted))
         except StopIteration as end:
             self.take(end.value)
+        if len(batch.commands) == 1:
+            _expect_records_last(batch.saves)
         return batch.answers
 
     def do(self, command: c.Command) -> Any:
@@ -319,6 +324,8 @@ class World:
         self.keys |= saves.keys
         self.positions |= saves.positions
         self.events += saves.events
+        self.attached += saves.attached
+        self.records += saves.records
         for gone in saves.gone:
             self._remove(gone)
         for namespace, floor in floors(saves.gone).items():
@@ -329,9 +336,11 @@ class World:
         if isinstance(gone, Task):
             del self.tasks[gone.namespace, gone.task_id]
             self.events = [event for event in self.events if not _is_of(event, gone)]
+            self.attached = [event for event in self.attached if not _is_of(event, gone)]
             self._forget_requests(gone.namespace, gone.task_id, settles=True)
         elif isinstance(gone, Cancellation):
             del self.cancellations[gone.namespace, gone.cancellation_id]
+            self._forget_entries(gone)
             self._forget_requests(gone.namespace, gone.cancellation_id, settles=False)
         elif isinstance(gone, Cart):
             del self.carts[gone.namespace, gone.cart_id]
@@ -341,6 +350,16 @@ class World:
             self.events.remove(gone)
         else:
             del self.holders[gone.target]
+            if not isinstance(gone, Group):
+                self._forget_entries(gone)
+
+    def _forget_entries(self, gone: LoggedRecord) -> None:
+        self.records = [event for event in self.records if key_of(event.record) != key_of(gone)]
+
+    def log(self) -> list[Event | RecordEvent]:
+        """Returns every entry of the log, by namespace and place."""
+        entries = [*self.events, *self.attached, *self.records]
+        return sorted(entries, key=lambda entry: (entry.namespace, entry.seq))
 
     def _forget_requests(self, namespace: int, answer_id: str, *, settles: bool) -> None:
         gone = (namespace, answer_id, settles)
@@ -356,6 +375,21 @@ class World:
             if chosen and agent.lease_expire_time is not None:
                 end = self.instant.steady + agent.lease_duration
                 self.agents[key] = agent.evolve(lease_expire_time=end)
+
+
+def _expect_records_last(saves: Saves) -> None:
+    """What one command did to tasks has its places before all else."""
+    last = {event.namespace: event.seq for event in (*saves.attached, *saves.events)}
+    last |= {event.namespace: max(event.seq, last[event.namespace]) for event in saves.attached}
+    for event in saves.records:
+        assert event.seq > last.get(event.namespace, 0)
+
+
+def key_of(record: LoggedRecord) -> Any:
+    """Returns by what a record is known."""
+    if isinstance(record, Cancellation):
+        return (record.namespace, record.cancellation_id)
+    return record.target
 
 
 def _is_of(event: Event, task: Task) -> bool:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from countermand.core import commands as c
+from countermand.core.changes import Id
 from countermand.core.decide import Batch
 from countermand.core.errors import Reason, Refused
 from countermand.core.leases import Renewal
 from countermand.core.records import SECOND, Task
-from countermand.core.rows import Id
 from countermand.core.rules.reaping import LOST_MESSAGE
 from countermand.core.states import CancelProof, ChargeState, TaskState
 from tests.support import ask

@@ -12,7 +12,7 @@ from countermand.core.knobs import PagesKnobs
 from countermand.core.log import Event
 from countermand.engine.watching.entries import ENTRY_BYTES, Entry
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages, Slice
-from countermand.store.contract import Trail
+from countermand.store.lists import Trail
 from tests.support.ask import create, uid
 from tests.support.world import World
 

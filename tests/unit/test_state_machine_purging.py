@@ -128,9 +128,9 @@ class Purging(Countermand):
         """Per task; of a namespace, the floor says where there is no gap any more."""
         versions: dict[object, list[int]] = {}
         places: dict[int, list[int]] = {}
-        for event in self.world.events:
+        for event in self.world.log():
             places.setdefault(event.namespace, []).append(event.seq)
-            if event.task is not None:
+            if isinstance(event, Event) and event.task is not None and event.joined is None:
                 key = (event.namespace, event.task.task_id)
                 versions.setdefault(key, []).append(event.task.version)
         for key, task in self.world.tasks.items():

@@ -172,7 +172,7 @@ async def test_an_unknown_record_and_a_version_ahead_are_refused(
 async def test_versions_that_were_not_kept_have_expired(engine: Engine) -> None:
     await one_by_one(engine, *STORY[:3])
     connection = engine.store.real._connection
-    await connection.execute("DELETE FROM holder_versions WHERE version <= 2")
+    await connection.execute("DELETE FROM events WHERE record_version <= 2")
     for after in (0, 1):
         with pytest.raises(Refused) as refused:
             await follow(engine, ORDER, after).rest()

@@ -1,6 +1,6 @@
 """The record of an accepted cancel, and of the request ids that it answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from countermand.core.caller import Caller
@@ -76,6 +76,8 @@ class Cancellation(Record):
     """How many covered tasks ended CANCELLED after the accept, by their proof."""
     completed_count: int = 0
     """How many covered tasks are COMPLETED; of an order only those after the accept."""
+    last_seq: int = field(default=0, compare=False)
+    """The place of its last entry in the log; 0 if there is none."""
 
     @property
     def waiting(self) -> bool:

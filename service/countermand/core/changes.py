@@ -1,10 +1,10 @@
-"""What commands change, and what a batch has to save of it."""
+"""What commands change, and what a batch of them has to save."""
 
 from countermand.core.cancellations import Cancellation, NewJoin, RequestId
 from countermand.core.chronicle import Stretch
 from countermand.core.keys import Key
-from countermand.core.log import Event
-from countermand.core.records import Agent, Cart, Checkout, Holder, Order, Target, Task
+from countermand.core.log import Event, LoggedRecord, RecordEvent
+from countermand.core.records import Agent, Cart, Holder, Target, Task
 from countermand.core.retention import Gone
 from countermand.core.webhook_rows import WebhookChanges
 from countermand.core.webhooks import Notice
@@ -38,6 +38,10 @@ class Changes:
         self.keys: dict[str, Key] = {}
         self.positions: dict[int, int] = {}
         self.events: list[Event] = []
+        self.attached: list[Event] = []
+        """The tasks that came under an order with their checkout, in order; no versions of them."""
+        self.attach_seqs: dict[tuple[int, str, str], int] = {}
+        """By namespace, order and checkout: the place in the log after which their tasks came."""
         self.joins: list[NewJoin] = []
         """Those whose cancellations have them already."""
         self.gone: list[Gone] = []
@@ -57,8 +61,11 @@ class Saves(Changes):
         """Which of the tasks are new."""
         self.given: set[Id] = set()
         """Which of the tasks were given to an agent."""
-        self.versions: list[Checkout | Order] = []
-        """Each new version of a checkout or order, in order."""
+        self.to_log: list[LoggedRecord] = []
+        """Checkouts and orders with a new version, and cancellations that were accepted or have
+        ended: those of the last command, before they have their places in the log."""
+        self.records: list[RecordEvent] = []
+        """The same of all commands, with their places."""
         self.accepted: set[Id] = set()
         """Which of the cancellations are new."""
         self.notices: list[Notice] = []

@@ -15,6 +15,7 @@ from countermand.core.errors import Refused
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.leases import NO_RENEWAL, Renewal
+from countermand.core.numbering import number_records
 from countermand.core.outbox import note_changes
 from countermand.core.quotas import NO_BOUND, Room, expect_room
 from countermand.core.refunds import SettleRefund
@@ -141,4 +142,6 @@ def decide(command: c.Command, rows: Rows, room: Room) -> object | Refused:
         if rows.outboxes:
             note_changes(draft, rows)
         rows.apply(draft)
+        if rows.saves.to_log:
+            number_records(rows)
     return answer

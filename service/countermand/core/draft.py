@@ -1,5 +1,6 @@
 """The rows as one command sees them while it changes them."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from countermand.core.cancellations import Cancellation
@@ -179,6 +180,24 @@ class Draft(Changes):
             Event(task.seq, task.namespace, task, orders, over, previous_seq, task.update_time)
         )
         return task
+
+    def log_attached(self, order: Order, checkout_id: str, tasks: Iterable[Task]) -> None:
+        """Logs that tasks came under an order with their checkout; it makes no version of them."""
+        place = self.position(order.namespace)
+        self.attach_seqs[order.namespace, order.order_id, checkout_id] = place
+        for before in tasks:
+            task = before.evolve(seq=self._next_seq(before.namespace))
+            self.save_task(task)
+            self.attached.append(
+                Event(
+                    task.seq,
+                    task.namespace,
+                    task,
+                    previous_seq=before.seq,
+                    time=task.update_time,
+                    joined=order.order_id,
+                )
+            )
 
     def log_over(self, namespace: int, over: frozenset[Target]) -> None:
         """Logs that holders are over without a task's change."""

@@ -1,8 +1,13 @@
-"""The log: what happened to the tasks of a namespace, in the order of the commits."""
+"""The log: what happened in a namespace, in the order of the commits.
+
+Its places are numbered without a gap: first what a command did to tasks, then the new versions of
+checkouts and orders, and the accepts and ends of cancellations.
+"""
 
 from typing import NamedTuple
 
-from countermand.core.records import Settlement, Target, Task
+from countermand.core.cancellations import Cancellation
+from countermand.core.records import Checkout, Order, Settlement, Target, Task
 from countermand.core.states import ChargeState, RefundState, TargetKind, TaskState
 
 
@@ -48,16 +53,53 @@ class Event(NamedTuple):
     """The place of the task's version before; 0 for its first."""
     time: int = 0
     """When it was committed. A log that was restored and went on has another time at its place."""
+    joined: str | None = None
+    """The order that the task, which did not change, came under here with its checkout. Who watches
+    that order is shown the task then; it is nothing to anybody else."""
 
     def chosen_by(self, chosen: TaskFilter) -> bool:
         """Whether the task, as it was at this version, is chosen."""
         task = self.task
+        if self.joined is not None and chosen.order_id != self.joined:
+            return False
         return task is not None and (
             chosen.group_id in (None, task.group_id)
             and chosen.checkout_id in (None, task.checkout_id)
-            and (chosen.order_id is None or chosen.order_id in self.orders)
+            and (chosen.order_id in (None, self.joined) or chosen.order_id in self.orders)
             and chosen.agent_id in (None, task.agent_id)
         )
+
+
+LoggedRecord = Checkout | Order | Cancellation
+
+
+class RecordEvent(NamedTuple):
+    """One entry of a namespace's log: a new version of a checkout or order, or that a cancellation
+    was accepted, or has ended."""
+
+    seq: int
+    """Its place, behind those of all that the same command did to tasks."""
+    record: LoggedRecord
+    """It as it was then."""
+    previous_seq: int
+    """The place of the entry before of the same record; 0 for its first."""
+
+    @property
+    def namespace(self) -> int:
+        """The namespace of which it is an entry of the log."""
+        return self.record.namespace
+
+    @property
+    def time(self) -> int:
+        """When it was committed."""
+        return time_of_last_entry(self.record)
+
+
+def time_of_last_entry(record: LoggedRecord) -> int:
+    """Returns when what the log says last of a record happened."""
+    if isinstance(record, Cancellation):
+        return record.create_time if record.end_time is None else record.end_time
+    return record.update_time
 
 
 def as_of(

@@ -224,6 +224,8 @@ class Checkout(Holder):
     cancel_message: str = ""
     order_ids: tuple[str, ...] = ()
     """The orders that list this checkout."""
+    last_seq: int = field(default=0, compare=False)
+    """The place of its newest version in the log; 0 if it has none."""
 
     @property
     def target(self) -> Target:
@@ -247,6 +249,8 @@ class Order(Holder):
     state: OrderState = OrderState.OPEN
     cancel_time: int | None = None
     cancel_reason: str = ""
+    last_seq: int = field(default=0, compare=False)
+    """The place of its newest version in the log; 0 if it has none."""
 
     @property
     def target(self) -> Target:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation
-from countermand.core.log import Event, Floor
+from countermand.core.log import Event, Floor, LoggedRecord, time_of_last_entry
 from countermand.core.records import SECOND, Agent, Cart, Holder, Task
 
 DAY = 86_400 * SECOND
@@ -92,8 +92,18 @@ def floors(gone: Iterable[Gone]) -> dict[int, Floor]:
     """Returns the last places, by namespace, of which this removal takes the event."""
     found: dict[int, Floor] = {}
     for one in gone:
-        if isinstance(one, Task | Event):
-            time = one.update_time if isinstance(one, Task) else one.time
-            here = Floor(one.seq, time)
+        here = _last_place(one)
+        if here.seq:
             found[one.namespace] = max(here, found.get(one.namespace, here))
     return found
+
+
+def _last_place(gone: Gone) -> Floor:
+    """Returns the last place of which something's removal takes the event."""
+    if isinstance(gone, Task):
+        return Floor(gone.seq, gone.update_time)
+    if isinstance(gone, Event):
+        return Floor(gone.seq, gone.time)
+    if isinstance(gone, LoggedRecord):
+        return Floor(gone.last_seq, time_of_last_entry(gone))
+    return Floor()

@@ -1,4 +1,4 @@
-"""The rows that a batch works on: what it asks the store for, what it has, what it changes."""
+"""The rows that a batch works on: what it asks the store for, and what it has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -227,10 +227,13 @@ class Rows:
             if isinstance(holder, Checkout | Order) and (
                 known is None or known.version != holder.version
             ):
-                self.saves.versions.append(holder)
-        for key in changes.cancellations:
-            if self.cancellations.get(key) is None:
+                self.saves.to_log.append(holder)
+        for key, cancellation in changes.cancellations.items():
+            earlier = self.cancellations.get(key)
+            if earlier is None:
                 self.saves.accepted.add(key)
+            if earlier is None or earlier.state is not cancellation.state:
+                self.saves.to_log.append(cancellation)
         if self.members:
             for event in changes.events:
                 self._add_member(event)
@@ -247,6 +250,9 @@ class Rows:
             self.saves.webhooks = self.saves.webhooks or WebhookChanges()
             self.saves.webhooks.update(changes.webhooks)
         self.saves.events.extend(changes.events)
+        if changes.attached:
+            self.saves.attached.extend(changes.attached)
+            self.saves.attach_seqs.update(changes.attach_seqs)
         self.saves.joins.extend(changes.joins)
         self.saves.gone.extend(changes.gone)
         self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches

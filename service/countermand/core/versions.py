@@ -1,43 +1,43 @@
 """The versions of checkouts and orders, as those who watch one are told them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from countermand.core.records import Checkout, Order
 from countermand.core.states import CheckoutState, OrderState
 
 WatchedHolder = Checkout | Order
 
+_NOT_CANCELLED = (
+    CheckoutState.OPEN,
+    CheckoutState.COMPLETED,
+    OrderState.OPEN,
+    OrderState.CLOSED,
+)
+
 
 class HolderVersion(NamedTuple):
-    """What one version of a checkout or order had of its own. The rest is as it is now."""
+    """What the log has of one version of a checkout or order."""
 
     version: int
     state: CheckoutState | OrderState
-    cancellation_id: str | None
-    cancel_time: int | None
     update_time: int
 
 
-def version_of(holder: WatchedHolder) -> HolderVersion:
-    """Returns what the present version has of its own."""
-    return HolderVersion(
-        holder.version,
-        holder.state,
-        holder.cancellation_id,
-        holder.cancel_time,
-        holder.update_time,
-    )
-
-
 def as_it_was(holder: WatchedHolder, then: HolderVersion) -> WatchedHolder:
-    """Returns a checkout or order as it was at one of its versions, with its present snapshot."""
+    """Returns a checkout or order as it was at one of its versions, with its present snapshot.
+
+    A cancellation is set once, with the accept, and every later version has it. So is the time of
+    an order's cancel; that of a checkout is set with its end.
+    """
     if then.version == holder.version:
         return holder
-    changes = then._asdict()
-    if then.cancellation_id is None:
-        changes["cancel_reason"] = ""
+    changes: dict[str, Any] = then._asdict()
+    if then.state in _NOT_CANCELLED:
+        changes |= {"cancellation_id": None, "cancel_reason": "", "cancel_time": None}
         if isinstance(holder, Checkout):
             changes["cancel_message"] = ""
+    elif then.state is CheckoutState.CANCELLING:
+        changes["cancel_time"] = None
     return holder.evolve(**changes)
 
 

@@ -10,10 +10,10 @@ lease counts from its OK.
 
 import logging
 
+from countermand.core.changes import Id
 from countermand.core.decide import Batch
 from countermand.core.leases import MAX_DELAY, NO_RENEWAL, Renewal
 from countermand.core.records import SECOND
-from countermand.core.rows import Id
 from countermand.engine.suspend_detector import Pulse
 from countermand.telemetry.logs import fields
 

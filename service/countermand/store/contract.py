@@ -1,6 +1,5 @@
 """What a store promises. One suite of tests holds every store to it."""
 
-from array import array
 from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
@@ -25,6 +24,7 @@ from countermand.store.lists import (
     PageQuery,
     TaskPage,
     TaskQuery,
+    Trail,
 )
 from countermand.store.operator_reads import OperatorReads
 from countermand.store.webhooks import WebhookReadings
@@ -61,26 +61,6 @@ class CancellationReading(NamedTuple):
 
     cancellation: Cancellation
     covered: list[Task]
-
-
-class Trail(NamedTuple):
-    """Places in the log that a reading came upon beyond the end of its page.
-
-    Whoever reads on gives it back, so that what follows is not looked for again with every page.
-    """
-
-    begin: int
-    """Where it begins: a version of a task, or a position of the log."""
-    end: int
-    """Up to where it has all that is asked for."""
-    seqs: "array[int]"
-    """The positions of what is asked for above its beginning, in order."""
-    scanned: bool = False
-    """Whether there are so many that the log is read through instead; then there are none here."""
-
-    def leads_on(self, after: int) -> bool:
-        """Whether it tells what follows after a version, or a position of the log."""
-        return self.begin <= after < self.end
 
 
 class Due(NamedTuple):
@@ -208,9 +188,12 @@ class Store(OperatorReads, WebhookReadings, Protocol):
         """Returns CANCELLING tasks after a place, nearest deadline first; it may return fewer."""
 
     async def holder_history(
-        self, target: Target, after_version: int | None, limit: int
+        self, target: Target, after_version: int | None, limit: int, trail: Trail | None = None
     ) -> HolderHistory | None:
-        """Returns a checkout or order, and its first versions above `after_version` that it has."""
+        """Returns a checkout or order, and its first versions above `after_version` that it has.
+
+        The trail of the page before spares what it spares for the versions of a task.
+        """
 
     async def holders(self, namespace: int, query: HolderQuery, page: PageQuery) -> HolderPage:
         """Returns checkouts or orders, newest first; it may return fewer."""

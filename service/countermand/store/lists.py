@@ -1,5 +1,6 @@
 """What a store is asked to list, and the pages in which it answers."""
 
+from array import array
 from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation
@@ -151,11 +152,33 @@ class HolderReading(NamedTuple):
     counts: dict[TaskState, int]
 
 
+class Trail(NamedTuple):
+    """Places in the log that a reading came upon beyond the end of its page.
+
+    Whoever reads on gives it back, so that what follows is not looked for again with every page.
+    """
+
+    begin: int
+    """Where it begins: a version of a task, or a position of the log."""
+    end: int
+    """Up to where it has all that is asked for."""
+    seqs: "array[int]"
+    """The positions of what is asked for above its beginning, in order."""
+    scanned: bool = False
+    """Whether there are so many that the log is read through instead; then there are none here."""
+
+    def leads_on(self, after: int) -> bool:
+        """Whether it tells what follows after a version, or a position of the log."""
+        return self.begin <= after < self.end
+
+
 class HolderHistory(NamedTuple):
     """A checkout or order as it is now, and some of its versions in order."""
 
     reading: HolderReading
     versions: list[HolderVersion]
+    trail: Trail | None = None
+    """What follows; None if nothing does."""
 
 
 class HolderPage(NamedTuple):

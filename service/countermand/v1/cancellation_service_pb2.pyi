@@ -21,7 +21,9 @@ class WatchType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WATCH_TYPE_UNSPECIFIED: _ClassVar[WatchType]
     r"""Never sent."""
     WATCH_TYPE_SNAPSHOT: _ClassVar[WatchType]
-    r"""A task, checkout or order as it stood when the watch began."""
+    r"""A task, checkout or order as it stood when the watch began; or a task as it
+    stood when it came under the watched order with its checkout.
+    """
     WATCH_TYPE_CHANGE: _ClassVar[WatchType]
     r"""One new version of a task, checkout or order."""
     WATCH_TYPE_HEARTBEAT: _ClassVar[WatchType]
@@ -45,7 +47,9 @@ class SummaryKey(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 WATCH_TYPE_UNSPECIFIED: WatchType
 r"""Never sent."""
 WATCH_TYPE_SNAPSHOT: WatchType
-r"""A task, checkout or order as it stood when the watch began."""
+r"""A task, checkout or order as it stood when the watch began; or a task as it
+stood when it came under the watched order with its checkout.
+"""
 WATCH_TYPE_CHANGE: WatchType
 r"""One new version of a task, checkout or order."""
 WATCH_TYPE_HEARTBEAT: WatchType

@@ -297,8 +297,11 @@ class CancellationServiceServicer(object):
         all of its tasks, else only those that have not ended), then one SYNCED, then
         CHANGEs in the order of their commits; per task versions only grow and none
         is skipped. A task that comes to match later, such as one that joins the
-        group or that the agent starts, begins with the CHANGE that made it match.
-        What is said of an ended task's money is a CHANGE, too, also of a task that
+        group or that the agent starts, begins with the CHANGE that made it match. One
+        that comes under a watched order because UpdateOrder lists its checkout has
+        not changed by that: it begins with a SNAPSHOT, which then comes after SYNCED,
+        and so does each task of that checkout, also those that have ended. What is
+        said of an ended task's money is a CHANGE, too, also of a task that
         was not shown before.
 
         With a group, checkout or order, the stream ends with OK, its last message

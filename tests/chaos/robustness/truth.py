@@ -218,7 +218,7 @@ def _read_tasks(db: sqlite3.Connection, truth: Truth, tenants: dict[int, str]) -
         task.cancel = truth.cancellations.get(task.row["cancellation_id"] or "")
         truth.tasks[task.task_id] = numbers[row["task_no"]] = task
     for row in db.execute("SELECT * FROM events ORDER BY namespace_no, seq"):
-        if row["task_no"] is None:
+        if row["task_no"] is None or row["record_kind"] is not None:
             truth.silent[tenants[row["namespace_no"]]].append(row["seq"])
             continue
         if row["task_no"] not in numbers:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from countermand.core.cancellations import PROOF_PLACES, Cancellation
+from countermand.core.changes import Id
 from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Order, Target, Task
-from countermand.core.rows import Id, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.holders import direct_targets, holders_of, leave, wants_holders
 from countermand.core.rules.owing import is_owed, is_undone, would_be_owed
 from countermand.core.states import (

@@ -97,6 +97,7 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
         if not order.open:
             raise order_ended(order)
         changed = _list_checkouts(changed, command.checkout_ids, draft)
+        _show_attached(order, command.checkout_ids, draft)
     if changed == order:
         return order
     if order.version >= MAX_HOLDER_VERSIONS and not closes:
@@ -111,6 +112,18 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
     if closes:
         announce_over([changed.target], draft)
     return changed
+
+
+def _show_attached(order: Order, checkout_ids: tuple[str, ...], draft: Draft) -> None:
+    """Logs the tasks that come under an order with checkouts which it did not list before."""
+    for checkout_id in checkout_ids:
+        if checkout_id not in order.checkout_ids:
+            checkout = Target(TargetKind.CHECKOUT, order.namespace, checkout_id)
+            members = draft.members(checkout)
+            own = order.order_id
+            draft.log_attached(
+                order, checkout_id, (task for task in members if task.order_id != own)
+            )
 
 
 def _few_enough(checkout_ids: tuple[str, ...], order: Order) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from countermand.core.answers import Purged
+from countermand.core.changes import Id
 from countermand.core.commands import NoteClock, Purge
 from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Holder, Target, Task
 from countermand.core.retention import Leftover
-from countermand.core.rows import Id, Rows, Wanted
+from countermand.core.rows import Rows, Wanted
 from countermand.core.rules.holders import direct_targets, holders_of, wants_holders
 from countermand.core.states import TargetKind, TaskState
 

@@ -41,9 +41,9 @@ def wants_to_reap(command: Reap, rows: Rows, wanted: Wanted) -> None:
     for namespace, checkout_id in rows.overdue.expired_checkouts:
         wanted.namespaces.add(namespace)
         wants_tree(Target(TargetKind.CHECKOUT, namespace, checkout_id), rows, wanted)
-    wanted.cancellations.update(rows.overdue.early_cancels)
-    # Their ends are no entries of the log, but notices.
-    wanted.namespaces.update(namespace for namespace, _ in rows.overdue.early_cancels)
+    for early in rows.overdue.early_cancels:
+        wanted.namespaces.add(early[0])
+        wanted.cancellations.add(early)
 
 
 def reap(command: Reap, draft: Draft) -> Reaped:

@@ -12,12 +12,14 @@ from where a watcher says that the log was read to after the topic began.
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from countermand.core.cancellations import Cancellation
 from countermand.core.changes import Saves
 from countermand.core.knobs import HubKnobs
-from countermand.core.log import Event
-from countermand.core.records import Holder, Target
+from countermand.core.log import Event, RecordEvent
+from countermand.core.records import Holder
+from countermand.engine.watching.alarms import Alarms
 from countermand.engine.watching.entries import Entry, weight
 from countermand.engine.watching.topics import EVERY, Topic, record_topic, topics_of
 
@@ -124,41 +126,6 @@ class Subscription:
         self.close()
 
 
-class _Alarms:
-    """Who is to hear of which holders, whatever its topic."""
-
-    def __init__(self) -> None:
-        self._by_holder: dict[Topic, dict[Subscription, None]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_holder)
-
-    def add(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
-        for holder in holders:
-            self._by_holder.setdefault(holder, {})[subscription] = None
-
-    def remove(self, subscription: Subscription, holders: Iterable[Topic]) -> None:
-        for holder in holders:
-            subscriptions = self._by_holder[holder]
-            subscriptions.pop(subscription, None)
-            if not subscriptions:
-                del self._by_holder[holder]
-
-    def over(self, holder: Target) -> None:
-        """Alarms those to whom it is no entry of their topic."""
-        for subscription in self._by_holder.get(holder, ()):
-            if subscription.topic != holder:
-                subscription.alarm()
-
-    def removed(self, holder: Topic) -> None:
-        for subscription in self._by_holder.get(holder, ()):
-            subscription.alarm()
-
-    def all(self) -> None:
-        for holder in self._by_holder:
-            self.removed(holder)
-
-
 class Hub:
     """Holds a bounded stretch of each topic that somebody watches."""
 
@@ -174,7 +141,7 @@ class Hub:
         self._ends: dict[int, tuple[int, int]] = {}
         self.published = 0
         """How many events were published while somebody watched: the last place of `EVERY`."""
-        self._alarms = _Alarms()
+        self._alarms = Alarms()
 
     @property
     def watchers(self) -> int:
@@ -205,18 +172,25 @@ class Hub:
     def take(self, saves: Saves) -> None:
         """Publishes what a batch saved, and which holders it changed and removed."""
         removed = [one.target for one in saves.gone if isinstance(one, Holder)]
-        changed = [holder.target for holder in saves.versions]
-        records = map(record_topic, dict.fromkeys([*changed, *removed]))
-        self.publish(saves.events, [*removed, *records])
+        records = map(record_topic, removed)
+        events = saves.events
+        if saves.attached:
+            events = sorted([*events, *saves.attached], key=_place)
+        self.publish(events, [*removed, *records], saves.records)
 
-    def publish(self, events: Iterable[Event], removed: Iterable[Topic] = ()) -> None:
+    def publish(
+        self,
+        events: Iterable[Event],
+        removed: Iterable[Topic] = (),
+        records: Sequence[RecordEvent] = (),
+    ) -> None:
         """Gives committed events to whoever watches, and alarms who is to hear of what was removed,
         or of which record has a new version. Never waits for one."""
         if not self._topics:
             return
         events = list(events)
         try:
-            self._publish(events, removed)
+            self._publish(events, removed, records)
         except BaseException:
             self._lose(events)
             raise
@@ -237,14 +211,17 @@ class Hub:
         self._ages = deque(age for age in self._ages if age[0] not in gone)
         self._alarms.all()
 
-    def _publish(self, events: Sequence[Event], removed: Iterable[Topic]) -> None:
+    def _publish(
+        self, events: Sequence[Event], removed: Iterable[Topic], records: Sequence[RecordEvent]
+    ) -> None:
         touched: dict[_Stretch, None] = {}
         every = self._topics.get(EVERY)
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
-            self.published += 1
             entry = Entry(event)
-            if every is not None:
+            if event.joined is None:
+                self.published += 1
+            if every is not None and event.joined is None:
                 self._keep(entry, every, self.published)
                 touched[every] = None
             for topic in topics_of(event):
@@ -252,6 +229,8 @@ class Hub:
                 if stretch is not None:
                     self._keep(entry, stretch, event.seq)
                     touched[stretch] = None
+        for record in records:
+            self._ends[record.namespace] = (record.seq, record.time)
         self._trim()
         for stretch in touched:
             stretch.wake()
@@ -259,8 +238,8 @@ class Hub:
             for event in events:
                 for holder in event.over:
                     self._alarms.over(holder)
-            for topic in removed:
-                self._alarms.removed(topic)
+            for topic in (*removed, *_watched(records)):
+                self._alarms.sound(topic)
 
     def _keep(self, entry: Entry, stretch: _Stretch, seq: int) -> None:
         cost = weight(entry.event.task)
@@ -293,3 +272,14 @@ class Hub:
             if 2 * self._orphans > len(self._ages):
                 self._ages = deque(age for age in self._ages if age[0].watchers)
                 self._orphans = 0
+
+
+def _watched(records: Iterable[RecordEvent]) -> Iterator[Topic]:
+    """Yields the topics of those that can be watched themselves."""
+    for event in records:
+        if not isinstance(event.record, Cancellation):
+            yield record_topic(event.record.target)
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return event.namespace, event.seq

@@ -31,5 +31,6 @@ class Message(NamedTuple):
 
 
 def change(entry: Entry, *, last: bool, place: Place | None = None) -> Message:
-    """Returns the message of one new version."""
-    return Message(Kind.CHANGE, entry.event.task, last, entry, place)
+    """Returns the message of one new version, or of a task that came under a watched order."""
+    kind = Kind.CHANGE if entry.event.joined is None else Kind.SNAPSHOT
+    return Message(kind, entry.event.task, last, entry, place)

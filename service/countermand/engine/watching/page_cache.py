@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from countermand.core.knobs import PagesKnobs
 from countermand.core.records import Task
 from countermand.engine.watching.entries import ENTRY_BYTES, Entry, weight
-from countermand.store.contract import Trail
+from countermand.store.lists import Trail
 
 Item = TypeVar("Item", Entry, Task)
 

@@ -38,13 +38,17 @@ def filter_topic(namespace: int, chosen: TaskFilter) -> Topic:
 def topics_of(event: Event) -> set[Topic]:
     """Returns all topics that an event belongs to."""
     namespace, task = event.namespace, event.task
-    topics: set[Topic] = {("all", namespace), *event.over}
+    topics: set[Topic] = {*event.over}
+    if event.joined is None:
+        topics.add(("all", namespace))
     if task is None:
+        return topics
+    topics.update(TaskFilter(task.group_id, task.checkout_id, event.joined).targets(namespace))
+    if event.joined is not None:  # It is no version of the task.
         return topics
     topics.add(("task", namespace, task.task_id))
     if task.agent_id is not None:
         topics.add(("agent", namespace, task.agent_id))
-    topics.update(TaskFilter(task.group_id, task.checkout_id).targets(namespace))
     for order_id in event.orders:
         topics.add(Target(TargetKind.ORDER, namespace, order_id))
     return topics

@@ -21,7 +21,8 @@ from countermand.engine.watching.places import Place
 from countermand.engine.watching.topics import task_topic
 from countermand.engine.watching.watch_all import WatchAll
 from countermand.engine.watching.watch_record import WatchRecord
-from countermand.store.contract import Store, Trail
+from countermand.store.contract import Store
+from countermand.store.lists import Trail
 
 NOWHERE = -1
 """A place that no topic knows: what follows must be read."""

@@ -14,7 +14,8 @@ from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place, expect_kept, expect_place
 from countermand.engine.watching.topics import filter_topic
-from countermand.store.contract import Bookmark, Store, Trail
+from countermand.store.contract import Bookmark, Store
+from countermand.store.lists import Trail
 
 
 class Asked(NamedTuple):

@@ -17,7 +17,7 @@ from countermand.engine.watching.messages import Kind
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.topics import record_topic
 from countermand.store.contract import Store
-from countermand.store.lists import HolderHistory, HolderReading
+from countermand.store.lists import HolderHistory, HolderReading, Trail
 
 
 class RecordMessage(NamedTuple):
@@ -64,7 +64,7 @@ class WatchRecord:
         topic = record_topic(target)
         with self._hub.subscribe(topic, (topic,)) as subscription:
             alarms = subscription.alarms
-            found = await self._read(target, after_version)
+            found = await self._read(target, after_version, None)
             present = found.reading
             if after_version is None:
                 yield _now(Kind.SNAPSHOT, present)
@@ -82,12 +82,14 @@ class WatchRecord:
                 has_all = seen >= found.reading.holder.version and subscription.alarms == alarms
                 is_idle = has_all and not await watcher.wait(subscription, silence.due)
                 alarms = subscription.alarms
-                found = await self._read(target, seen)
+                found = await self._read(target, seen, found.trail)
                 if is_idle and found.reading.holder.version == seen:
                     yield _now(Kind.HEARTBEAT, found.reading)
 
-    async def _read(self, target: Target, after_version: int | None) -> HolderHistory:
-        found = await self._store.holder_history(target, after_version, self._page_size)
+    async def _read(
+        self, target: Target, after_version: int | None, trail: Trail | None
+    ) -> HolderHistory:
+        found = await self._store.holder_history(target, after_version, self._page_size, trail)
         if found is None:
             raise not_found(target.kind.lower(), target.id)
         return found

@@ -11,15 +11,16 @@ WHERE (e.task_no, e.version, e.state, e.charge_state)
 -- name: a version of a task does not follow the one before it in the log
 SELECT count(*) FROM events AS e LEFT JOIN events AS p
 ON p.namespace_no = e.namespace_no AND p.seq = e.previous_seq
-WHERE e.task_no IS NOT NULL AND CASE e.version
-    WHEN 1 THEN e.previous_seq <> 0
-    ELSE (p.task_no, p.version) IS NOT (e.task_no, e.version - 1) OR p.seq >= e.seq
+WHERE e.task_no IS NOT NULL AND CASE e.version - (e.record_kind IS NULL)
+    WHEN 0 THEN e.previous_seq <> 0
+    ELSE (p.task_no, p.version) IS NOT (e.task_no, e.version - (e.record_kind IS NULL))
+        OR p.seq >= e.seq
 END
 
 -- name: the log has more or fewer versions than the tasks
 SELECT count(*) FROM namespaces AS n WHERE (
     SELECT count(*) FROM events AS e
-    WHERE e.namespace_no = n.namespace_no AND e.task_no IS NOT NULL
+    WHERE e.namespace_no = n.namespace_no AND e.task_no IS NOT NULL AND e.record_kind IS NULL
 ) <> (SELECT coalesce(sum(version), 0) FROM tasks AS t WHERE t.namespace_no = n.namespace_no)
 
 -- name: an event is of a namespace that is not there
@@ -254,18 +255,43 @@ SELECT count(*) FROM tasks AS t WHERE labels <> '{}' AND EXISTS (
 -- name: a label is of a task that is not there
 SELECT count(*) FROM task_labels WHERE task_no NOT IN (SELECT task_no FROM tasks)
 
--- name: versions of a checkout or order are missing between others
-SELECT count(*) FROM holder_versions AS v WHERE NOT EXISTS (
-    SELECT 1 FROM holder_versions AS n
-    WHERE n.kind = v.kind AND n.namespace_no = v.namespace_no AND n.holder_id = v.holder_id
-    AND n.version = v.version + 1
-) AND CASE kind
+-- name: an entry of a checkout, order or cancellation does not follow the one before
+SELECT count(*) FROM events AS e LEFT JOIN events AS p
+ON p.namespace_no = e.namespace_no AND p.seq = e.previous_seq
+WHERE e.record_kind IS NOT NULL AND e.task_no IS NULL AND e.previous_seq <> 0 AND (
+    (p.record_kind, p.record_id, p.task_no) IS NOT (e.record_kind, e.record_id, NULL)
+    OR p.record_version IS NOT e.record_version - 1 OR p.seq >= e.seq)
+
+-- name: the last entry of a checkout, order or cancellation is not its row
+SELECT (
+    SELECT count(*) FROM checkouts AS k LEFT JOIN events AS e
+    ON e.namespace_no = k.namespace_no AND e.seq = k.last_seq
+    WHERE k.last_seq <> 0 AND (e.record_kind, e.record_id, e.record_version, e.state)
+        IS NOT ('CHECKOUT', CAST(k.checkout_id AS BLOB), k.version, k.state)
+) + (
+    SELECT count(*) FROM orders AS o LEFT JOIN events AS e
+    ON e.namespace_no = o.namespace_no AND e.seq = o.last_seq
+    WHERE o.last_seq <> 0 AND (e.record_kind, e.record_id, e.record_version, e.state)
+        IS NOT ('ORDER', CAST(o.order_id AS BLOB), o.version, o.state)
+) + (
+    SELECT count(*) FROM cancellations AS c LEFT JOIN events AS e
+    ON e.namespace_no = c.namespace_no AND e.seq = c.last_seq
+    WHERE c.last_seq <> 0 AND (e.record_kind, e.record_id, e.state)
+        IS NOT ('CANCELLATION', c.cancellation_id, c.state)
+)
+
+-- name: an entry of the log is of a checkout, order or cancellation that is not there
+SELECT count(*) FROM events AS e
+WHERE e.record_kind IS NOT NULL AND e.task_no IS NULL AND CASE e.record_kind
     WHEN 'CHECKOUT' THEN NOT EXISTS (
-        SELECT 1 FROM checkouts AS k WHERE k.namespace_no = v.namespace_no
-        AND k.checkout_id = v.holder_id AND k.version = v.version)
+        SELECT 1 FROM checkouts AS k WHERE k.namespace_no = e.namespace_no
+        AND k.checkout_id = CAST(e.record_id AS TEXT))
+    WHEN 'ORDER' THEN NOT EXISTS (
+        SELECT 1 FROM orders AS o WHERE o.namespace_no = e.namespace_no
+        AND o.order_id = CAST(e.record_id AS TEXT))
     ELSE NOT EXISTS (
-        SELECT 1 FROM orders AS o WHERE o.namespace_no = v.namespace_no
-        AND o.order_id = v.holder_id AND o.version = v.version)
+        SELECT 1 FROM cancellations AS c WHERE c.namespace_no = e.namespace_no
+        AND c.cancellation_id = e.record_id)
 END
 
 -- name: a key was replaced by one that is not there

@@ -215,7 +215,8 @@ ON CONFLICT (namespace_no, checkout_id) DO UPDATE SET
     live_count = excluded.live_count, completed_count = excluded.completed_count,
     owed_count = excluded.owed_count, money_time = excluded.money_time,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
-    expire_time = excluded.expire_time, cancel_time = excluded.cancel_time
+    expire_time = excluded.expire_time, cancel_time = excluded.cancel_time,
+    last_seq = excluded.last_seq
 
 -- name: save_order
 WITH r ({order_columns}) AS (VALUES {rows})
@@ -226,26 +227,22 @@ ON CONFLICT (namespace_no, order_id) DO UPDATE SET
     live_count = excluded.live_count, completed_count = excluded.completed_count,
     owed_count = excluded.owed_count, money_time = excluded.money_time,
     cancellation_id = excluded.cancellation_id, update_time = excluded.update_time,
-    cancel_time = excluded.cancel_time
+    cancel_time = excluded.cancel_time, last_seq = excluded.last_seq
 
 -- name: delete_order_checkouts
--- The pairs alone would be looked for in the whole namespace.
-WITH r (namespace_no, order_id) AS (VALUES {rows})
+-- The triples alone would be looked for in the whole namespace.
+WITH r (namespace_no, order_id, checkout_id) AS (VALUES {rows})
 DELETE FROM order_checkouts
 WHERE namespace_no IN (SELECT namespace_no FROM r) AND order_id IN (SELECT order_id FROM r)
-    AND (namespace_no, order_id) IN (SELECT * FROM r)
+    AND (namespace_no, order_id, checkout_id) IN (SELECT * FROM r)
 
--- name: insert_order_checkouts
-WITH r (namespace_no, order_id, checkout_id, position) AS (VALUES {rows})
-INSERT INTO order_checkouts (namespace_no, order_id, checkout_id, position)
+-- name: save_order_checkouts
+-- One that stays keeps the place from which the order has its tasks.
+WITH r (namespace_no, order_id, checkout_id, position, attach_seq) AS (VALUES {rows})
+INSERT INTO order_checkouts (namespace_no, order_id, checkout_id, position, attach_seq)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
-
--- name: insert_holder_versions
-WITH r (kind, namespace_no, holder_id, version, state, cancellation_id, cancel_time, update_time)
-    AS (VALUES {rows})
-INSERT INTO holder_versions (kind, namespace_no, holder_id, version, state, cancellation_id,
-                             cancel_time, update_time)
-SELECT * FROM r WHERE kind IS NOT NULL
+ON CONFLICT (namespace_no, order_id, checkout_id) DO UPDATE SET
+    position = excluded.position, attach_seq = max(attach_seq, excluded.attach_seq)
 
 -- name: save_carts
 WITH r ({cart_columns}) AS (VALUES {rows})
@@ -269,13 +266,13 @@ INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespa
 -- name: update_cancellations
 WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, join_time,
         live_count, never_started_count, acknowledged_count, forced_count,
-        agent_lost_count, completed_count, join_count) AS (VALUES {rows})
+        agent_lost_count, completed_count, join_count, last_seq) AS (VALUES {rows})
 UPDATE cancellations SET
     state = r.state, deadline_time = r.deadline_time, end_time = r.end_time,
     join_time = r.join_time, live_count = r.live_count, never_started_count = r.never_started_count,
     acknowledged_count = r.acknowledged_count, forced_count = r.forced_count,
     agent_lost_count = r.agent_lost_count, completed_count = r.completed_count,
-    join_count = r.join_count
+    join_count = r.join_count, last_seq = r.last_seq
 FROM r
 WHERE cancellations.namespace_no = r.namespace_no
     AND cancellations.cancellation_id = r.cancellation_id
@@ -341,6 +338,21 @@ WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, 
         time, refund_state, settlement) AS (VALUES {rows})
 INSERT INTO events (namespace_no, seq, previous_seq, task_no, version, state, charge_state,
                     deadline_time, time, refund_state, settlement)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: insert_attached_events
+-- Tasks that came under an order with their checkout.
+WITH r (namespace_no, seq, previous_seq, task_no, version, state, charge_state, deadline_time,
+        time, refund_state, settlement, record_kind, record_id) AS (VALUES {rows})
+INSERT INTO events (namespace_no, seq, previous_seq, task_no, version, state, charge_state,
+                    deadline_time, time, refund_state, settlement, record_kind, record_id)
+SELECT * FROM r WHERE namespace_no IS NOT NULL
+
+-- name: insert_record_events
+WITH r (namespace_no, seq, previous_seq, state, time, record_kind, record_id, record_version)
+    AS (VALUES {rows})
+INSERT INTO events (namespace_no, seq, previous_seq, state, time, record_kind, record_id,
+                    record_version)
 SELECT * FROM r WHERE namespace_no IS NOT NULL
 
 -- name: save_positions

@@ -5,13 +5,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from countermand.core.changes import Id
 from countermand.core.instant import Instant
 from countermand.core.knobs import StoreKnobs
 from countermand.core.log import Event
 from countermand.core.overdue import Overdue
 from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.retention import Found, Leftover, Search, Spot
-from countermand.core.rows import Id, Loaded, Wanted
+from countermand.core.rows import Loaded, Wanted
 from countermand.core.webhook_rows import Outbox
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks

@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from countermand.core.changes import Id
 from countermand.core.instant import Instant
 from countermand.core.overdue import Overdue, OverdueKind, OverdueSearch
 from countermand.core.records import Task
-from countermand.core.rows import Id
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.statements import statements
 

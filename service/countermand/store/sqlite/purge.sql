@@ -82,12 +82,13 @@ SELECT json_group_array(json_array(namespace_no, agent_id, lost_time, 0, 0)) FRO
 -- name: load_old_event
 SELECT json_group_array(json_array(namespace_no, NULL, time, seq, 0)) FROM (
     SELECT namespace_no, time, seq FROM events INDEXED BY events_without_task
-    WHERE task_no IS NULL AND time <= :before AND (time, seq) > (:time, :number)
+    WHERE task_no IS NULL AND record_kind IS NULL
+        AND time <= :before AND (time, seq) > (:time, :number)
     ORDER BY time, seq LIMIT :limit
 )
 
 -- name: delete_events
--- All versions of tasks, back from the last. Here and below all rows are of one namespace: pairs
+-- All of a task or record, back from the last. Here and below all rows are of one namespace: pairs
 -- would be looked for in the whole of it.
 WITH RECURSIVE r (namespace_no, seq) AS (VALUES {rows}), chain (namespace_no, seq) AS (
     SELECT namespace_no, seq FROM r WHERE namespace_no IS NOT NULL
@@ -102,12 +103,6 @@ WHERE namespace_no IN (SELECT namespace_no FROM r) AND seq IN (SELECT seq FROM c
 -- name: delete_tasks
 WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM tasks WHERE task_no IN (SELECT task_no FROM r)
-
--- name: delete_{scope}_versions for checkout order
-WITH r (namespace_no, id) AS (VALUES {rows})
-DELETE FROM holder_versions
-WHERE kind = upper('{scope}')
-    AND namespace_no IN (SELECT namespace_no FROM r) AND holder_id IN (SELECT id FROM r)
 
 -- name: delete_task_labels
 WITH r (namespace_no, task_no) AS (VALUES {rows})

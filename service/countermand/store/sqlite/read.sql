@@ -104,15 +104,24 @@ FROM json_each(:numbers) AS x
 CROSS JOIN carts AS k ON k.rowid = x.value
 CROSS JOIN cart_lines AS l ON l.namespace_no = k.namespace_no AND l.cart_id = k.cart_id
 
--- name: holder_versions
-SELECT json_group_array(json_array(version, state, cancellation_id, cancel_time, update_time))
-FROM (
-    SELECT version, state, lower(hex(cancellation_id)) AS cancellation_id, cancel_time, update_time
-    FROM holder_versions
-    WHERE kind = :kind AND namespace_no = :namespace_no AND holder_id = :id
-        AND version > :after_version
-    ORDER BY version LIMIT :limit
+-- name: trail_holder
+-- As of a task.
+WITH RECURSIVE chain (seq, previous_seq) AS (
+    SELECT e.seq, e.previous_seq FROM events AS e
+    WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq
+        AND e.record_version > :after_version
+    UNION ALL
+    SELECT e.seq, e.previous_seq
+    FROM chain CROSS JOIN events AS e
+        ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
+    WHERE e.record_version > :after_version
 )
+SELECT json_group_array(seq) FROM (SELECT seq FROM chain ORDER BY seq)
+
+-- name: holder_history
+SELECT json_group_array(json_array(e.record_version, e.state, e.time))
+FROM json_each(:seqs) AS x
+CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.value
 
 -- name: list_deadline
 -- Nearest deadline first. It looks at no more than :window rows, too.
@@ -328,16 +337,16 @@ JOIN namespaces AS n ON n.namespace_no = k.namespace_no
 -- name: trail_task
 -- The positions of a task's versions, from the present one back to the one after the version that
 -- was seen.
-WITH RECURSIVE chain (seq, previous_seq) AS (
-    SELECT e.seq, e.previous_seq FROM events AS e
+WITH RECURSIVE chain (seq, previous_seq, is_version) AS (
+    SELECT e.seq, e.previous_seq, e.record_kind IS NULL FROM events AS e
     WHERE e.namespace_no = :namespace_no AND e.seq = :last_seq AND e.version > :after_version
     UNION ALL
-    SELECT e.seq, e.previous_seq
+    SELECT e.seq, e.previous_seq, e.record_kind IS NULL
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
     WHERE e.version > :after_version
 )
-SELECT json_group_array(seq) FROM (SELECT seq FROM chain ORDER BY seq)
+SELECT json_group_array(seq) FROM (SELECT seq FROM chain WHERE is_version ORDER BY seq)
 
 -- name: history
 SELECT json_group_array(json_array({event}))
@@ -394,7 +403,9 @@ SELECT json_group_array(json_array({event}, {task}))
 FROM (
     SELECT e.seq
     FROM events AS e CROSS JOIN tasks AS t ON t.task_no = e.task_no
-    WHERE e.namespace_no = :namespace_no AND e.seq > :after AND e.seq <= :through AND {filter}
+    WHERE e.namespace_no = :namespace_no AND e.seq > :after AND e.seq <= :through
+        AND {filter} AND e.seq > {since}
+        AND (e.record_kind IS NULL OR e.record_id = CAST(:order_id AS BLOB))
     ORDER BY e.seq LIMIT :limit
 ) AS x
 CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = x.seq
@@ -413,17 +424,20 @@ LEFT JOIN cancellations AS c
 -- name: trail_{scope} for group checkout order
 -- Walks back the chains of the holder's own tasks, so that it costs what they did, not what
 -- happened elsewhere meanwhile.
-WITH RECURSIVE chain (seq, previous_seq) AS (
-    SELECT t.last_seq, e.previous_seq
+WITH RECURSIVE chain (seq, previous_seq, since, record_id) AS (
+    SELECT t.last_seq, e.previous_seq, max(:after, {since}) AS since, e.record_id
     FROM ({tasks_of_scope}) AS s
     CROSS JOIN tasks AS t ON t.task_no = s.task_no
     CROSS JOIN events AS e ON e.namespace_no = :namespace_no AND e.seq = t.last_seq
-    WHERE t.last_seq > :after AND {chosen}
+    WHERE t.last_seq > max(:after, {since}) AND {chosen}
     UNION ALL
-    SELECT e.seq, e.previous_seq
+    SELECT e.seq, e.previous_seq, chain.since, e.record_id
     FROM chain CROSS JOIN events AS e
         ON e.namespace_no = :namespace_no AND e.seq = chain.previous_seq
-    WHERE e.seq > :after
+    WHERE e.seq > chain.since
     LIMIT :max_walked + 1
 )
-SELECT json_group_array(seq) FROM (SELECT seq FROM chain ORDER BY seq)
+SELECT json_array((SELECT count(*) FROM chain), json((SELECT json_group_array(seq) FROM (
+    SELECT seq FROM chain WHERE record_id IS NULL OR record_id = CAST(:order_id AS BLOB)
+    ORDER BY seq
+))))

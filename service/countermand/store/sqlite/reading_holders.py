@@ -1,6 +1,7 @@
 """The readings of checkouts, orders and carts: one by its id, and lists."""
 
 import json
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from countermand.store.lists import (
     HolderQuery,
     HolderReading,
     PageQuery,
+    Trail,
 )
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.chunks import Parameters, run_in_chunks
@@ -44,20 +46,29 @@ class HolderReader(Queries):
         return holder.evolve(snapshot=snapshot)
 
     def holder_history(
-        self, target: Target, after_version: int | None, limit: int
+        self, target: Target, after_version: int | None, limit: int, trail: Trail | None = None
     ) -> HolderHistory | None:
         reading = self.holder(target)
         if reading is None or after_version is None:
             return None if reading is None else HolderHistory(reading, [])
+        assert isinstance(reading.holder, Checkout | Order)
+        if trail is None or not trail.leads_on(after_version):
+            trail = self._trail_of_holder(reading.holder, after_version)
+        # The last of its places is of the last of its versions, and there is one of each before.
+        begin = max(len(trail.seqs) - (trail.end - after_version), 0)
+        seqs = trail.seqs[begin : begin + limit].tolist()
+        names = {"namespace_no": target.namespace, "seqs": json.dumps(seqs)}
+        found = sorted(self._all("holder_history", names))
+        rest = trail if begin + limit < len(trail.seqs) else None
+        return HolderHistory(reading, [rows.read_version(target.kind, row) for row in found], rest)
+
+    def _trail_of_holder(self, holder: Checkout | Order, after_version: int) -> Trail:
         names = {
-            "kind": target.kind,
-            "namespace_no": target.namespace,
-            "id": target.id,
+            "namespace_no": holder.namespace,
+            "last_seq": holder.last_seq,
             "after_version": after_version,
-            "limit": limit,
         }
-        found = self._all("holder_versions", names)
-        return HolderHistory(reading, [rows.read_version(target.kind, row) for row in found])
+        return Trail(after_version, holder.version, array("q", self._all("trail_holder", names)))
 
     def holders(self, namespace: int, query: HolderQuery, asked: PageQuery) -> HolderPage:
         scope, read, _ = rows.HOLDER_ROWS[query.kind]

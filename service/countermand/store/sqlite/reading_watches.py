@@ -7,8 +7,8 @@ from typing import Any
 
 from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.records import Task
-from countermand.store.contract import Bookmark, History, LogPage, Trail
-from countermand.store.lists import TaskPage
+from countermand.store.contract import Bookmark, History, LogPage
+from countermand.store.lists import TaskPage, Trail
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.queries import Queries
 
@@ -126,11 +126,11 @@ class WatchReader(Queries):
         scope = holder_scope(chosen)
         if scope is None:
             return Trail(after, last, array("q"), scanned=True)
-        found = self._all(
+        walked, found = self._all(
             f"trail_{scope}",
             parameters(namespace, chosen) | {"after": after, "max_walked": self._max_walked},
         )
-        if len(found) > self._max_walked:
+        if walked > self._max_walked:
             return Trail(after, last, array("q"), scanned=True)
         return Trail(after, last, array("q", found))
 
@@ -149,9 +149,11 @@ class WatchReader(Queries):
     ) -> tuple[list[Event], int]:
         """Reads the log through, and returns what matches, and up to where it was read."""
         through = min(after + self._max_scanned, last)
-        bounds = {"after": after, "through": through, "limit": limit}
+        # One more, so that the last that matches is known to be the last.
+        bounds = {"after": after, "through": through, "limit": limit + 1}
         found = self._events("log", parameters(namespace, chosen) | bounds)
-        return found, found[-1].seq if len(found) == limit else through
+        page = found[:limit]
+        return page, page[-1].seq if len(found) > limit else through
 
     def _events(self, name: str, names: dict[str, Any]) -> list[Event]:
         found = self._all(name, names)

@@ -21,15 +21,16 @@ HOLDER_COLUMNS = (
 )
 GROUP_COLUMNS = f"{HOLDER_COLUMNS}, group_id, checkout_id, order_id, closed"
 CHECKOUT_COLUMNS = (
-    f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, state, expire_time, cancel_time"
+    f"{HOLDER_COLUMNS}, checkout_id, cart_id, group_id, state, expire_time, cancel_time, last_seq"
 )
-ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, state, cancel_time"
+ORDER_COLUMNS = f"{HOLDER_COLUMNS}, order_id, state, cancel_time, last_seq"
 CART_COLUMNS = "namespace_no, cart_id, state, checkout_id, version, update_time"
 CANCELLATION_COLUMNS = (
     "namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by, "
     "certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled, "
     "accept_seq, state, deadline_time, end_time, join_time, live_count, never_started_count, "
-    "acknowledged_count, forced_count, agent_lost_count, completed_count, tracestate, join_count"
+    "acknowledged_count, forced_count, agent_lost_count, completed_count, tracestate, join_count, "
+    "last_seq"
 )
 JOIN_COLUMNS = "requested_by, reason, message, on_behalf_of, request_id, join_time"
 KEY_COLUMNS = (
@@ -85,7 +86,7 @@ FRAGMENTS = {
     + _read("j", JOIN_COLUMNS)
     + ")) FROM joins AS j WHERE j.namespace_no = c.namespace_no"
     + " AND j.cancellation_id = c.cancellation_id)))",
-    "event": _read("e", EVENT_COLUMNS),
+    "event": _read("e", EVENT_COLUMNS) + ", CAST(e.record_id AS TEXT)",
     "key": "n.namespace_no, n.tenant, n.environment, " + _read("k", KEY_COLUMNS),
     "task_columns": f"{TASK_COLUMNS}, {ENDED_TASK_COLUMNS}",
     "group_columns": GROUP_COLUMNS,
@@ -113,6 +114,12 @@ FILTERS = {
     ),
     "agent": "(:agent_id IS NULL OR t.agent_id = :agent_id)",
 }
+SINCE = (
+    "iif(:order_id IS NULL OR t.order_id IS :order_id, 0, coalesce(("
+    "SELECT o.attach_seq FROM order_checkouts AS o WHERE o.namespace_no = :namespace_no "
+    "AND o.order_id = :order_id AND o.checkout_id = t.checkout_id), 0))"
+)
+"""The place after which what happens to a task concerns who watches an order, if one is named."""
 LISTED = (
     "(:states IS NULL OR t.state IN (SELECT value FROM json_each(:states)))"
     " AND (:refund_state IS NULL OR t.refund_state = :refund_state)"
@@ -197,6 +204,7 @@ def _scope(scope: str, text: str) -> dict[str, str]:
         "tasks_of_wanted": _filled(text, many),
         "chosen": " AND ".join(FILTERS[wider] for wider in WIDER.get(scope, ("agent",))),
         "filter": " AND ".join(FILTERS.values()),
+        "since": SINCE,
         "listed": LISTED,
     }
 

@@ -18,7 +18,6 @@ from countermand.store.contract import (
     Due,
     History,
     LogPage,
-    Trail,
 )
 from countermand.store.lists import (
     AgentPage,
@@ -38,6 +37,7 @@ from countermand.store.lists import (
     TaskQuery,
     TenantPlace,
     TenantsPage,
+    Trail,
 )
 from countermand.store.sqlite.connection import Connection
 from countermand.store.sqlite.reader_pool import Readers
@@ -122,11 +122,12 @@ class StoreReadings:
         return await self._long.read(0, lambda reader: reader.count_tasks(after))
 
     async def holder_history(
-        self, target: Target, after_version: int | None, limit: int
+        self, target: Target, after_version: int | None, limit: int, trail: Trail | None = None
     ) -> HolderHistory | None:
         """See the contract."""
         return await self._watches.read(
-            target.namespace, lambda reader: reader.holder_history(target, after_version, limit)
+            target.namespace,
+            lambda reader: reader.holder_history(target, after_version, limit, trail),
         )
 
     async def holders(self, namespace: int, query: HolderQuery, page: PageQuery) -> HolderPage:

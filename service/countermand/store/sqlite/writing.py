@@ -122,8 +122,7 @@ class Writer:
         if saves.clock_stretches:
             self._save_clock(saves.clock_stretches)
         if saves.holders:
-            self._save_holders(saves.holders)
-            self._write("insert_holder_versions", map(rows.write_version, saves.versions))
+            self._save_holders(saves)
         self._save_carts(saves.carts.values())
         self._write("save_agents", map(rows.write_agent, saves.agents.values()))
         self._save_cancellations(saves)
@@ -158,7 +157,8 @@ class Writer:
         ).fetchone()
         return int(number)
 
-    def _save_holders(self, saved: dict[Target, Holder]) -> None:
+    def _save_holders(self, saves: Saves) -> None:
+        saved = saves.holders
         for kind, targets in by_kind(saved).items():
             scope, _, write = rows.HOLDER_ROWS[kind]
             self._write(f"save_{scope}", [write(saved[target]) for target in targets])
@@ -168,14 +168,20 @@ class Writer:
         changed = [order for order in orders if order.checkout_ids != listed[order.target]]
         self._write(
             "delete_order_checkouts",
-            [(order.namespace, order.order_id) for order in changed if listed[order.target]],
+            [
+                (order.namespace, order.order_id, checkout_id)
+                for order in changed
+                for checkout_id in listed[order.target]
+                if checkout_id not in order.checkout_ids
+            ],
         )
         self._write(
-            "insert_order_checkouts",
+            "save_order_checkouts",
             [
-                (order.namespace, order.order_id, checkout_id, position)
+                (*pair, position, saves.attach_seqs.get(pair, 0))
                 for order in changed
                 for position, checkout_id in enumerate(order.checkout_ids)
+                if (pair := (order.namespace, order.order_id, checkout_id))
             ],
         )
 
@@ -224,13 +230,21 @@ class Writer:
     def _insert_events(self, saves: Saves) -> None:
         plain, of_refunds = [], []
         for event in saves.events:
-            row = _event(event, saves)
+            row = rows.write_event(event, _number(event, saves))
             if event.task is None or event.task.refund_state is RefundState.NONE:
                 plain.append(row)
             else:
                 of_refunds.append((*row, *rows.write_refund(event.task)))
         self._write("insert_events", plain)
         self._write("insert_refund_events", of_refunds)
+        self._write(
+            "insert_attached_events",
+            [
+                rows.write_attached_event(event, _number(event, saves) or 0)
+                for event in saves.attached
+            ],
+        )
+        self._write("insert_record_events", map(rows.write_record_event, saves.records))
 
     def _save_tasks(self, saves: Saves) -> None:
         created, changed, going_on = [], [], []
@@ -256,7 +270,7 @@ class Writer:
                 pass
 
 
-def _event(event: Event, saves: Saves) -> Parameters:
+def _number(event: Event, saves: Saves) -> int | None:
+    """Returns the number of an event's task, which has it once it is saved."""
     task = event.task
-    number = None if task is None else saves.tasks[task.namespace, task.task_id].number
-    return rows.write_event(event, number)
+    return None if task is None else saves.tasks[task.namespace, task.task_id].number

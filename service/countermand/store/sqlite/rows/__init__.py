@@ -22,10 +22,10 @@ from countermand.store.sqlite.rows.holders import (
     read_group,
     read_version,
     write_cart,
-    write_version,
 )
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
 from countermand.store.sqlite.rows.labels import label_digest, write_labels
+from countermand.store.sqlite.rows.records import write_attached_event, write_record_event
 from countermand.store.sqlite.rows.tasks import (
     EVENT_WIDTH,
     read_event,
@@ -54,6 +54,7 @@ __all__ = [
     "uuid_bytes",
     "uuid_text",
     "write_agent",
+    "write_attached_event",
     "write_cart",
     "write_changed_cancellation",
     "write_changed_task",
@@ -65,8 +66,8 @@ __all__ = [
     "write_live_task",
     "write_new_cancellation",
     "write_new_task",
+    "write_record_event",
     "write_refund",
     "write_request_id",
     "write_settling_request_id",
-    "write_version",
 ]

@@ -38,7 +38,8 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         proofs=tuple(row[20:24]),
         completed_count=row[24],
         join_count=row[26],
-        joins=tuple(map(_read_join, sorted(row[27] or ()))),
+        last_seq=row[27],
+        joins=tuple(map(_read_join, sorted(row[28] or ()))),
     )
     return cancellation
 
@@ -91,6 +92,7 @@ def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         cancellation.completed_count,
         trace.state,
         cancellation.join_count,
+        cancellation.last_seq,
     )
 
 
@@ -107,6 +109,7 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         *cancellation.proofs,
         cancellation.completed_count,
         cancellation.join_count,
+        cancellation.last_seq,
     )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from countermand.core.cancellations import Cancellation
-from countermand.core.log import Event
+from countermand.core.log import Event, LoggedRecord
 from countermand.core.records import Agent, Cart, Task
 from countermand.core.retention import Gone, floors
-from countermand.core.states import TargetKind
 from countermand.store.sqlite.rows.holders import HOLDER_ROWS
 from countermand.store.sqlite.rows.ids import id_value, uuid_bytes
 
@@ -28,6 +27,8 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
     """Yields the names of the statements that remove one of these, and the ids that they take."""
     if isinstance(one, Task | Event):
         yield "delete_events", one.seq
+    elif isinstance(one, LoggedRecord) and one.last_seq:
+        yield "delete_events", one.last_seq
     if isinstance(one, Task):
         yield "delete_tasks", one.number
         if one.labels:
@@ -47,7 +48,4 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
     elif isinstance(one, Agent):
         yield "delete_agent", one.agent_id
     elif not isinstance(one, Event):
-        scope, own_id = HOLDER_ROWS[one.target.kind].scope, id_value(one.target)
-        if one.target.kind is not TargetKind.GROUP:
-            yield f"delete_{scope}_versions", own_id
-        yield f"delete_{scope}", own_id
+        yield f"delete_{HOLDER_ROWS[one.target.kind].scope}", id_value(one.target)

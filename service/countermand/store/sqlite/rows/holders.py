@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from countermand.core.records import Cart, Checkout, Group, Holder, Order
 from countermand.core.states import CartState, CheckoutState, OrderState, TargetKind
-from countermand.core.versions import HolderVersion, version_of
+from countermand.core.versions import HolderVersion
 from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
 
 _SHARED = 10
@@ -67,7 +67,7 @@ def write_group(group: Group) -> tuple[Any, ...]:
 
 def read_checkout(row: list[Any]) -> Checkout:
     """Returns the checkout of a `{checkout}` row, which ends with the orders that list it."""
-    checkout_id, cart_id, group_id, state, expires, cancelled = row[_SHARED:-3]
+    checkout_id, cart_id, group_id, state, expires, cancelled, last_seq = row[_SHARED:-3]
     return Checkout(
         **_read_shared(row),
         checkout_id=checkout_id,
@@ -80,6 +80,7 @@ def read_checkout(row: list[Any]) -> Checkout:
         cancel_reason=row[-3] or "",
         cancel_message=row[-2] or "",
         order_ids=tuple(sorted(row[-1])),
+        last_seq=last_seq,
     )
 
 
@@ -93,12 +94,13 @@ def write_checkout(checkout: Checkout) -> tuple[Any, ...]:
         checkout.state.value,
         checkout.expire_time,
         checkout.cancel_time,
+        checkout.last_seq,
     )
 
 
 def read_order(row: list[Any]) -> Order:
     """Returns the order of an `{order}` row, which ends with its checkouts and their positions."""
-    order_id, state, cancelled = row[_SHARED:-2]
+    order_id, state, cancelled, last_seq = row[_SHARED:-2]
     return Order(
         **_read_shared(row),
         order_id=order_id,
@@ -107,6 +109,7 @@ def read_order(row: list[Any]) -> Order:
         state=OrderState(state),
         cancel_time=cancelled,
         cancel_reason=row[-2] or "",
+        last_seq=last_seq,
     )
 
 
@@ -117,32 +120,15 @@ def write_order(order: Order) -> tuple[Any, ...]:
         order.order_id,
         order.state.value,
         order.cancel_time,
-    )
-
-
-def write_version(holder: Checkout | Order) -> tuple[Any, ...]:
-    """Returns the row of what the present version of a checkout or order has of its own."""
-    kind, namespace, id = holder.target
-    own = version_of(holder)
-    return (
-        kind.value,
-        namespace,
-        id,
-        own.version,
-        own.state.value,
-        uuid_bytes(own.cancellation_id),
-        own.cancel_time,
-        own.update_time,
+        order.last_seq,
     )
 
 
 def read_version(kind: TargetKind, row: list[Any]) -> HolderVersion:
-    """Returns what a version of a checkout or order had of its own."""
-    version, state, cancellation_id, cancel_time, update_time = row
+    """Returns what the log has of a version of a checkout or order."""
+    version, state, update_time = row
     states = CheckoutState if kind is TargetKind.CHECKOUT else OrderState
-    return HolderVersion(
-        version, states(state), uuid_text(cancellation_id), cancel_time, update_time
-    )
+    return HolderVersion(version, states(state), update_time)
 
 
 class HolderRows(NamedTuple):

@@ -145,13 +145,14 @@ def write_live_task(task: Task) -> tuple[Any, ...]:
     )
 
 
-EVENT_WIDTH = 9
+EVENT_WIDTH = 10
 """How many columns an `{event}` has."""
 
 
 def read_event(row: list[Any], task: Task) -> Event:
-    """Returns the event of one of the task's versions, from an `{event}` row."""
-    seq, previous_seq, version, state, charge, deadline_time, refund, settlement, time = row
+    """Returns the event of one of the task's versions, or of its coming under an order, from an
+    `{event}` row."""
+    seq, previous_seq, version, state, charge, deadline_time, refund, settlement, time, joined = row
     then = as_of(
         task,
         version=version,
@@ -163,7 +164,7 @@ def read_event(row: list[Any], task: Task) -> Event:
         time=time,
         seq=seq,
     )
-    return Event(seq, task.namespace, then, previous_seq=previous_seq, time=time)
+    return Event(seq, task.namespace, then, previous_seq=previous_seq, time=time, joined=joined)
 
 
 def _read_refund(word: str | None, state: TaskState, charge_state: ChargeState) -> RefundState:
