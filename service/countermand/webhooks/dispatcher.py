@@ -55,6 +55,8 @@ class Dispatcher:
         self._knobs = knobs
         self._allow_loopback = allow_loopback
         self._served: dict[Key, _Served] = {}
+        self._is_over = False
+        """Whether nothing more is served, though commits may still come."""
         self._sender: Sender
         self._loopback_sender: Sender
 
@@ -69,6 +71,7 @@ class Dispatcher:
                 await asyncio.sleep(self._knobs.purge_interval)
                 await self._purge()
         finally:
+            self._is_over = True
             served = list(self._served.values())
             self._served.clear()
             for one in served:
@@ -97,6 +100,8 @@ class Dispatcher:
 
     def _hear(self, committed: Committed) -> None:
         """Hears of every commit."""
+        if self._is_over:
+            return
         saves = committed.batch.saves
         if saves.outboxes:
             for (namespace, _), served in self._served.items():
