@@ -22,6 +22,9 @@ STAYS = {
     "store": "looked at by itself",
 }
 
+OWN = 0
+"""The namespace of the server's own commands."""
+
 
 def left_in(parts: Iterable[object]) -> Iterator[str]:
     """Returns what is left, by where it is."""
@@ -37,7 +40,8 @@ def left_in(parts: Iterable[object]) -> Iterator[str]:
             if name in STAYS:
                 continue
             if isinstance(value, dict | set | list | deque | Counter):
-                if value:
+                # What the server asks of itself, such as removing what is old, never ends.
+                if value and not (isinstance(value, dict) and set(value) == {OWN}):
                     yield where
             elif type(value).__module__.startswith("countermand.") and not _is_plain(value):
                 waiting.append((where, value))
