@@ -26,11 +26,12 @@ from countermand.v1 import cancellation_pb2 as countermand_dot_v1_dot_cancellati
 from countermand.v1 import checkout_pb2 as countermand_dot_v1_dot_checkout__pb2
 from countermand.v1 import order_pb2 as countermand_dot_v1_dot_order__pb2
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)countermand/v1/cancellation_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x02\n\x11\x43\x61ncelTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x8e\x01\n\x12\x43\x61ncelTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x91\x01\n\x13\x43\x61ncelGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\x92\x02\n\x15\x43\x61ncelCheckoutRequest\x12\x15\n\x0b\x63heckout_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63\x61rt_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x08\n\x06targetB\x13\n\x11_expected_version\"\x9a\x01\n\x16\x43\x61ncelCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x91\x01\n\x13\x43\x61ncelOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\x88\x01\n\x10WatchTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"n\n\x11WatchTaskResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8c\x01\n\x11WatchTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x01\n\x12WatchTasksResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"\x90\x01\n\x14WatchCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"z\n\x15WatchCheckoutResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12*\n\x08\x63heckout\x18\x02 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8a\x01\n\x11WatchOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"q\n\x12WatchOrderResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12$\n\x05order\x18\x02 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x0c\n\x04last\x18\x03 \x01(\x08\"1\n\x16GetCancellationRequest\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\"M\n\x17GetCancellationResponse\x12\x32\n\x0c\x63\x61ncellation\x18\x01 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"\xf5\x02\n\x18ListCancellationsRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.countermand.v1.CancellationState\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"i\n\x19ListCancellationsResponse\x12\x33\n\rcancellations\x18\x01 \x03(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x1dSummarizeCancellationsRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08group_by\x18\x03 \x01(\x0e\x32\x1a.countermand.v1.SummaryKey\"J\n\x1eSummarizeCancellationsResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.countermand.v1.SummaryRow\"(\n\nSummaryRow\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x88\x01\n\tWatchType\x12\x1a\n\x16WATCH_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WATCH_TYPE_SNAPSHOT\x10\x01\x12\x15\n\x11WATCH_TYPE_CHANGE\x10\x02\x12\x18\n\x14WATCH_TYPE_HEARTBEAT\x10\x03\x12\x15\n\x11WATCH_TYPE_SYNCED\x10\x04*\x87\x01\n\nSummaryKey\x12\x1b\n\x17SUMMARY_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SUMMARY_KEY_REASON\x10\x01\x12\x15\n\x11SUMMARY_KEY_STATE\x10\x02\x12\x15\n\x11SUMMARY_KEY_PROOF\x10\x03\x12\x16\n\x12SUMMARY_KEY_REFUND\x10\x04\x32\xa4\x08\n\x13\x43\x61ncellationService\x12S\n\nCancelTask\x12!.countermand.v1.CancelTaskRequest\x1a\".countermand.v1.CancelTaskResponse\x12V\n\x0b\x43\x61ncelGroup\x12\".countermand.v1.CancelGroupRequest\x1a#.countermand.v1.CancelGroupResponse\x12_\n\x0e\x43\x61ncelCheckout\x12%.countermand.v1.CancelCheckoutRequest\x1a&.countermand.v1.CancelCheckoutResponse\x12V\n\x0b\x43\x61ncelOrder\x12\".countermand.v1.CancelOrderRequest\x1a#.countermand.v1.CancelOrderResponse\x12R\n\tWatchTask\x12 .countermand.v1.WatchTaskRequest\x1a!.countermand.v1.WatchTaskResponse0\x01\x12U\n\nWatchTasks\x12!.countermand.v1.WatchTasksRequest\x1a\".countermand.v1.WatchTasksResponse0\x01\x12^\n\rWatchCheckout\x12$.countermand.v1.WatchCheckoutRequest\x1a%.countermand.v1.WatchCheckoutResponse0\x01\x12U\n\nWatchOrder\x12!.countermand.v1.WatchOrderRequest\x1a\".countermand.v1.WatchOrderResponse0\x01\x12\x62\n\x0fGetCancellation\x12&.countermand.v1.GetCancellationRequest\x1a\'.countermand.v1.GetCancellationResponse\x12h\n\x11ListCancellations\x12(.countermand.v1.ListCancellationsRequest\x1a).countermand.v1.ListCancellationsResponse\x12w\n\x16SummarizeCancellations\x12-.countermand.v1.SummarizeCancellationsRequest\x1a..countermand.v1.SummarizeCancellationsResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)countermand/v1/cancellation_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x02\n\x11\x43\x61ncelTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x8e\x01\n\x12\x43\x61ncelTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x91\x01\n\x13\x43\x61ncelGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\x92\x02\n\x15\x43\x61ncelCheckoutRequest\x12\x15\n\x0b\x63heckout_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07\x63\x61rt_id\x18\x02 \x01(\tH\x00\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x08\n\x06targetB\x13\n\x11_expected_version\"\x9a\x01\n\x16\x43\x61ncelCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\xed\x01\n\x12\x43\x61ncelOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0cgrace_period\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1d\n\x10\x65xpected_version\x18\x0e \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x0f \x01(\x08\x12\x14\n\x0con_behalf_of\x18\x10 \x01(\tB\x13\n\x11_expected_version\"\x91\x01\n\x13\x43\x61ncelOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x0e\n\x06joined\x18\x04 \x01(\x08\"\x88\x01\n\x10WatchTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"n\n\x11WatchTaskResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8c\x01\n\x11WatchTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x01\n\x12WatchTasksResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12\"\n\x04task\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\"\x90\x01\n\x14WatchCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"z\n\x15WatchCheckoutResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12*\n\x08\x63heckout\x18\x02 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x0c\n\x04last\x18\x03 \x01(\x08\"\x8a\x01\n\x11WatchOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x1a\n\rafter_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_after_version\"q\n\x12WatchOrderResponse\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.countermand.v1.WatchType\x12$\n\x05order\x18\x02 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x0c\n\x04last\x18\x03 \x01(\x08\"1\n\x16GetCancellationRequest\x12\x17\n\x0f\x63\x61ncellation_id\x18\x01 \x01(\t\"M\n\x17GetCancellationResponse\x12\x32\n\x0c\x63\x61ncellation\x18\x01 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"\xf5\x02\n\x18ListCancellationsRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x30\n\x05state\x18\x06 \x01(\x0e\x32!.countermand.v1.CancellationState\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\t \x01(\x05\x12\x12\n\npage_token\x18\n \x01(\tB\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"i\n\x19ListCancellationsResponse\x12\x33\n\rcancellations\x18\x01 \x03(\x0b\x32\x1c.countermand.v1.Cancellation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x1dSummarizeCancellationsRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08group_by\x18\x03 \x01(\x0e\x32\x1a.countermand.v1.SummaryKey\"J\n\x1eSummarizeCancellationsResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.countermand.v1.SummaryRow\"(\n\nSummaryRow\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03*\x88\x01\n\tWatchType\x12\x1a\n\x16WATCH_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13WATCH_TYPE_SNAPSHOT\x10\x01\x12\x15\n\x11WATCH_TYPE_CHANGE\x10\x02\x12\x18\n\x14WATCH_TYPE_HEARTBEAT\x10\x03\x12\x15\n\x11WATCH_TYPE_SYNCED\x10\x04*\x87\x01\n\nSummaryKey\x12\x1b\n\x17SUMMARY_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SUMMARY_KEY_REASON\x10\x01\x12\x15\n\x11SUMMARY_KEY_STATE\x10\x02\x12\x15\n\x11SUMMARY_KEY_PROOF\x10\x03\x12\x16\n\x12SUMMARY_KEY_REFUND\x10\x04\x32\xa2\x0c\n\x13\x43\x61ncellationService\x12\x97\x01\n\nCancelTask\x12!.countermand.v1.CancelTaskRequest\x1a\".countermand.v1.CancelTaskResponse\"B\x82\xd3\xe4\x93\x02<*\x13/checkout/{task_id}Z\x1f\"\x1a/v1/tasks/{task_id}/cancel:\x01*b\x04task\x12\x7f\n\x0b\x43\x61ncelGroup\x12\".countermand.v1.CancelGroupRequest\x1a#.countermand.v1.CancelGroupResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/groups/{group_id}/cancel:\x01*\x12\xc3\x01\n\x0e\x43\x61ncelCheckout\x12%.countermand.v1.CancelCheckoutRequest\x1a&.countermand.v1.CancelCheckoutResponse\"b\x82\xd3\xe4\x93\x02\\\"\"/v1/checkouts/{checkout_id}/cancel:\x01*Z)\"\x1a/v1/carts/{cart_id}/cancel:\x01*b\x08\x63heckoutb\x08\x63heckout\x12\x83\x01\n\x0b\x43\x61ncelOrder\x12\".countermand.v1.CancelOrderRequest\x1a#.countermand.v1.CancelOrderResponse\"+\x82\xd3\xe4\x93\x02%\"\x19/orders/{order_id}/cancel:\x01*b\x05order\x12u\n\tWatchTask\x12 .countermand.v1.WatchTaskRequest\x1a!.countermand.v1.WatchTaskResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/tasks/{task_id}/watch0\x01\x12n\n\nWatchTasks\x12!.countermand.v1.WatchTasksRequest\x1a\".countermand.v1.WatchTasksResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/tasks:watch0\x01\x12\x89\x01\n\rWatchCheckout\x12$.countermand.v1.WatchCheckoutRequest\x1a%.countermand.v1.WatchCheckoutResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/checkouts/{checkout_id}/watch0\x01\x12z\n\nWatchOrder\x12!.countermand.v1.WatchOrderRequest\x1a\".countermand.v1.WatchOrderResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/orders/{order_id}/watch0\x01\x12\x8f\x01\n\x0fGetCancellation\x12&.countermand.v1.GetCancellationRequest\x1a\'.countermand.v1.GetCancellationResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/cancellations/{cancellation_id}\x12\x83\x01\n\x11ListCancellations\x12(.countermand.v1.ListCancellationsRequest\x1a).countermand.v1.ListCancellationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/cancellations\x12\x9c\x01\n\x16SummarizeCancellations\x12-.countermand.v1.SummarizeCancellationsRequest\x1a..countermand.v1.SummarizeCancellationsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/cancellations:summarizeBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,56 +39,78 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.cancellation
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
-  _globals['_WATCHTYPE']._serialized_start=3826
-  _globals['_WATCHTYPE']._serialized_end=3962
-  _globals['_SUMMARYKEY']._serialized_start=3965
-  _globals['_SUMMARYKEY']._serialized_end=4100
-  _globals['_CANCELTASKREQUEST']._serialized_start=248
-  _globals['_CANCELTASKREQUEST']._serialized_end=506
-  _globals['_CANCELTASKRESPONSE']._serialized_start=509
-  _globals['_CANCELTASKRESPONSE']._serialized_end=651
-  _globals['_CANCELGROUPREQUEST']._serialized_start=654
-  _globals['_CANCELGROUPREQUEST']._serialized_end=891
-  _globals['_CANCELGROUPRESPONSE']._serialized_start=894
-  _globals['_CANCELGROUPRESPONSE']._serialized_end=1039
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=1042
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=1316
-  _globals['_CANCELCHECKOUTRESPONSE']._serialized_start=1319
-  _globals['_CANCELCHECKOUTRESPONSE']._serialized_end=1473
-  _globals['_CANCELORDERREQUEST']._serialized_start=1476
-  _globals['_CANCELORDERREQUEST']._serialized_end=1713
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1716
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1861
-  _globals['_WATCHTASKREQUEST']._serialized_start=1864
-  _globals['_WATCHTASKREQUEST']._serialized_end=2000
-  _globals['_WATCHTASKRESPONSE']._serialized_start=2002
-  _globals['_WATCHTASKRESPONSE']._serialized_end=2112
-  _globals['_WATCHTASKSREQUEST']._serialized_start=2115
-  _globals['_WATCHTASKSREQUEST']._serialized_end=2255
-  _globals['_WATCHTASKSRESPONSE']._serialized_start=2258
-  _globals['_WATCHTASKSRESPONSE']._serialized_end=2391
-  _globals['_WATCHCHECKOUTREQUEST']._serialized_start=2394
-  _globals['_WATCHCHECKOUTREQUEST']._serialized_end=2538
-  _globals['_WATCHCHECKOUTRESPONSE']._serialized_start=2540
-  _globals['_WATCHCHECKOUTRESPONSE']._serialized_end=2662
-  _globals['_WATCHORDERREQUEST']._serialized_start=2665
-  _globals['_WATCHORDERREQUEST']._serialized_end=2803
-  _globals['_WATCHORDERRESPONSE']._serialized_start=2805
-  _globals['_WATCHORDERRESPONSE']._serialized_end=2918
-  _globals['_GETCANCELLATIONREQUEST']._serialized_start=2920
-  _globals['_GETCANCELLATIONREQUEST']._serialized_end=2969
-  _globals['_GETCANCELLATIONRESPONSE']._serialized_start=2971
-  _globals['_GETCANCELLATIONRESPONSE']._serialized_end=3048
-  _globals['_LISTCANCELLATIONSREQUEST']._serialized_start=3051
-  _globals['_LISTCANCELLATIONSREQUEST']._serialized_end=3424
-  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_start=3426
-  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_end=3531
-  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_start=3534
-  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_end=3705
-  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_start=3707
-  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_end=3781
-  _globals['_SUMMARYROW']._serialized_start=3783
-  _globals['_SUMMARYROW']._serialized_end=3823
-  _globals['_CANCELLATIONSERVICE']._serialized_start=4103
-  _globals['_CANCELLATIONSERVICE']._serialized_end=5163
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelTask']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelTask']._serialized_options = b'\202\323\344\223\002<*\023/checkout/{task_id}Z\037\"\032/v1/tasks/{task_id}/cancel:\001*b\004task'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelGroup']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelGroup']._serialized_options = b'\202\323\344\223\002!\"\034/v1/groups/{group_id}/cancel:\001*'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelCheckout']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelCheckout']._serialized_options = b'\202\323\344\223\002\\\"\"/v1/checkouts/{checkout_id}/cancel:\001*Z)\"\032/v1/carts/{cart_id}/cancel:\001*b\010checkoutb\010checkout'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\202\323\344\223\002%\"\031/orders/{order_id}/cancel:\001*b\005order'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchTask']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchTask']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/tasks/{task_id}/watch'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchTasks']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchTasks']._serialized_options = b'\202\323\344\223\002\021\022\017/v1/tasks:watch'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchCheckout']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchCheckout']._serialized_options = b'\202\323\344\223\002#\022!/v1/checkouts/{checkout_id}/watch'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchOrder']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/orders/{order_id}/watch'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['GetCancellation']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['GetCancellation']._serialized_options = b'\202\323\344\223\002%\022#/v1/cancellations/{cancellation_id}'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['ListCancellations']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['ListCancellations']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/cancellations'
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['SummarizeCancellations']._loaded_options = None
+  _globals['_CANCELLATIONSERVICE'].methods_by_name['SummarizeCancellations']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/cancellations:summarize'
+  _globals['_WATCHTYPE']._serialized_start=3856
+  _globals['_WATCHTYPE']._serialized_end=3992
+  _globals['_SUMMARYKEY']._serialized_start=3995
+  _globals['_SUMMARYKEY']._serialized_end=4130
+  _globals['_CANCELTASKREQUEST']._serialized_start=278
+  _globals['_CANCELTASKREQUEST']._serialized_end=536
+  _globals['_CANCELTASKRESPONSE']._serialized_start=539
+  _globals['_CANCELTASKRESPONSE']._serialized_end=681
+  _globals['_CANCELGROUPREQUEST']._serialized_start=684
+  _globals['_CANCELGROUPREQUEST']._serialized_end=921
+  _globals['_CANCELGROUPRESPONSE']._serialized_start=924
+  _globals['_CANCELGROUPRESPONSE']._serialized_end=1069
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=1072
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=1346
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_start=1349
+  _globals['_CANCELCHECKOUTRESPONSE']._serialized_end=1503
+  _globals['_CANCELORDERREQUEST']._serialized_start=1506
+  _globals['_CANCELORDERREQUEST']._serialized_end=1743
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1746
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1891
+  _globals['_WATCHTASKREQUEST']._serialized_start=1894
+  _globals['_WATCHTASKREQUEST']._serialized_end=2030
+  _globals['_WATCHTASKRESPONSE']._serialized_start=2032
+  _globals['_WATCHTASKRESPONSE']._serialized_end=2142
+  _globals['_WATCHTASKSREQUEST']._serialized_start=2145
+  _globals['_WATCHTASKSREQUEST']._serialized_end=2285
+  _globals['_WATCHTASKSRESPONSE']._serialized_start=2288
+  _globals['_WATCHTASKSRESPONSE']._serialized_end=2421
+  _globals['_WATCHCHECKOUTREQUEST']._serialized_start=2424
+  _globals['_WATCHCHECKOUTREQUEST']._serialized_end=2568
+  _globals['_WATCHCHECKOUTRESPONSE']._serialized_start=2570
+  _globals['_WATCHCHECKOUTRESPONSE']._serialized_end=2692
+  _globals['_WATCHORDERREQUEST']._serialized_start=2695
+  _globals['_WATCHORDERREQUEST']._serialized_end=2833
+  _globals['_WATCHORDERRESPONSE']._serialized_start=2835
+  _globals['_WATCHORDERRESPONSE']._serialized_end=2948
+  _globals['_GETCANCELLATIONREQUEST']._serialized_start=2950
+  _globals['_GETCANCELLATIONREQUEST']._serialized_end=2999
+  _globals['_GETCANCELLATIONRESPONSE']._serialized_start=3001
+  _globals['_GETCANCELLATIONRESPONSE']._serialized_end=3078
+  _globals['_LISTCANCELLATIONSREQUEST']._serialized_start=3081
+  _globals['_LISTCANCELLATIONSREQUEST']._serialized_end=3454
+  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_start=3456
+  _globals['_LISTCANCELLATIONSRESPONSE']._serialized_end=3561
+  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_start=3564
+  _globals['_SUMMARIZECANCELLATIONSREQUEST']._serialized_end=3735
+  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_start=3737
+  _globals['_SUMMARIZECANCELLATIONSRESPONSE']._serialized_end=3811
+  _globals['_SUMMARYROW']._serialized_start=3813
+  _globals['_SUMMARYROW']._serialized_end=3853
+  _globals['_CANCELLATIONSERVICE']._serialized_start=4133
+  _globals['_CANCELLATIONSERVICE']._serialized_end=5703
 # @@protoc_insertion_point(module_scope)

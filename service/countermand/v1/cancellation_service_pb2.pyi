@@ -4,6 +4,7 @@ from countermand.v1 import cancellation_pb2 as _cancellation_pb2
 from countermand.v1 import checkout_pb2 as _checkout_pb2
 from countermand.v1 import order_pb2 as _order_pb2
 from countermand.v1 import task_pb2 as _task_pb2
+from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers

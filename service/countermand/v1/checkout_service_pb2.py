@@ -26,10 +26,11 @@ from countermand.v1 import cancellation_pb2 as countermand_dot_v1_dot_cancellati
 from countermand.v1 import checkout_pb2 as countermand_dot_v1_dot_checkout__pb2
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from countermand.v1 import task_service_pb2 as countermand_dot_v1_dot_task__service__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a google/protobuf/field_mask.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"\x81\x01\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\"\xa8\x01\n\x15UpdateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"D\n\x16UpdateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"|\n\x14ListCheckoutsRequest\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.countermand.v1.CheckoutState\x12\x0f\n\x07\x63\x61rt_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"]\n\x15ListCheckoutsResponse\x12+\n\tcheckouts\x18\x01 \x03(\x0b\x32\x18.countermand.v1.Checkout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\x10ListCartsRequest\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.countermand.v1.CartState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x11ListCartsResponse\x12#\n\x05\x63\x61rts\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Cart\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe3\x05\n\x0f\x43heckoutService\x12_\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\x12V\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\x12\\\n\rListCheckouts\x12$.countermand.v1.ListCheckoutsRequest\x1a%.countermand.v1.ListCheckoutsResponse\x12_\n\x0eUpdateCheckout\x12%.countermand.v1.UpdateCheckoutRequest\x1a&.countermand.v1.UpdateCheckoutResponse\x12\x65\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\x12J\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\x12P\n\tListCarts\x12 .countermand.v1.ListCartsRequest\x1a!.countermand.v1.ListCartsResponse\x12S\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%countermand/v1/checkout_service.proto\x12\x0e\x63ountermand.v1\x1a!countermand/v1/cancellation.proto\x1a\x1d\x63ountermand/v1/checkout.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"\x88\x01\n\x15\x43reateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\x12\x11\n\tsupersede\x18\x03 \x01(\x08\"\x81\x01\n\x16\x43reateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\")\n\x12GetCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"A\n\x13GetCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\"\xa8\x01\n\x15UpdateCheckoutRequest\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"D\n\x16UpdateCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\".\n\x17\x43ompleteCheckoutRequest\x12\x13\n\x0b\x63heckout_id\x18\x01 \x01(\t\"j\n\x18\x43ompleteCheckoutResponse\x12*\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x18.countermand.v1.Checkout\x12\"\n\x04\x63\x61rt\x18\x02 \x01(\x0b\x32\x14.countermand.v1.Cart\"!\n\x0eGetCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\"5\n\x0fGetCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\"R\n\x11\x43hangeCartRequest\x12\x0f\n\x07\x63\x61rt_id\x18\x01 \x01(\t\x12,\n\nline_items\x18\x02 \x03(\x0b\x32\x18.countermand.v1.LineItem\"l\n\x12\x43hangeCartResponse\x12\"\n\x04\x63\x61rt\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Cart\x12\x32\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x1c.countermand.v1.Cancellation\"|\n\x14ListCheckoutsRequest\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.countermand.v1.CheckoutState\x12\x0f\n\x07\x63\x61rt_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"]\n\x15ListCheckoutsResponse\x12+\n\tcheckouts\x18\x01 \x03(\x0b\x32\x18.countermand.v1.Checkout\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"c\n\x10ListCartsRequest\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.countermand.v1.CartState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x11ListCartsResponse\x12#\n\x05\x63\x61rts\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Cart\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xad\x08\n\x0f\x43heckoutService\x12y\n\x0e\x43reateCheckout\x12%.countermand.v1.CreateCheckoutRequest\x1a&.countermand.v1.CreateCheckoutResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/checkouts:\x01*\x12{\n\x0bGetCheckout\x12\".countermand.v1.GetCheckoutRequest\x1a#.countermand.v1.GetCheckoutResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/checkouts/{checkout_id}\x12s\n\rListCheckouts\x12$.countermand.v1.ListCheckoutsRequest\x1a%.countermand.v1.ListCheckoutsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/checkouts\x12\xc9\x01\n\x0eUpdateCheckout\x12%.countermand.v1.UpdateCheckoutRequest\x1a&.countermand.v1.UpdateCheckoutResponse\"h\x82\xd3\xe4\x93\x02\x62\"+/v1/checkouts/{checkout.checkout_id}:update:\x01*Z02$/v1/checkouts/{checkout.checkout_id}:\x08\x63heckout\x12\x96\x01\n\x10\x43ompleteCheckout\x12\'.countermand.v1.CompleteCheckoutRequest\x1a(.countermand.v1.CompleteCheckoutResponse\"/\x82\xd3\xe4\x93\x02)\"$/v1/checkouts/{checkout_id}:complete:\x01*\x12g\n\x07GetCart\x12\x1e.countermand.v1.GetCartRequest\x1a\x1f.countermand.v1.GetCartResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/carts/{cart_id}\x12\x63\n\tListCarts\x12 .countermand.v1.ListCartsRequest\x1a!.countermand.v1.ListCartsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/carts\x12z\n\nChangeCart\x12!.countermand.v1.ChangeCartRequest\x1a\".countermand.v1.ChangeCartResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/carts/{cart_id}:change:\x01*BA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,38 +38,54 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.checkout_ser
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
-  _globals['_CREATECHECKOUTREQUEST']._serialized_start=220
-  _globals['_CREATECHECKOUTREQUEST']._serialized_end=356
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=359
-  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=488
-  _globals['_GETCHECKOUTREQUEST']._serialized_start=490
-  _globals['_GETCHECKOUTREQUEST']._serialized_end=531
-  _globals['_GETCHECKOUTRESPONSE']._serialized_start=533
-  _globals['_GETCHECKOUTRESPONSE']._serialized_end=598
-  _globals['_UPDATECHECKOUTREQUEST']._serialized_start=601
-  _globals['_UPDATECHECKOUTREQUEST']._serialized_end=769
-  _globals['_UPDATECHECKOUTRESPONSE']._serialized_start=771
-  _globals['_UPDATECHECKOUTRESPONSE']._serialized_end=839
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=841
-  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=887
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=889
-  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=995
-  _globals['_GETCARTREQUEST']._serialized_start=997
-  _globals['_GETCARTREQUEST']._serialized_end=1030
-  _globals['_GETCARTRESPONSE']._serialized_start=1032
-  _globals['_GETCARTRESPONSE']._serialized_end=1085
-  _globals['_CHANGECARTREQUEST']._serialized_start=1087
-  _globals['_CHANGECARTREQUEST']._serialized_end=1169
-  _globals['_CHANGECARTRESPONSE']._serialized_start=1171
-  _globals['_CHANGECARTRESPONSE']._serialized_end=1279
-  _globals['_LISTCHECKOUTSREQUEST']._serialized_start=1281
-  _globals['_LISTCHECKOUTSREQUEST']._serialized_end=1405
-  _globals['_LISTCHECKOUTSRESPONSE']._serialized_start=1407
-  _globals['_LISTCHECKOUTSRESPONSE']._serialized_end=1500
-  _globals['_LISTCARTSREQUEST']._serialized_start=1502
-  _globals['_LISTCARTSREQUEST']._serialized_end=1601
-  _globals['_LISTCARTSRESPONSE']._serialized_start=1603
-  _globals['_LISTCARTSRESPONSE']._serialized_end=1684
-  _globals['_CHECKOUTSERVICE']._serialized_start=1687
-  _globals['_CHECKOUTSERVICE']._serialized_end=2426
+  _globals['_CHECKOUTSERVICE'].methods_by_name['CreateCheckout']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['CreateCheckout']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/checkouts:\001*'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['GetCheckout']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['GetCheckout']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/checkouts/{checkout_id}'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ListCheckouts']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ListCheckouts']._serialized_options = b'\202\323\344\223\002\017\022\r/v1/checkouts'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['UpdateCheckout']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['UpdateCheckout']._serialized_options = b'\202\323\344\223\002b\"+/v1/checkouts/{checkout.checkout_id}:update:\001*Z02$/v1/checkouts/{checkout.checkout_id}:\010checkout'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['CompleteCheckout']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['CompleteCheckout']._serialized_options = b'\202\323\344\223\002)\"$/v1/checkouts/{checkout_id}:complete:\001*'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['GetCart']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['GetCart']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/carts/{cart_id}'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ListCarts']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ListCarts']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/carts'
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ChangeCart']._loaded_options = None
+  _globals['_CHECKOUTSERVICE'].methods_by_name['ChangeCart']._serialized_options = b'\202\323\344\223\002\037\"\032/v1/carts/{cart_id}:change:\001*'
+  _globals['_CREATECHECKOUTREQUEST']._serialized_start=250
+  _globals['_CREATECHECKOUTREQUEST']._serialized_end=386
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_start=389
+  _globals['_CREATECHECKOUTRESPONSE']._serialized_end=518
+  _globals['_GETCHECKOUTREQUEST']._serialized_start=520
+  _globals['_GETCHECKOUTREQUEST']._serialized_end=561
+  _globals['_GETCHECKOUTRESPONSE']._serialized_start=563
+  _globals['_GETCHECKOUTRESPONSE']._serialized_end=628
+  _globals['_UPDATECHECKOUTREQUEST']._serialized_start=631
+  _globals['_UPDATECHECKOUTREQUEST']._serialized_end=799
+  _globals['_UPDATECHECKOUTRESPONSE']._serialized_start=801
+  _globals['_UPDATECHECKOUTRESPONSE']._serialized_end=869
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_start=871
+  _globals['_COMPLETECHECKOUTREQUEST']._serialized_end=917
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_start=919
+  _globals['_COMPLETECHECKOUTRESPONSE']._serialized_end=1025
+  _globals['_GETCARTREQUEST']._serialized_start=1027
+  _globals['_GETCARTREQUEST']._serialized_end=1060
+  _globals['_GETCARTRESPONSE']._serialized_start=1062
+  _globals['_GETCARTRESPONSE']._serialized_end=1115
+  _globals['_CHANGECARTREQUEST']._serialized_start=1117
+  _globals['_CHANGECARTREQUEST']._serialized_end=1199
+  _globals['_CHANGECARTRESPONSE']._serialized_start=1201
+  _globals['_CHANGECARTRESPONSE']._serialized_end=1309
+  _globals['_LISTCHECKOUTSREQUEST']._serialized_start=1311
+  _globals['_LISTCHECKOUTSREQUEST']._serialized_end=1435
+  _globals['_LISTCHECKOUTSRESPONSE']._serialized_start=1437
+  _globals['_LISTCHECKOUTSRESPONSE']._serialized_end=1530
+  _globals['_LISTCARTSREQUEST']._serialized_start=1532
+  _globals['_LISTCARTSREQUEST']._serialized_end=1631
+  _globals['_LISTCARTSRESPONSE']._serialized_start=1633
+  _globals['_LISTCARTSRESPONSE']._serialized_end=1714
+  _globals['_CHECKOUTSERVICE']._serialized_start=1717
+  _globals['_CHECKOUTSERVICE']._serialized_end=2786
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ from countermand.v1 import cancellation_pb2 as _cancellation_pb2
 from countermand.v1 import checkout_pb2 as _checkout_pb2
 from countermand.v1 import task_pb2 as _task_pb2
 from countermand.v1 import task_service_pb2 as _task_service_pb2
+from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

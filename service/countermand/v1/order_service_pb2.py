@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from countermand.v1 import order_pb2 as countermand_dot_v1_dot_order__pb2
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
 from countermand.v1 import task_service_pb2 as countermand_dot_v1_dot_task__service__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/order_service.proto\x12\x0e\x63ountermand.v1\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a google/protobuf/field_mask.proto\"l\n\x12\x43reateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\"x\n\x13\x43reateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"#\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"k\n\x12UpdateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"e\n\x11ListOrdersRequest\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.countermand.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x12ListOrdersResponse\x12%\n\x06orders\x18\x01 \x03(\x0b\x32\x15.countermand.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe2\x02\n\x0cOrderService\x12V\n\x0b\x43reateOrder\x12\".countermand.v1.CreateOrderRequest\x1a#.countermand.v1.CreateOrderResponse\x12M\n\x08GetOrder\x12\x1f.countermand.v1.GetOrderRequest\x1a .countermand.v1.GetOrderResponse\x12S\n\nListOrders\x12!.countermand.v1.ListOrdersRequest\x1a\".countermand.v1.ListOrdersResponse\x12V\n\x0bUpdateOrder\x12\".countermand.v1.UpdateOrderRequest\x1a#.countermand.v1.UpdateOrderResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"countermand/v1/order_service.proto\x12\x0e\x63ountermand.v1\x1a\x1a\x63ountermand/v1/order.proto\x1a\x19\x63ountermand/v1/task.proto\x1a!countermand/v1/task_service.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\"l\n\x12\x43reateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12\x30\n\x05tasks\x18\x02 \x03(\x0b\x32!.countermand.v1.CreateTaskRequest\"x\n\x13\x43reateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"#\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"k\n\x12UpdateOrderRequest\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\";\n\x13UpdateOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Order\"e\n\x11ListOrdersRequest\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.countermand.v1.OrderState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x12ListOrdersResponse\x12%\n\x06orders\x18\x01 \x03(\x0b\x32\x15.countermand.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x82\x04\n\x0cOrderService\x12m\n\x0b\x43reateOrder\x12\".countermand.v1.CreateOrderRequest\x1a#.countermand.v1.CreateOrderResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/orders:\x01*\x12l\n\x08GetOrder\x12\x1f.countermand.v1.GetOrderRequest\x1a .countermand.v1.GetOrderResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{order_id}\x12g\n\nListOrders\x12!.countermand.v1.ListOrdersRequest\x1a\".countermand.v1.ListOrdersResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/orders\x12\xab\x01\n\x0bUpdateOrder\x12\".countermand.v1.UpdateOrderRequest\x1a#.countermand.v1.UpdateOrderResponse\"S\x82\xd3\xe4\x93\x02M\"\"/v1/orders/{order.order_id}:update:\x01*Z$2\x1b/v1/orders/{order.order_id}:\x05orderBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +37,30 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'countermand.v1.order_servic
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
-  _globals['_CREATEORDERREQUEST']._serialized_start=178
-  _globals['_CREATEORDERREQUEST']._serialized_end=286
-  _globals['_CREATEORDERRESPONSE']._serialized_start=288
-  _globals['_CREATEORDERRESPONSE']._serialized_end=408
-  _globals['_GETORDERREQUEST']._serialized_start=410
-  _globals['_GETORDERREQUEST']._serialized_end=445
-  _globals['_GETORDERRESPONSE']._serialized_start=447
-  _globals['_GETORDERRESPONSE']._serialized_end=503
-  _globals['_UPDATEORDERREQUEST']._serialized_start=505
-  _globals['_UPDATEORDERREQUEST']._serialized_end=612
-  _globals['_UPDATEORDERRESPONSE']._serialized_start=614
-  _globals['_UPDATEORDERRESPONSE']._serialized_end=673
-  _globals['_LISTORDERSREQUEST']._serialized_start=675
-  _globals['_LISTORDERSREQUEST']._serialized_end=776
-  _globals['_LISTORDERSRESPONSE']._serialized_start=778
-  _globals['_LISTORDERSRESPONSE']._serialized_end=862
-  _globals['_ORDERSERVICE']._serialized_start=865
-  _globals['_ORDERSERVICE']._serialized_end=1219
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/orders:\001*'
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\202\323\344\223\002\027\022\025/v1/orders/{order_id}'
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/orders'
+  _globals['_ORDERSERVICE'].methods_by_name['UpdateOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['UpdateOrder']._serialized_options = b'\202\323\344\223\002M\"\"/v1/orders/{order.order_id}:update:\001*Z$2\033/v1/orders/{order.order_id}:\005order'
+  _globals['_CREATEORDERREQUEST']._serialized_start=208
+  _globals['_CREATEORDERREQUEST']._serialized_end=316
+  _globals['_CREATEORDERRESPONSE']._serialized_start=318
+  _globals['_CREATEORDERRESPONSE']._serialized_end=438
+  _globals['_GETORDERREQUEST']._serialized_start=440
+  _globals['_GETORDERREQUEST']._serialized_end=475
+  _globals['_GETORDERRESPONSE']._serialized_start=477
+  _globals['_GETORDERRESPONSE']._serialized_end=533
+  _globals['_UPDATEORDERREQUEST']._serialized_start=535
+  _globals['_UPDATEORDERREQUEST']._serialized_end=642
+  _globals['_UPDATEORDERRESPONSE']._serialized_start=644
+  _globals['_UPDATEORDERRESPONSE']._serialized_end=703
+  _globals['_LISTORDERSREQUEST']._serialized_start=705
+  _globals['_LISTORDERSREQUEST']._serialized_end=806
+  _globals['_LISTORDERSRESPONSE']._serialized_start=808
+  _globals['_LISTORDERSRESPONSE']._serialized_end=892
+  _globals['_ORDERSERVICE']._serialized_start=895
+  _globals['_ORDERSERVICE']._serialized_end=1409
 # @@protoc_insertion_point(module_scope)

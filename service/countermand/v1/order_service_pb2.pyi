@@ -1,6 +1,7 @@
 from countermand.v1 import order_pb2 as _order_pb2
 from countermand.v1 import task_pb2 as _task_pb2
 from countermand.v1 import task_service_pb2 as _task_service_pb2
+from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from countermand.v1 import task_pb2 as countermand_dot_v1_dot_task__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"\xc8\x01\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08order_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"x\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\xc2\x02\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x31\n\x0crefund_state\x18\x05 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x10\n\x08merchant\x18\x06 \x01(\t\x12$\n\x05label\x18\x07 \x01(\x0b\x32\x15.countermand.v1.Label\x12\x33\n\x0f\x64\x65\x61\x64line_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\t \x01(\t\"#\n\x05Label\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x13SettleRefundRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x13\n\x06\x61mount\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\t\n\x07_amount\"L\n\x14SettleRefundResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\x82\x04\n\x0bTaskService\x12S\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\x12V\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\x12J\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\x12M\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\x12P\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponse\x12Y\n\x0cSettleRefund\x12#.countermand.v1.SettleRefundRequest\x1a$.countermand.v1.SettleRefundResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!countermand/v1/task_service.proto\x12\x0e\x63ountermand.v1\x1a\x19\x63ountermand/v1/task.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x43reateTaskRequest\x12\x14\n\x07task_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08group_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08order_id\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08merchant\x18\x05 \x01(\t\x12=\n\x06labels\x18\x06 \x03(\x0b\x32-.countermand.v1.CreateTaskRequest.LabelsEntry\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_task_idB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"8\n\x12\x43reateTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"\xc8\x01\n\x12\x43reateGroupRequest\x12\x15\n\x08group_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x63heckout_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08order_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x30\n\x05tasks\x18\x05 \x03(\x0b\x32!.countermand.v1.CreateTaskRequestB\x0b\n\t_group_idB\x0e\n\x0c_checkout_idB\x0b\n\t_order_id\"x\n\x13\x43reateGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\x12#\n\x05tasks\x18\x02 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x16\n\x0etasks_left_out\x18\x03 \x01(\x05\"!\n\x0eGetTaskRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"5\n\x0fGetTaskResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\"#\n\x0fGetGroupRequest\x12\x10\n\x08group_id\x18\x01 \x01(\t\"8\n\x10GetGroupResponse\x12$\n\x05group\x18\x01 \x01(\x0b\x32\x15.countermand.v1.Group\"\xc2\x02\n\x10ListTasksRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.countermand.v1.TaskFilter\x12)\n\x06states\x18\x02 \x03(\x0e\x32\x19.countermand.v1.TaskState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x31\n\x0crefund_state\x18\x05 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x10\n\x08merchant\x18\x06 \x01(\t\x12$\n\x05label\x18\x07 \x01(\x0b\x32\x15.countermand.v1.Label\x12\x33\n\x0f\x64\x65\x61\x64line_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_by\x18\t \x01(\t\"#\n\x05Label\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"Q\n\x11ListTasksResponse\x12#\n\x05tasks\x18\x01 \x03(\x0b\x32\x14.countermand.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x13SettleRefundRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12,\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.countermand.v1.RefundState\x12\x13\n\x06\x61mount\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\t\n\x07_amount\"L\n\x14SettleRefundResponse\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.countermand.v1.Task\x12\x10\n\x08replayed\x18\x02 \x01(\x08\x32\xca\x05\n\x0bTaskService\x12i\n\nCreateTask\x12!.countermand.v1.CreateTaskRequest\x1a\".countermand.v1.CreateTaskResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/tasks:\x01*\x12m\n\x0b\x43reateGroup\x12\".countermand.v1.CreateGroupRequest\x1a#.countermand.v1.CreateGroupResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/groups:\x01*\x12\x84\x01\n\x07GetTask\x12\x1e.countermand.v1.GetTaskRequest\x1a\x1f.countermand.v1.GetTaskResponse\"8\x82\xd3\xe4\x93\x02\x32\x12\x13/checkout/{task_id}Z\x15\x12\x13/v1/tasks/{task_id}b\x04task\x12l\n\x08GetGroup\x12\x1f.countermand.v1.GetGroupRequest\x1a .countermand.v1.GetGroupResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/groups/{group_id}\x12\x63\n\tListTasks\x12 .countermand.v1.ListTasksRequest\x1a!.countermand.v1.ListTasksResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/tasks\x12\x86\x01\n\x0cSettleRefund\x12#.countermand.v1.SettleRefundRequest\x1a$.countermand.v1.SettleRefundResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/tasks/{task_id}:settleRefund:\x01*BA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,34 +37,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
   _globals['_CREATETASKREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATETASKREQUEST']._serialized_start=114
-  _globals['_CREATETASKREQUEST']._serialized_end=458
-  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_start=359
-  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_end=404
-  _globals['_CREATETASKRESPONSE']._serialized_start=460
-  _globals['_CREATETASKRESPONSE']._serialized_end=516
-  _globals['_CREATEGROUPREQUEST']._serialized_start=519
-  _globals['_CREATEGROUPREQUEST']._serialized_end=719
-  _globals['_CREATEGROUPRESPONSE']._serialized_start=721
-  _globals['_CREATEGROUPRESPONSE']._serialized_end=841
-  _globals['_GETTASKREQUEST']._serialized_start=843
-  _globals['_GETTASKREQUEST']._serialized_end=876
-  _globals['_GETTASKRESPONSE']._serialized_start=878
-  _globals['_GETTASKRESPONSE']._serialized_end=931
-  _globals['_GETGROUPREQUEST']._serialized_start=933
-  _globals['_GETGROUPREQUEST']._serialized_end=968
-  _globals['_GETGROUPRESPONSE']._serialized_start=970
-  _globals['_GETGROUPRESPONSE']._serialized_end=1026
-  _globals['_LISTTASKSREQUEST']._serialized_start=1029
-  _globals['_LISTTASKSREQUEST']._serialized_end=1351
-  _globals['_LABEL']._serialized_start=1353
-  _globals['_LABEL']._serialized_end=1388
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1390
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1471
-  _globals['_SETTLEREFUNDREQUEST']._serialized_start=1474
-  _globals['_SETTLEREFUNDREQUEST']._serialized_end=1642
-  _globals['_SETTLEREFUNDRESPONSE']._serialized_start=1644
-  _globals['_SETTLEREFUNDRESPONSE']._serialized_end=1720
-  _globals['_TASKSERVICE']._serialized_start=1723
-  _globals['_TASKSERVICE']._serialized_end=2237
+  _globals['_TASKSERVICE'].methods_by_name['CreateTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['CreateTask']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/tasks:\001*'
+  _globals['_TASKSERVICE'].methods_by_name['CreateGroup']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['CreateGroup']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/groups:\001*'
+  _globals['_TASKSERVICE'].methods_by_name['GetTask']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['GetTask']._serialized_options = b'\202\323\344\223\0022\022\023/checkout/{task_id}Z\025\022\023/v1/tasks/{task_id}b\004task'
+  _globals['_TASKSERVICE'].methods_by_name['GetGroup']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['GetGroup']._serialized_options = b'\202\323\344\223\002\027\022\025/v1/groups/{group_id}'
+  _globals['_TASKSERVICE'].methods_by_name['ListTasks']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['ListTasks']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/tasks'
+  _globals['_TASKSERVICE'].methods_by_name['SettleRefund']._loaded_options = None
+  _globals['_TASKSERVICE'].methods_by_name['SettleRefund']._serialized_options = b'\202\323\344\223\002%\" /v1/tasks/{task_id}:settleRefund:\001*'
+  _globals['_CREATETASKREQUEST']._serialized_start=144
+  _globals['_CREATETASKREQUEST']._serialized_end=488
+  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_start=389
+  _globals['_CREATETASKREQUEST_LABELSENTRY']._serialized_end=434
+  _globals['_CREATETASKRESPONSE']._serialized_start=490
+  _globals['_CREATETASKRESPONSE']._serialized_end=546
+  _globals['_CREATEGROUPREQUEST']._serialized_start=549
+  _globals['_CREATEGROUPREQUEST']._serialized_end=749
+  _globals['_CREATEGROUPRESPONSE']._serialized_start=751
+  _globals['_CREATEGROUPRESPONSE']._serialized_end=871
+  _globals['_GETTASKREQUEST']._serialized_start=873
+  _globals['_GETTASKREQUEST']._serialized_end=906
+  _globals['_GETTASKRESPONSE']._serialized_start=908
+  _globals['_GETTASKRESPONSE']._serialized_end=961
+  _globals['_GETGROUPREQUEST']._serialized_start=963
+  _globals['_GETGROUPREQUEST']._serialized_end=998
+  _globals['_GETGROUPRESPONSE']._serialized_start=1000
+  _globals['_GETGROUPRESPONSE']._serialized_end=1056
+  _globals['_LISTTASKSREQUEST']._serialized_start=1059
+  _globals['_LISTTASKSREQUEST']._serialized_end=1381
+  _globals['_LABEL']._serialized_start=1383
+  _globals['_LABEL']._serialized_end=1418
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1420
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1501
+  _globals['_SETTLEREFUNDREQUEST']._serialized_start=1504
+  _globals['_SETTLEREFUNDREQUEST']._serialized_end=1672
+  _globals['_SETTLEREFUNDRESPONSE']._serialized_start=1674
+  _globals['_SETTLEREFUNDRESPONSE']._serialized_end=1750
+  _globals['_TASKSERVICE']._serialized_start=1753
+  _globals['_TASKSERVICE']._serialized_end=2467
 # @@protoc_insertion_point(module_scope)

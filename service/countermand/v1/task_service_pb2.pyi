@@ -1,6 +1,7 @@
 import datetime
 
 from countermand.v1 import task_pb2 as _task_pb2
+from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
