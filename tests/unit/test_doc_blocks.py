@@ -71,6 +71,7 @@ def test_a_block_that_cannot_be_run_is_found(text: str, fault: str) -> None:
         ("minutes", 'COUNTERMAND_SEED=1 make smoke ARGS="tests/chaos/test_robustness.py"'),
         ("root", "apt-get install strace faketime # and their libraries"),
         ("network", ".venv/bin/python -m pip install 'countermand[cli]==1.0'"),
+        ("network", "make http"),
         ("network", "git clone https://example.com/countermand.git"),
     ],
 )

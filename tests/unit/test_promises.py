@@ -19,6 +19,7 @@ RULES = {
     "Sales": 4,
     "Operators": 5,
     "Webhooks": 9,
+    "HTTP": 5,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")
 NAMED = re.compile(r"`((?:unit|store|rpc|chaos)/\w+\.py)`|`([Tt]est\w+)`")

@@ -24,7 +24,7 @@ NOT_RUN = {
     "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench|simulate|planted)"
     r'(?: (?:COUNT|SEED)=\d+)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
-    "network": r"git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
+    "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }
 """Why a block is not run, and what each of its commands must then be."""
 
