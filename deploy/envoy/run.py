@@ -71,6 +71,7 @@ def start_envoy(envoy: Path, configuration: Path, listen: str) -> "subprocess.Po
         cwd=configuration.parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -96,8 +97,12 @@ def main() -> int:
         return 1
     certificate, key = make_certificate(options.folder)
     command = [Path(sys.executable).parent / NAME, "serve", *serve]
+    # A Ctrl-C is for us alone: a second signal would keep the server from draining.
     server = subprocess.Popen(
-        [*command, "--tls-cert", certificate, "--tls-key", key], stdout=subprocess.PIPE, text=True
+        [*command, "--tls-cert", certificate, "--tls-key", key],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     proxy = None
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
@@ -120,7 +125,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        for process in filter(None, (proxy, server)):
+        for process in filter(None, (server, proxy)):
             process.terminate()
             process.wait()
 

@@ -53,6 +53,7 @@ class Program:
 
     async def rest(self) -> list[str]:
         """Closes its stdin. Returns what it prints until it ends well."""
+        self._process.stdin.close()
         out, errors = await asyncio.wait_for(self._process.communicate(), SECONDS)
         assert self._process.returncode == 0, errors.decode()
         return str(out.decode()).splitlines()
