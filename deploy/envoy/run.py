@@ -4,7 +4,6 @@ The server has a certificate that is made anew each time, so that all runs as it
 """
 
 import argparse
-import os
 import shutil
 import signal
 import subprocess
@@ -105,7 +104,8 @@ def main() -> int:
         start_new_session=True,
     )
     proxy = None
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         assert server.stdout is not None
         line = server.stdout.readline()

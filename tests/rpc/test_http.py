@@ -397,7 +397,10 @@ async def run(*arguments: str, **options: Any) -> Any:
     )
 
 
-async def test_one_command_starts_both_and_ends_both(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_one_command_starts_both_and_ends_both(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     needed_envoy()
     listen = f"127.0.0.1:{free_port()}"
     place = ("--http-listen", listen, "--folder", str(tmp_path))
@@ -408,7 +411,7 @@ async def test_one_command_starts_both_and_ends_both(tmp_path: Path) -> None:
         assert lines[1].decode() == f"HTTP on http://{listen}\n"
         assert (await Gateway(listen).ask("GET", "/v1/tasks")).status == 401
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
     assert await asyncio.wait_for(process.wait(), READY_SECONDS) == 0
     with pytest.raises(ConnectionRefusedError):
         await Gateway(listen).ask("GET", "/v1/tasks")
