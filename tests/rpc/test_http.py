@@ -15,8 +15,6 @@ import grpc
 import pytest
 import pytest_asyncio
 from openapi_schema_validator import OAS31Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import SCOPES, Caller, first_caller, new_id
@@ -282,11 +280,10 @@ def strict(schema: Any) -> Any:
 
 
 STRICT = strict(DOCUMENT)
-REGISTRY = Registry().with_resource("", DRAFT202012.create_resource(STRICT))
 
 
 def check(schema: Any, value: Any) -> None:
-    OAS31Validator(schema, registry=REGISTRY).validate(value)
+    OAS31Validator({**schema, "components": STRICT["components"]}).validate(value)
 
 
 class Reader:
