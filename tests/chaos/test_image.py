@@ -1,0 +1,177 @@
+"""The image: built and run where a builder can, and else its steps in a folder.
+
+The base image is taken from the own storage of the builder, never from elsewhere. Without one,
+debootstrap makes one that serves as well: a folder with python3, python3-venv and a link `python`,
+committed as `python:3.11-slim`.
+"""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import until
+
+FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
+
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not FULL, reason="installs a server for minutes: in the full round alone"),
+]
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "deploy" / "container" / "Dockerfile"
+BASE = "python:3.11-slim"
+NAME = "countermand:tested"
+PASSED_ON = ("PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL")
+"""What tells pip of an index here; the image itself names none."""
+
+
+def _logical_lines(text: str) -> list[str]:
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [line for line in joined.splitlines() if line and not line.startswith("#")]
+
+
+def _port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def _process_of(address: str) -> int:
+    """The server that listens there: the builder's own process does not pass signals on."""
+    words = ["pgrep", "-f", f"python.*serve --listen {address}"]
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    return int(found[-1])
+
+
+class Builder:
+    """buildah, with what works without privileges of the kernel."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._environment = os.environ | {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+
+    def __call__(self, *words: str) -> str:
+        result = subprocess.run(
+            [self._program, *words],
+            env=self._environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr[-2000:]
+        return result.stdout.strip()
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            self._program, *words, env=self._environment, stdout=asyncio.subprocess.PIPE
+        )
+
+
+@pytest.fixture(scope="module")
+def builder() -> Builder:
+    program = shutil.which("buildah")
+    if program is None:
+        pytest.skip("buildah is not installed")
+    builder = Builder(program)
+    try:
+        images = builder("images", "--format", "{{.Name}}:{{.Tag}}")
+    except AssertionError as error:
+        pytest.skip(f"buildah does not run here: {str(error)[:200]}")
+    if not any(image.endswith(f"/{BASE}") for image in images.splitlines()):
+        pytest.skip(f"buildah has no image {BASE}")
+    return builder
+
+
+async def test_the_image_is_built_and_serves_as_nobody(builder: Builder) -> None:
+    options = [f"--env={name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
+    for path in ("/etc/pip.conf", os.environ.get("PIP_CERT", "")):
+        if path and Path(path).exists():
+            options.append(f"--volume={path}:{path}:ro")
+    path = str(DOCKERFILE.relative_to(ROOT))
+    builder("bud", "--pull-never", *options, "-f", path, "-t", NAME, ".")
+    container = builder("from", "--pull-never", NAME)
+    try:
+        inside = ("run", container, "--")
+        assert builder(*inside, "id", "-u") == "10001"
+        address = f"127.0.0.1:{_port()}"
+        serving = await builder.start(*inside, "countermand", "serve", "--listen", address)
+        assert serving.stdout is not None
+        said = await asyncio.wait_for(serving.stdout.readline(), 60)
+        assert said.decode() == f"listening on {address}\n"
+        health = await asyncio.to_thread(
+            builder, *inside, "countermand", "health", "--server", address
+        )
+        assert health == "SERVING"
+        listed = builder(*inside, "find", "/var/lib/countermand", "-type", "f", "-perm", "600")
+        assert "/var/lib/countermand/first-key" in listed.splitlines()
+        assert builder(*inside, "sh", "-c", "! touch /opt/x 2>/dev/null && ! command -v pip") == ""
+        os.kill(_process_of(address), signal.SIGTERM)
+        assert await asyncio.wait_for(serving.wait(), 30) == 0
+    finally:
+        builder("rm", container)
+
+
+async def test_the_steps_of_the_image_make_a_server_in_a_clean_folder(tmp_path: Path) -> None:
+    """Those of the stage that builds, with other paths."""
+    lines = _logical_lines(DOCKERFILE.read_text())
+    (_, second) = (n for n, line in enumerate(lines) if line.startswith("FROM "))
+    source, made = tmp_path / "src", tmp_path / "countermand"
+    source.mkdir()
+    runs = []
+    for line in lines[:second]:
+        word, _, rest = line.partition(" ")
+        if word == "COPY":
+            *names, target = shlex.split(rest)
+            for name in names:
+                to = source / target if (ROOT / name).is_dir() else source / name
+                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+                copy(ROOT / name, to)
+        elif word == "RUN":
+            runs.append(rest.replace("/opt/countermand", str(made)))
+    assert runs
+    for run in runs:
+        result = await asyncio.to_thread(
+            subprocess.run,
+            ["sh", "-c", run],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "from versions: none" in result.stderr:
+            pytest.skip("there is no index of packages here")
+        assert result.returncode == 0, result.stderr[-2000:]
+    assert not (made / "bin" / "pip").exists()
+    key = tmp_path / "first-key"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    process = await asyncio.create_subprocess_exec(
+        str(made / "bin" / "countermand"),
+        *["serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:///{tmp_path}/countermand.db"],
+        *["--first-key-file", str(key)],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=bare,
+    )
+    assert process.stdout is not None
+    said = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    await until(lambda: key.exists() and key.stat().st_size > 0)
+    health = await asyncio.create_subprocess_exec(
+        str(made / "bin" / "countermand"),
+        *["health", "--server", said.removeprefix("listening on ").strip()],
+        env=bare,
+    )
+    assert await health.wait() == 0
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
