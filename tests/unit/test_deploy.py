@@ -196,19 +196,27 @@ def test_kubernetes_manifests_hold_their_schema(part: dict[str, Any]) -> None:
     jsonschema.validate(part, record(required, **fields, **({"spec": spec} if spec else {})))
 
 
-OTHERS = {"../alerts", "../grafana"}
-"""Folders of rules and dashboards, which their own tests hold."""
-
-
 def test_compose_mounts_files_that_are_there() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
-            if source.startswith(".") and source not in OTHERS:
+            if source.startswith("."):
                 assert (DEPLOY / "compose" / source).exists(), source
         if "build" in service:
             assert (DEPLOY / "compose" / service["build"]["context"]).resolve() == ROOT
             assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_prometheus_and_grafana_find_the_rules_and_the_dashboard() -> None:
+    prometheus = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text())
+    endings = {Path(pattern).suffix for pattern in prometheus["rule_files"]}
+    rules = [path for path in (DEPLOY / "alerts").iterdir() if path.suffix in endings]
+    jobs = {job["job_name"] for job in prometheus["scrape_configs"]}
+    assert rules
+    for path in rules:
+        named = set(re.findall(r'job="(\w+)"', path.read_text()))
+        assert named <= jobs
+    assert list((DEPLOY / "grafana").glob("*.json"))
 
 
 def test_every_variable_of_the_server_is_one_that_serve_or_a_command_reads() -> None:

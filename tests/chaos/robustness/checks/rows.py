@@ -1,13 +1,16 @@
 """Whether the rows add up: the invariants of the rules, held to what a store was left with."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from countermand.core.records import Target
 from countermand.core.states import TargetKind
 from countermand.store.sqlite import SqliteStore
+from countermand.store.sqlite.upkeep.checking import check as check_store
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.truth import Truth
 from tests.support.invariants import RowInvariants
@@ -20,9 +23,12 @@ async def check(path: Path, truth: Truth) -> list[Violation]:
     store = sqlite_store(path)
     await store.open(time.time_ns() // 1000)
     try:
-        return await broken(store, truth)
+        found = await broken(store, truth)
     finally:
         await store.close()
+    with closing(sqlite3.connect(path)) as closed:
+        faults = check_store(closed).faults
+    return found + [Violation(Promise.COUNTS, fault) for fault in faults]
 
 
 async def broken(store: SqliteStore, truth: Truth) -> list[Violation]:
