@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.instant import Instant
-from countermand.core.states import ChargeState
+from countermand.core.states import ChargeState, RefundState
 from countermand.store.sqlite.connection import migrate
 from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations, rules
@@ -49,17 +50,22 @@ LIFE = [
 def lived() -> bytes:
     """A sound store in which some of everything happened."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
-        raw.execute("PRAGMA foreign_keys = ON")
-        migrate(raw)
-        raw.execute(
-            "INSERT INTO namespaces (tenant, environment) VALUES ('a', 'sandbox'), ('b', 'sandbox')"
-        )
-        writer, ids = Writer(raw, PRODUCTION.store), Counter()
-        for number, command in enumerate(LIFE):
-            batch = Batch([command], Instant.at(FIRST_TIME + number), ids)
-            writer.commit(batch)
-            assert not isinstance(batch.answers[0], Refused), (command, batch.answers)
+        live(raw, LIFE)
         return raw.serialize()
+
+
+def live(raw: sqlite3.Connection, commands: list[Command]) -> None:
+    """Makes a store with two namespaces, and commits commands, of which none may be refused."""
+    raw.execute("PRAGMA foreign_keys = ON")
+    migrate(raw)
+    raw.execute(
+        "INSERT INTO namespaces (tenant, environment) VALUES ('a', 'sandbox'), ('b', 'sandbox')"
+    )
+    writer, ids = Writer(raw, PRODUCTION.store), Counter()
+    for number, command in enumerate(commands):
+        batch = Batch([command], Instant.at(FIRST_TIME + number), ids)
+        writer.commit(batch)
+        assert not isinstance(batch.answers[0], Refused), (command, batch.answers)
 
 
 @pytest.fixture
@@ -181,6 +187,29 @@ def test_a_broken_rule_is_said_with_how_many_rows_break_it(store: sqlite3.Connec
     store.execute("UPDATE namespaces SET stored_bytes = stored_bytes + 1")
     store.execute("PRAGMA ignore_check_constraints = OFF")
     assert check(store).faults == ["a tenant stores more or less than is counted (2 rows)"]
+
+
+@pytest.mark.parametrize("settled", [None, RefundState.REFUNDED])
+def test_a_refund_that_an_agent_took_back_needs_no_settlement(
+    settled: RefundState | None,
+) -> None:
+    """Whether or not somebody had settled an earlier one."""
+    life = [
+        ask.create(),
+        ask.start(),
+        ask.charge(),
+        ask.charged(),
+        ask.cancel(),
+        ask.acknowledged(),
+        *([] if settled is None else [ask.settle(), ask.charged(state=ChargeState.VOIDED)]),
+        *([] if settled is None else [ask.charged()]),
+        ask.charged(state=ChargeState.VOIDED),
+    ]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        live(raw, life)
+        found = raw.execute("SELECT refund_state, settlement IS NULL FROM tasks").fetchall()
+        assert found == [("NOT_OWED", settled is None)]
+        assert check(raw).faults == []
 
 
 def test_a_reference_into_nothing_is_found(store: sqlite3.Connection) -> None:

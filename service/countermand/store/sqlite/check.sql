@@ -110,7 +110,10 @@ AND NOT EXISTS (
 )
 
 -- name: a refund is settled, and nobody settled it
-SELECT count(*) FROM tasks WHERE refund_state IN ('REFUNDED', 'NOT_OWED')
+-- NOT_OWED is also what a refund becomes when its agent says that no money is held any more.
+SELECT count(*) FROM tasks
+WHERE (refund_state = 'REFUNDED' OR (refund_state = 'NOT_OWED' AND (
+        charge_state = 'CAPTURED' OR (charge_state = 'BEGUN' AND state <> 'COMPLETED'))))
     AND (settlement IS NULL OR NOT json_valid(settlement)
         OR json_extract(settlement, '$[0]') IS NOT refund_state)
 
