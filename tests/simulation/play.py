@@ -122,6 +122,9 @@ class Play:
         self.address = Address(lambda: latency * self.chance.random() ** 2)
         supervisor = asyncio.create_task(self._supervise())
         await self._in_time("the first start", self._start_with_keys())
+        if self.broken:
+            supervisor.cancel()
+            return
         actors = self._cast()
         await self._in_time("the traffic", asyncio.wait(actors))
         for actor in actors:

@@ -10,6 +10,7 @@ from countermand.core.knobs import Knobs
 from countermand.core.shipping import ShippedWords
 from countermand.engine.clock import Clock
 from countermand.engine.listeners import Committed
+from countermand.engine.vault import Vault
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
@@ -117,7 +118,7 @@ class Life:
             refusals,
             knobs.calls,
         )
-        services = services_of(app, ShippedWords(), refusals.counts)
+        services = services_of(app, ShippedWords(), refusals.counts, Vault())
         methods = [method for service in services.values() for method in service.methods()]
         self.parts = [app, guard, calls, limits]
         self._address.serve(self.realm, dict(handlers_of(guard, methods)))
