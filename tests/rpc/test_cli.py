@@ -433,11 +433,12 @@ async def test_keys_over_a_server(server: Server, command: Command):
     assert "secret" not in listed.out
 
     header, *plain = (await command("keys", "list")).out.splitlines()
-    columns = ["KEY", "STATE", "TENANT", "ENVIRONMENT", "CREATED", "ENDS"]
-    assert header.split() == [*columns, "LAST", "USE", "LIMITS", "SCOPES"]
+    columns = ["KEY", "NAME", "STATE", "TENANT", "ENVIRONMENT", "CREATED", "ENDS"]
+    assert header.split() == [*columns, "LAST", "USE", "LIMITS", "CREATED", "BY", "SCOPES"]
     assert [line.split()[0] for line in plain] == [newest["key_id"], first["key_id"]]
     assert plain[0][header.index("LIMITS") :].split() == [
         "writes/s=10,reads/s=20,watches/s=30,open_watches=40",
+        first["key_id"],
         "keys:admin,tasks:read",
     ]
     assert plain[1][header.index("ENDS")] == "-"

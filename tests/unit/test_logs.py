@@ -10,7 +10,7 @@ import pytest
 
 from countermand.core.trace import TraceContext
 from countermand.telemetry import logs
-from countermand.telemetry.logs import JsonFormatter, fields
+from countermand.telemetry.logs import JsonFormatter, TextFormatter, fields
 from tests.support.knobs import PRODUCTION
 
 CONTEXT = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True)
@@ -212,3 +212,29 @@ def test_configure_takes_warnings_along(kept_root, capsys):
 def test_configure_refuses_an_unknown_level(kept_root):
     with pytest.raises(ValueError, match="LOUD"):
         configure("loud")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("RATE_LIMITED", "RATE_LIMITED"),
+        ("two words", "two words"),
+        ("two  blanks", '"two  blanks"'),
+        ("a=b", '"a=b"'),
+        ("", '""'),
+        ("one\ntwo", '"one\\ntwo"'),
+        ("\u202e", '"\\u202e"'),
+        (12, "12"),
+        (["a", "b"], '["a", "b"]'),
+        (None, "null"),
+    ],
+)
+def test_text_is_one_line_of_time_level_event_and_fields(value, shown):
+    record = logging.LogRecord("countermand.x", logging.INFO, "", 0, "call refused", (), None)
+    record.created = 1795000000.25
+    vars(record).update(fields(reason=value))
+    line = TextFormatter().format(record)
+    begin = "2026-11-18T11:06:40.250000Z INFO     call refused  logger=countermand.x"
+    assert line == f"{begin}  reason={shown}"
+    assert line.isascii()
+    assert line.isprintable()

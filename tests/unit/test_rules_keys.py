@@ -44,6 +44,15 @@ def test_revoking_a_revoked_key_changes_nothing(world: World) -> None:
     assert world.do(RevokeKey(0, "key-1")) == first
 
 
+def test_a_key_says_who_made_it_and_who_revoked_it_first(world: World) -> None:
+    made(world, name="till-7", created_by="admin-1")
+    new = world.do(RotateKey(0, "key-1", DAY, "key-2", HASH, "admin-2"))
+    assert (new.name, new.created_by, new.revoked_by) == ("till-7", "admin-2", "")
+    gone = world.do(RevokeKey(0, "key-1", "admin-3"))
+    assert (gone.created_by, gone.revoked_by) == ("admin-1", "admin-3")
+    assert world.do(RevokeKey(0, "key-1", "admin-4")).revoked_by == "admin-3"
+
+
 def test_an_unknown_key_is_not_found(world: World) -> None:
     assert refusal_of(world, RevokeKey(0, "nobody")).metadata == {"key_id": "nobody"}
     assert refusal_of(world, rotate("nobody")).metadata == {"key_id": "nobody"}

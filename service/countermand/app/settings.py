@@ -6,6 +6,9 @@ from pathlib import Path
 from countermand.app.address import Address, parse_address
 from countermand.core.shipping import ShippedWords
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("text", "json")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -40,6 +43,12 @@ class Settings:
     """A file with the keys that seal the secrets of webhooks in the store, one in each line."""
     allow_loopback_webhooks: bool = False
     """Whether webhooks in sandbox may go to this machine's loopback."""
+    log_level: str = "INFO"
+    """The least level of what is logged: one of `LOG_LEVELS`."""
+    log_format: str = "json"
+    """`json`, or `text` for people."""
+    log_accepted: bool = False
+    """Whether each accepted cancel leaves a line in the log."""
     shipped_words: tuple[str, ...] = ()
     """By what other words, beside the standard ones, a platform says that goods have left."""
 
@@ -62,6 +71,10 @@ class Settings:
         return self.tls_cert is None and not self.insecure
 
     def __post_init__(self) -> None:
+        if self.log_level not in LOG_LEVELS:
+            raise ValueError(f"--log-level is one of {', '.join(LOG_LEVELS)}")
+        if self.log_format not in LOG_FORMATS:
+            raise ValueError(f"--log-format is one of {', '.join(LOG_FORMATS)}")
         ShippedWords(self.shipped_words)
         address = _parsed("--listen", self.listen)
         metrics = None

@@ -88,7 +88,7 @@ def _whole_cancellation(found: Cancellation) -> Facts:
     return [
         *about_cancellation(found),
         (target.removesuffix("_id") or "target", getattr(found, target, "")),
-        ("requested by", found.requested_by),
+        ("requested by", by(found)),
         ("on behalf of", found.on_behalf_of),
         ("request id", found.request_id),
         ("joined by", str(found.join_count) if found.join_count else ""),
@@ -181,12 +181,18 @@ async def _cancellation(client: Client, cancellation_id: str) -> Cancellation | 
         return None
 
 
+def by(found: Cancellation) -> str:
+    """Who asked for a cancel: the key, with its name."""
+    name = found.requested_by_name
+    return f"{found.requested_by} ({name})" if name else found.requested_by
+
+
 def _who_cancelled(found: Cancellation | None) -> Facts:
     if found is None:
         return []
     return [
         ("cancelled for", found.reason),
-        ("cancelled by", found.requested_by),
+        ("cancelled by", by(found)),
         ("on behalf of", found.on_behalf_of),
         ("joined by", str(found.join_count) if found.join_count else ""),
     ]

@@ -16,6 +16,7 @@ def account(key: Key) -> list[tuple[str, str]]:
     """Names and values; `-` is what there is nothing to say of."""
     return [
         ("key", key.key_id),
+        ("name", key.name or NONE),
         ("state", state(key)),
         ("tenant", key.tenant),
         ("environment", key.environment),
@@ -24,6 +25,8 @@ def account(key: Key) -> list[tuple[str, str]]:
         ("last use", moment(key.last_use_time)),
         ("successor", key.successor_key_id or NONE),
         ("limits", _limits(key)),
+        ("created by", key.created_by or NONE),
+        ("revoked by", key.revoked_by or NONE),
         ("scopes", ",".join(key.scopes)),
     ]
 

@@ -69,6 +69,7 @@ def create(
     environment: Annotated[
         str, typer.Option(metavar="NAME", help="sandbox or production.")
     ] = "sandbox",
+    name: Annotated[str, typer.Option(metavar="TEXT", help="What people call the key.")] = "",
     expire_in: Annotated[
         timedelta | None,
         typer.Option(
@@ -93,7 +94,7 @@ def create(
 
     Examples:
 
-    - `countermand keys create --tenant shop --scope tasks:cancel`
+    - `countermand keys create --tenant shop --scope tasks:cancel --name till-7`
 
     - `countermand keys create --tenant ops --scope operator:read --expire-in 90d`
     """
@@ -110,7 +111,7 @@ def create(
 
     async def make(keys: KeyMethods) -> CreateKeyResponse:
         return await keys.create_key(
-            tenant, environment, scope, expire_time=expire_time, limits=limits
+            tenant, environment, scope, expire_time=expire_time, limits=limits, name=name
         )
 
     _make(_source(context, access, store), make, as_json)

@@ -15,7 +15,8 @@ from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed, StoreRefused
 
 OPERATOR = Call(
-    Principal("", 0, frozenset(SCOPES), counted_as=""), TraceContext("0" * 32, "0" * 16, False)
+    Principal("system:store", 0, frozenset(SCOPES), counted_as="system:store"),
+    TraceContext("0" * 32, "0" * 16, False),
 )
 """Whoever may open the file: there may be no key yet to show."""
 

@@ -1,5 +1,6 @@
 """`countermand serve`."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -129,6 +130,32 @@ def serve(
             help="For development.",
         ),
     ] = False,
+    log_level: Annotated[
+        str,
+        typer.Option(
+            envvar="COUNTERMAND_LOG_LEVEL",
+            metavar="LEVEL",
+            help="DEBUG, INFO, WARNING or ERROR.",
+            show_default=False,
+        ),
+    ] = "INFO",
+    log_format: Annotated[
+        str,
+        typer.Option(
+            envvar="COUNTERMAND_LOG_FORMAT",
+            metavar="FORMAT",
+            help="text or json.",
+            show_default=False,
+        ),
+    ] = "",
+    log_accepted: Annotated[
+        bool,
+        typer.Option(
+            "--log-accepted",
+            envvar="COUNTERMAND_LOG_ACCEPTED",
+            help="A line for each accepted cancel.",
+        ),
+    ] = False,
     drain_timeout: Annotated[
         timedelta,
         typer.Option(
@@ -179,6 +206,9 @@ def serve(
             allow_loopback_webhooks=allow_loopback_webhooks,
             shipped_words=tuple(shipped_word),
             first_key_file=first_key_file,
+            log_level=log_level.upper(),
+            log_format=log_format.lower() or ("text" if sys.stderr.isatty() else "json"),
+            log_accepted=log_accepted,
         )
     except ValueError as error:
         raise Failure(str(error), WRONG_USAGE) from None

@@ -30,11 +30,12 @@ class KeyMethods(Connection):
         *,
         expire_time: datetime | None = None,
         limits: KeyLimits | None = None,
+        name: str = "",
     ) -> CreateKeyResponse:
         """Creates a key; the answer shows its secret, the only time that it is shown.
 
-        A time without a zone is UTC. It is never repeated by itself, since each repeat would make
-        a key whose secret nobody saw. Raises CountermandError.
+        The name is for people. A time without a zone is UTC. It is never repeated by itself, since
+        each repeat would make a key whose secret nobody saw. Raises CountermandError.
         """
         request = CreateKeyRequest(
             tenant=tenant,
@@ -42,6 +43,7 @@ class KeyMethods(Connection):
             scopes=scopes,
             expire_time=expire_time,
             limits=limits,
+            name=name,
         )
         return await self._call(KeyServiceStub, request, CreateKeyResponse, repeatable=False)
 

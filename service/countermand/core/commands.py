@@ -263,6 +263,7 @@ class NewKey:
     scopes: tuple[str, ...]
     expire_time: int | None = None
     limits: KeyLimits = NO_LIMITS
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,7 @@ class RevokeKey(Command):
     """Revokes a key; a revoked one stays as it is. Answers the key."""
 
     key_id: str
+    revoked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ class RotateKey(Command):
     """How long the old key is still accepted."""
     new_key_id: str
     secret_hash: bytes = field(repr=False)
+    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

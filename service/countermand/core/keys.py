@@ -56,6 +56,13 @@ class Key(Record):
     limits: KeyLimits = NO_LIMITS
     namespace: int = 0
     """The number that stands for tenant and environment in every row."""
+    name: str = ""
+    """What people call it."""
+    created_by: str = ""
+    """The id of the key that made it, or a name of ours such as `system:store`; empty for a key of
+    before this was kept."""
+    revoked_by: str = ""
+    """Likewise; empty while it is not revoked."""
 
     def live(self, now: int) -> bool:
         """Whether the key is accepted at this time."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -15,6 +16,7 @@ from countermand.core.ids import SCOPES
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits, Namespace
 from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
+from countermand.engine.key_log import log_key_change
 from countermand.engine.listeners import Committed
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
@@ -157,6 +159,11 @@ class Keyring:
         self._uses[key_id] = now
         return self._principals[key_id]
 
+    def name_of(self, key_id: str) -> str:
+        """Returns what people call a key; empty for one without a name, and for what is no key."""
+        key = self._keys.get(key_id)
+        return "" if key is None else key.name
+
     def is_live(self, key_id: str) -> bool:
         """Whether the key is accepted now."""
         key = self._keys.get(key_id)
@@ -167,7 +174,11 @@ class Keyring:
         return self._keys[key_id].environment
 
     async def create(
-        self, new: NewKey, show: Callable[[str], None] = lambda secret: None
+        self,
+        new: NewKey,
+        show: Callable[[str], None] = lambda secret: None,
+        *,
+        created_by: str = "",
     ) -> tuple[Key, str]:
         """Makes a key and stores its hash. Returns the key and its secret.
 
@@ -185,19 +196,23 @@ class Keyring:
             create_time=self._clock.now(),
             expire_time=new.expire_time,
             limits=new.limits,
+            name=new.name,
+            created_by=created_by,
         )
-        return await self._change(CreateKey(0, key)), secret
+        return await self._change(CreateKey(0, key), created_by), secret
 
     async def create_first(self, show: Callable[[str], None] = lambda secret: None) -> str:
         """Makes a key with all scopes for tenant `default` in `sandbox`. Returns its secret."""
-        _, secret = await self.create(NewKey("default", "sandbox", SCOPES), show)
+        first = NewKey("default", "sandbox", SCOPES, name="first key")
+        _, secret = await self.create(first, show, created_by="system:start")
         return secret
 
-    async def revoke(self, key_id: str) -> Key:
+    async def revoke(self, key_id: str, revoked_by: str = "") -> Key:
         """Revokes a key. Raises Refused: KEY_NOT_FOUND."""
-        return self._with_use(await self._change(RevokeKey(0, key_id)))
+        command = RevokeKey(0, key_id, revoked_by)
+        return self._with_use(await self._change(command, revoked_by))
 
-    async def rotate(self, key_id: str, overlap: int) -> tuple[Key, str]:
+    async def rotate(self, key_id: str, overlap: int, created_by: str = "") -> tuple[Key, str]:
         """Replaces a key by one like it, and lets it live on for the overlap, in microseconds.
 
         Returns the new key and its secret. Raises Refused: KEY_NOT_FOUND.
@@ -206,18 +221,22 @@ class Keyring:
         if old is None:
             raise not_found("key", key_id)
         new_id, secret = _make_secret(old.environment)
-        command = RotateKey(0, key_id, overlap, new_id, _hash(secret))
-        return await self._change(command), secret
+        command = RotateKey(0, key_id, overlap, new_id, _hash(secret), created_by)
+        return await self._change(command, created_by), secret
 
-    async def _change(self, command: CreateKey | RevokeKey | RotateKey) -> Key:
+    async def _change(self, command: CreateKey | RevokeKey | RotateKey, by: str) -> Key:
         answer = self._writer.submit(command)
-        answer.add_done_callback(self._see_how_it_ended)
+        answer.add_done_callback(partial(self._see_how_it_ended, command, by))
         # The caller may go, and its wait be cancelled; how the change ends is seen all the same.
         key: Key = await asyncio.shield(answer)
         return key
 
-    def _see_how_it_ended(self, answer: asyncio.Future[Key]) -> None:
+    def _see_how_it_ended(
+        self, command: CreateKey | RevokeKey | RotateKey, by: str, answer: asyncio.Future[Key]
+    ) -> None:
         failure = None if answer.cancelled() else answer.exception()
+        if failure is None and not answer.cancelled():
+            log_key_change(command, answer.result(), by)
         if isinstance(failure, Refused) and failure.reason is Reason.STORE_UNAVAILABLE:
             self._in_doubt.set()
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import grpc
 
 from countermand import __version__
+from countermand.app.accepted import AcceptedLog
 from countermand.app.address import Address
 from countermand.app.composition import App, open_store, running
 from countermand.app.first_key import FirstKeyRefused, make_first_key
@@ -24,6 +25,7 @@ from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
 from countermand.engine.vault import Vault, VaultRefused
+from countermand.engine.listeners import Listener
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
@@ -38,7 +40,7 @@ from countermand.rpc.public.reflection import Reflection
 from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
 from countermand.rpc.services import services_of
-from countermand.store.contract import StoreFailed, StoreRefused
+from countermand.store.contract import Store, StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
 from countermand.telemetry.scraping import ScrapeServer
 from countermand.telemetry.tracing import Tracing
@@ -60,7 +62,10 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver:
     share_heaps(knobs.server.max_heaps)
     sys.setswitchinterval(knobs.server.switch_interval)
     strangers = LineLimit(knobs.calls.max_lines_per_second, max_names=1)
-    configure("INFO", strangers.take, knobs.telemetry)
+    configure(
+        settings.log_level, strangers.take, knobs.telemetry, as_text=settings.log_format == "text"
+    )
+    log.info("starting", extra=fields(version=__version__))
     scraped = settings.metrics_listen is not None
     instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped)
     try:
@@ -132,9 +137,13 @@ class _Life:
             retention=int(self._settings.retention * DAY),
             max_watches=self._settings.max_watches,
             max_tenant_bytes=self._settings.max_tenant_bytes,
-            listeners=self._instrumentation.listeners(store.name),
+            listeners=self._listeners(store),
         ) as (app, failing):
             return await self._serve(app, failing)
+
+    def _listeners(self, store: Store) -> list[Listener]:
+        listeners = self._instrumentation.listeners(store.name)
+        return [*listeners, AcceptedLog()] if self._settings.log_accepted else listeners
 
     async def _serve(self, app: App, failing: asyncio.Task[None]) -> int:
         settings, knobs = self._settings, self._knobs

@@ -27,10 +27,12 @@ def services_of(
     store, writer, clock, paging = app.store, app.writer, app.clock, app.knobs.paging
     return {
         "countermand.v1.CancellationService": CancellationService(
-            store, writer, app.watch, shipped_words, paging
+            store, writer, app.watch, shipped_words, paging, app.keyring.name_of
         ),
         "countermand.v1.TaskService": TaskService(store, writer, clock, app.ids, paging),
-        "countermand.v1.CheckoutService": CheckoutService(store, writer, clock, app.ids, paging),
+        "countermand.v1.CheckoutService": CheckoutService(
+            store, writer, clock, app.ids, paging, app.keyring.name_of
+        ),
         "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids, paging),
         "countermand.v1.AgentService": AgentService(store, writer),
         "countermand.v1.KeyService": KeyService(app.keyring, clock),

@@ -81,8 +81,29 @@ class _Handler(logging.Handler):
         self._writer.flush(self._knobs.log_timeout)
 
 
-def configure(level: str, strangers: LineCount, knobs: TelemetryKnobs) -> None:
-    """Sends all logs from `level` up, such as `INFO`, and Python's warnings, to stderr as JSON.
+class TextFormatter(JsonFormatter):
+    """Renders a record for people, in printable ASCII without a line break: time, level, event, and
+    the fields as `name=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line, without its end. Never fails."""
+        line = json.loads(super().format(record))
+        begin = f"{line.pop('time')} {line.pop('level'):<8} {_quoted(line.pop('event'))}"
+        return "  ".join([begin, *(f"{name}={_quoted(value)}" for name, value in line.items())])
+
+
+def _quoted(value: object) -> str:
+    """Returns a value as JSON; a text alone if it cannot be taken for anything else."""
+    text = _to_json({"": value}).removeprefix('{"": ').removesuffix("}")
+    bare = isinstance(value, str) and text == f'"{value}"' and value and "  " not in value
+    return str(value) if bare and "=" not in str(value) else text
+
+
+def configure(
+    level: str, strangers: LineCount, knobs: TelemetryKnobs, *, as_text: bool = False
+) -> None:
+    """Sends all logs from `level` up, such as `INFO`, and Python's warnings, to stderr: as JSON, or
+    as text for people.
 
     Of what libraries log of calls, which strangers can cause, `strangers` says line by line how
     many were left out before it, and None if it is to be left out, too. Nobody waits for stderr:
@@ -91,7 +112,7 @@ def configure(level: str, strangers: LineCount, knobs: TelemetryKnobs) -> None:
     """
     root = logging.getLogger()
     root.setLevel(level.upper())
-    formatter = JsonFormatter()
+    formatter = TextFormatter() if as_text else JsonFormatter()
     writer = LogWriter(sys.stderr, knobs.max_log_bytes, lambda count: formatter.format(_gap(count)))
     handler = _Handler(writer, strangers, knobs)
     handler.setFormatter(formatter)

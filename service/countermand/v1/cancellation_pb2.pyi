@@ -81,7 +81,7 @@ class Cancellation(_message.Message):
     tasks, groups, cancellations and requests are UUIDs; those of checkouts,
     carts, orders and agents are 1 to 128 of `A-Z a-z 0-9 . _ : -`.
     """
-    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "certificate_name", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results", "joins", "join_count")
+    __slots__ = ("cancellation_id", "task_id", "group_id", "checkout_id", "order_id", "reason", "message", "requested_by", "certificate_name", "on_behalf_of", "request_id", "state", "create_time", "deadline_time", "end_time", "trace_id", "results", "joins", "join_count", "requested_by_name")
     CANCELLATION_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,7 @@ class Cancellation(_message.Message):
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     JOINS_FIELD_NUMBER: _ClassVar[int]
     JOIN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_BY_NAME_FIELD_NUMBER: _ClassVar[int]
     cancellation_id: str
     r"""The cancellation's UUID, a UUIDv7 of ours."""
     task_id: str
@@ -162,7 +163,11 @@ class Cancellation(_message.Message):
     """
     join_count: int
     r"""How many cancels joined this one, also beyond the first 16."""
-    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ..., joins: _Optional[_Iterable[_Union[CancellationJoin, _Mapping]]] = ..., join_count: _Optional[int] = ...) -> None: ...
+    requested_by_name: str
+    r"""What people call the key of `requested_by`; empty if it has no name, or is no
+    key. At most 128 characters.
+    """
+    def __init__(self, cancellation_id: _Optional[str] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., checkout_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., requested_by: _Optional[str] = ..., certificate_name: _Optional[str] = ..., on_behalf_of: _Optional[str] = ..., request_id: _Optional[str] = ..., state: _Optional[_Union[CancellationState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[CancellationResult, _Mapping]]] = ..., joins: _Optional[_Iterable[_Union[CancellationJoin, _Mapping]]] = ..., join_count: _Optional[int] = ..., requested_by_name: _Optional[str] = ...) -> None: ...
 
 class CancellationJoin(_message.Message):
     r"""A cancel that was answered with the cancellation of another request."""

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n countermand/v1/key_service.proto\x12\x0e\x63ountermand.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x02\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\t \x01(\x0b\x32\x19.countermand.v1.KeyLimits\x12\x18\n\x10successor_key_id\x18\n \x01(\t\"r\n\tKeyLimits\x12\x19\n\x11writes_per_second\x18\x01 \x01(\x05\x12\x18\n\x10reads_per_second\x18\x02 \x01(\x05\x12\x1a\n\x12watches_per_second\x18\x03 \x01(\x05\x12\x14\n\x0copen_watches\x18\x04 \x01(\x05\"\xa3\x01\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.countermand.v1.KeyLimits\"E\n\x11\x43reateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.countermand.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"5\n\x11RevokeKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\"N\n\x10RotateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11RotateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t2\xd1\x02\n\nKeyService\x12P\n\tCreateKey\x12 .countermand.v1.CreateKeyRequest\x1a!.countermand.v1.CreateKeyResponse\x12M\n\x08ListKeys\x12\x1f.countermand.v1.ListKeysRequest\x1a .countermand.v1.ListKeysResponse\x12P\n\tRevokeKey\x12 .countermand.v1.RevokeKeyRequest\x1a!.countermand.v1.RevokeKeyResponse\x12P\n\tRotateKey\x12 .countermand.v1.RotateKeyRequest\x1a!.countermand.v1.RotateKeyResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n countermand/v1/key_service.proto\x12\x0e\x63ountermand.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x03\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\t \x01(\x0b\x32\x19.countermand.v1.KeyLimits\x12\x18\n\x10successor_key_id\x18\n \x01(\t\x12\x0c\n\x04name\x18\x0b \x01(\t\x12\x12\n\ncreated_by\x18\x0c \x01(\t\x12\x12\n\nrevoked_by\x18\r \x01(\t\"r\n\tKeyLimits\x12\x19\n\x11writes_per_second\x18\x01 \x01(\x05\x12\x18\n\x10reads_per_second\x18\x02 \x01(\x05\x12\x1a\n\x12watches_per_second\x18\x03 \x01(\x05\x12\x14\n\x0copen_watches\x18\x04 \x01(\x05\"\xb1\x01\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06limits\x18\x05 \x01(\x0b\x32\x19.countermand.v1.KeyLimits\x12\x0c\n\x04name\x18\x06 \x01(\t\"E\n\x11\x43reateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListKeysResponse\x12!\n\x04keys\x18\x01 \x03(\x0b\x32\x13.countermand.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"5\n\x11RevokeKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\"N\n\x10RotateKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11RotateKeyResponse\x12 \n\x03key\x18\x01 \x01(\x0b\x32\x13.countermand.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t2\xd1\x02\n\nKeyService\x12P\n\tCreateKey\x12 .countermand.v1.CreateKeyRequest\x1a!.countermand.v1.CreateKeyResponse\x12M\n\x08ListKeys\x12\x1f.countermand.v1.ListKeysRequest\x1a .countermand.v1.ListKeysResponse\x12P\n\tRevokeKey\x12 .countermand.v1.RevokeKeyRequest\x1a!.countermand.v1.RevokeKeyResponse\x12P\n\tRotateKey\x12 .countermand.v1.RotateKeyRequest\x1a!.countermand.v1.RotateKeyResponseBA\n\x0e\x63ountermand.v1P\x01Z\x1c\x63ountermand/v1;countermandv1\xaa\x02\x0e\x43ountermand.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,25 +35,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016countermand.v1P\001Z\034countermand/v1;countermandv1\252\002\016Countermand.V1'
   _globals['_KEY']._serialized_start=118
-  _globals['_KEY']._serialized_end=459
-  _globals['_KEYLIMITS']._serialized_start=461
-  _globals['_KEYLIMITS']._serialized_end=575
-  _globals['_CREATEKEYREQUEST']._serialized_start=578
-  _globals['_CREATEKEYREQUEST']._serialized_end=741
-  _globals['_CREATEKEYRESPONSE']._serialized_start=743
-  _globals['_CREATEKEYRESPONSE']._serialized_end=812
-  _globals['_LISTKEYSREQUEST']._serialized_start=814
-  _globals['_LISTKEYSREQUEST']._serialized_end=870
-  _globals['_LISTKEYSRESPONSE']._serialized_start=872
-  _globals['_LISTKEYSRESPONSE']._serialized_end=950
-  _globals['_REVOKEKEYREQUEST']._serialized_start=952
-  _globals['_REVOKEKEYREQUEST']._serialized_end=986
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=988
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1041
-  _globals['_ROTATEKEYREQUEST']._serialized_start=1043
-  _globals['_ROTATEKEYREQUEST']._serialized_end=1121
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=1123
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=1192
-  _globals['_KEYSERVICE']._serialized_start=1195
-  _globals['_KEYSERVICE']._serialized_end=1532
+  _globals['_KEY']._serialized_end=513
+  _globals['_KEYLIMITS']._serialized_start=515
+  _globals['_KEYLIMITS']._serialized_end=629
+  _globals['_CREATEKEYREQUEST']._serialized_start=632
+  _globals['_CREATEKEYREQUEST']._serialized_end=809
+  _globals['_CREATEKEYRESPONSE']._serialized_start=811
+  _globals['_CREATEKEYRESPONSE']._serialized_end=880
+  _globals['_LISTKEYSREQUEST']._serialized_start=882
+  _globals['_LISTKEYSREQUEST']._serialized_end=938
+  _globals['_LISTKEYSRESPONSE']._serialized_start=940
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1018
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1020
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1054
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1056
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1109
+  _globals['_ROTATEKEYREQUEST']._serialized_start=1111
+  _globals['_ROTATEKEYREQUEST']._serialized_end=1189
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=1191
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=1260
+  _globals['_KEYSERVICE']._serialized_start=1263
+  _globals['_KEYSERVICE']._serialized_end=1600
 # @@protoc_insertion_point(module_scope)

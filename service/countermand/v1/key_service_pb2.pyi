@@ -12,7 +12,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 class Key(_message.Message):
     r"""One API key, without its secret."""
-    __slots__ = ("key_id", "tenant", "environment", "scopes", "create_time", "expire_time", "revoke_time", "last_use_time", "limits", "successor_key_id")
+    __slots__ = ("key_id", "tenant", "environment", "scopes", "create_time", "expire_time", "revoke_time", "last_use_time", "limits", "successor_key_id", "name", "created_by", "revoked_by")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,9 @@ class Key(_message.Message):
     LAST_USE_TIME_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     SUCCESSOR_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_BY_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     r"""The public part of the key. It is 1 to 128 of `A-Z a-z 0-9 . _ : -`."""
     tenant: str
@@ -48,7 +51,21 @@ class Key(_message.Message):
     r"""The key that replaces this one; empty if it was not rotated. It is 1 to
     128 of `A-Z a-z 0-9 . _ : -`.
     """
-    def __init__(self, key_id: _Optional[str] = ..., tenant: _Optional[str] = ..., environment: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoke_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[KeyLimits, _Mapping]] = ..., successor_key_id: _Optional[str] = ...) -> None: ...
+    name: str
+    r"""What people call the key, as whoever created it said. A key that replaces
+    another has its name. At most 128 characters.
+    """
+    created_by: str
+    r"""The key that created or rotated it: 1 to 128 of `A-Z a-z 0-9 . _ : -`. It is
+    `system:start` for the first key of a store, and `system:store` for one that
+    was made on a store without a server. Empty for a key that is older than this
+    field.
+    """
+    revoked_by: str
+    r"""The key that revoked it, likewise: 1 to 128 of `A-Z a-z 0-9 . _ : -`. Empty
+    if it was not revoked, or was before this was kept.
+    """
+    def __init__(self, key_id: _Optional[str] = ..., tenant: _Optional[str] = ..., environment: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoke_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[KeyLimits, _Mapping]] = ..., successor_key_id: _Optional[str] = ..., name: _Optional[str] = ..., created_by: _Optional[str] = ..., revoked_by: _Optional[str] = ...) -> None: ...
 
 class KeyLimits(_message.Message):
     r"""How much may be asked for with one key. Each limit is a whole number from 0
@@ -85,12 +102,13 @@ class KeyLimits(_message.Message):
 
 class CreateKeyRequest(_message.Message):
     r"""Describes one new key."""
-    __slots__ = ("tenant", "environment", "scopes", "expire_time", "limits")
+    __slots__ = ("tenant", "environment", "scopes", "expire_time", "limits", "name")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     r"""Whose the key is: 1 to 128 of `A-Z a-z 0-9 . _ : -`."""
     environment: str
@@ -108,7 +126,9 @@ class CreateKeyRequest(_message.Message):
     """
     limits: KeyLimits
     r"""How much may be asked for with the key; there are no limits if absent."""
-    def __init__(self, tenant: _Optional[str] = ..., environment: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[KeyLimits, _Mapping]] = ...) -> None: ...
+    name: str
+    r"""What people call the key; need not be unique. At most 128 characters."""
+    def __init__(self, tenant: _Optional[str] = ..., environment: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limits: _Optional[_Union[KeyLimits, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class CreateKeyResponse(_message.Message):
     r"""The answer to CreateKey."""

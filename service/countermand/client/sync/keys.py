@@ -28,11 +28,12 @@ class KeyMethods(Blocking):
         *,
         expire_time: datetime | None = None,
         limits: KeyLimits | None = None,
+        name: str = "",
     ) -> CreateKeyResponse:
         """Creates a key; the answer shows its secret, the only time that it is shown.
 
-        A time without a zone is UTC. It is never repeated by itself, since each repeat would make
-        a key whose secret nobody saw. Raises CountermandError.
+        The name is for people. A time without a zone is UTC. It is never repeated by itself, since
+        each repeat would make a key whose secret nobody saw. Raises CountermandError.
         """
         return self._run(
             self._client.create_key(
@@ -41,6 +42,7 @@ class KeyMethods(Blocking):
                 scopes=scopes,
                 expire_time=expire_time,
                 limits=limits,
+                name=name,
             )
         )
 

@@ -32,7 +32,7 @@ def revoke_key(command: RevokeKey, draft: Draft) -> Key:
     if key is None:
         raise not_found("key", command.key_id)
     if key.revoke_time is None:
-        key = key.evolve(revoke_time=max(draft.now, key.create_time))
+        key = key.evolve(revoke_time=max(draft.now, key.create_time), revoked_by=command.revoked_by)
     draft.keys[key.key_id] = key
     return key
 
@@ -57,6 +57,8 @@ def rotate_key(command: RotateKey, draft: Draft) -> Key:
         expire_time=None if lifetime is None else draft.now + lifetime,
         limits=old.limits,
         namespace=old.namespace,
+        name=old.name,
+        created_by=command.created_by,
     )
     draft.keys[new.key_id] = new
     draft.keys[old.key_id] = old.evolve(expire_time=ends, successor_key_id=new.key_id)

@@ -1,23 +1,23 @@
 """CancellationService."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
 from countermand.core.answers import Cancelled
+from countermand.core.cancellations import Cancellation
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder, CancelTask
 from countermand.core.errors import Reason, invalid, not_found
 from countermand.core.ids import parse_uuid
 from countermand.core.knobs import PagingKnobs
-from countermand.core.records import Checkout, Group, Order, Target, Task
+from countermand.core.records import Checkout, Group, Order, Task
 from countermand.core.shipping import ShippedWords
-from countermand.core.states import TargetKind
 from countermand.engine.watching.messages import Kind, Message
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, Stream, Unary
-from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.servicers.reading import covering
 from countermand.rpc.servicers.records import RecordWatches
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
@@ -33,6 +33,7 @@ from countermand.rpc.wire.snapshots import goods_left
 from countermand.rpc.wire.tokens import decode, decode_place, encode, encode_place
 from countermand.store.contract import Store
 from countermand.store.lists import CancellationQuery
+from countermand.v1 import cancellation_pb2
 from countermand.v1 import cancellation_service_pb2 as pb
 
 SERVICE = "countermand.v1.CancellationService"
@@ -56,12 +57,15 @@ class CancellationService:
         watch: Watch,
         shipped_words: ShippedWords,
         knobs: PagingKnobs,
+        name_of: Callable[[str], str],
     ) -> None:
+        """`name_of` returns what people call a key."""
         self._store = store
         self._writer = writer
         self._watch = watch
         self._goods_left = goods_left(shipped_words)
         self._knobs = knobs
+        self._name_of = name_of
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -93,7 +97,7 @@ class CancellationService:
         answer = pb.CancelTaskResponse(replayed=done.replayed, joined=done.joined)
         if isinstance(done.target, Task):  # There is none if the cancel came before it.
             set_task(answer.task, done.target)
-        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        self._set_cancellation(answer.cancellation, done)
         return answer
 
     async def cancel_group(
@@ -106,7 +110,7 @@ class CancellationService:
             replayed=done.replayed,
             joined=done.joined,
         )
-        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        self._set_cancellation(answer.cancellation, done)
         return answer
 
     async def cancel_checkout(
@@ -120,7 +124,7 @@ class CancellationService:
             replayed=done.replayed,
             joined=done.joined,
         )
-        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        self._set_cancellation(answer.cancellation, done)
         return answer
 
     async def cancel_order(
@@ -134,7 +138,7 @@ class CancellationService:
             replayed=done.replayed,
             joined=done.joined,
         )
-        set_cancellation(answer.cancellation, done.cancellation, done.covered)
+        self._set_cancellation(answer.cancellation, done)
         return answer
 
     async def _cancel(
@@ -155,6 +159,20 @@ class CancellationService:
         )
         done: Cancelled = await self._writer.submit(command, call.trace)
         return done
+
+    def _set_cancellation(self, message: cancellation_pb2.Cancellation, done: Cancelled) -> None:
+        """Fills in what a cancel answers of its cancellation."""
+        set_cancellation(message, done.cancellation, done.covered)
+        name = self._name_of(message.requested_by)
+        if name:
+            message.requested_by_name = name
+
+    def _rendered(
+        self, cancellation: Cancellation, covered: Iterable[Task] = ()
+    ) -> cancellation_pb2.Cancellation:
+        message = render_cancellation(cancellation, covered)
+        message.requested_by_name = self._name_of(message.requested_by)
+        return message
 
     async def watch_task(
         self, call: Call, request: pb.WatchTaskRequest, watcher: Watcher
@@ -195,7 +213,7 @@ class CancellationService:
         found = await self._store.cancellation(call.namespace, cancellation_id)
         if found is None:
             raise not_found("cancellation", cancellation_id)
-        return pb.GetCancellationResponse(cancellation=render_cancellation(*found))
+        return pb.GetCancellationResponse(cancellation=self._rendered(*found))
 
     async def list(
         self, call: Call, request: pb.ListCancellationsRequest
@@ -218,11 +236,9 @@ class CancellationService:
             before = parse_uuid(payload.decode("ascii", "replace"))
             if before is None:
                 raise invalid("page_token", "is not a page token", reason)
-        query = query._replace(ids=await self._covering(covered))
+        query = query._replace(ids=await covering(self._store, covered))
         page = await self._store.cancellations(call.namespace, query, before, limit)
-        cancellations = fit_page(
-            map(render_cancellation, page.cancellations), self._knobs.max_bytes
-        )
+        cancellations = fit_page(map(self._rendered, page.cancellations), self._knobs.max_bytes)
         next_id = page.next_id
         if len(cancellations) < len(page.cancellations):
             next_id = cancellations[-1].cancellation_id
@@ -243,38 +259,6 @@ class CancellationService:
         return pb.SummarizeCancellationsResponse(
             rows=fit_page(counted, self._knobs.max_summary_bytes)
         )
-
-    async def _covering(self, covered: Target | None) -> tuple[str, ...] | None:
-        """Returns the ids of the cancellations that cover a target; None if none is asked for."""
-        if covered is None:
-            return None
-        ids: set[str | None] = set()
-        above = [covered]
-        if covered.kind is TargetKind.TASK:
-            # Asked for first: a task that is created meanwhile takes it along.
-            early = await self._store.early_cancel(covered.namespace, covered.id)
-            task = await self._store.task(covered.namespace, covered.id)
-            if task is None and early is not None:
-                return (early.cancellation_id,)
-            if task is None:
-                raise not_found("task", covered.id)
-            ids.add(task.cancellation_id)
-            above = await _above(task, self._store)
-        for target in above:
-            ids.add((await read(self._store, target)).holder.cancellation_id)
-        return tuple(sorted(id for id in ids if id))
-
-
-async def _above(task: Task, store: Store) -> list[Target]:
-    """Returns all that holds a task: what it names, and the orders that list its checkout."""
-    orders = {task.order_id}
-    if task.checkout_id is not None:
-        target = Target(TargetKind.CHECKOUT, task.namespace, task.checkout_id)
-        checkout, _ = await read_holder(store, target, Checkout)
-        orders.update(checkout.order_ids)
-    named = [(TargetKind.GROUP, task.group_id), (TargetKind.CHECKOUT, task.checkout_id)]
-    named += [(TargetKind.ORDER, order_id) for order_id in orders]
-    return [Target(kind, task.namespace, id) for kind, id in named if id is not None]
 
 
 def _encoded(message: Message) -> bytes | None:

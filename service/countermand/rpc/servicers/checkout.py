@@ -1,5 +1,6 @@
 """CheckoutService."""
 
+from collections.abc import Callable
 from functools import partial
 
 from countermand.core.answers import CartChanged, CheckoutCreated
@@ -17,7 +18,7 @@ from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import checkouts as parse
-from countermand.rpc.wire.render.cancellations import render_cancellation
+from countermand.rpc.wire.render.cancellations import set_cancellation
 from countermand.rpc.wire.render.checkouts import render_cart, render_checkout
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, set_first_tasks
@@ -35,13 +36,21 @@ class CheckoutService:
     """Keeps checkouts and carts."""
 
     def __init__(
-        self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
+        self,
+        store: Store,
+        writer: Writer,
+        clock: Clock,
+        ids: UuidMaker,
+        knobs: PagingKnobs,
+        name_of: Callable[[str], str],
     ) -> None:
+        """`name_of` returns what people call a key."""
         self._store = store
         self._writer = writer
         self._clock = clock
         self._ids = ids
         self._knobs = knobs
+        self._name_of = name_of
 
     def methods(self) -> list[Unary | Stream]:
         """Returns what the service offers."""
@@ -138,10 +147,9 @@ class CheckoutService:
     async def change_cart(self, call: Call, request: pb.ChangeCartRequest) -> pb.ChangeCartResponse:
         command = parse.parse_change_cart(request, call.namespace, caller=call.caller())
         changed: CartChanged = await self._writer.submit(command, call.trace)
-        done = changed.cancelled
-        return pb.ChangeCartResponse(
-            cart=render_cart(changed.cart),
-            cancellation=(
-                None if done is None else render_cancellation(done.cancellation, done.covered)
-            ),
-        )
+        answer = pb.ChangeCartResponse(cart=render_cart(changed.cart))
+        if changed.cancelled is not None:
+            done = changed.cancelled
+            set_cancellation(answer.cancellation, done.cancellation, done.covered)
+            answer.cancellation.requested_by_name = self._name_of(answer.cancellation.requested_by)
+        return answer

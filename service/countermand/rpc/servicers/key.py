@@ -32,7 +32,7 @@ class KeyService:
 
     async def create(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
         new = parse_create_key(request, self._clock.now())
-        key, secret = await self._keyring.create(new)
+        key, secret = await self._keyring.create(new, created_by=call.principal.key_id)
         return pb.CreateKeyResponse(key=render_key(key), secret=secret)
 
     async def list(self, call: Call, request: pb.ListKeysRequest) -> pb.ListKeysResponse:
@@ -54,10 +54,10 @@ class KeyService:
         return pb.ListKeysResponse(keys=[render_key(key) for key in page], next_page_token=token)
 
     async def revoke(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:
-        key = await self._keyring.revoke(parse_revoke_key(request))
+        key = await self._keyring.revoke(parse_revoke_key(request), call.principal.key_id)
         return pb.RevokeKeyResponse(key=render_key(key))
 
     async def rotate(self, call: Call, request: pb.RotateKeyRequest) -> pb.RotateKeyResponse:
         key_id, overlap = parse_rotate_key(request)
-        key, secret = await self._keyring.rotate(key_id, overlap)
+        key, secret = await self._keyring.rotate(key_id, overlap, call.principal.key_id)
         return pb.RotateKeyResponse(key=render_key(key), secret=secret)

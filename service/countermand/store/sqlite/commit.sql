@@ -388,7 +388,8 @@ SELECT namespace_no, {key_columns} FROM r CROSS JOIN namespaces USING (tenant, e
 WHERE tenant IS NOT NULL
 ON CONFLICT (key_id) DO UPDATE SET
     expire_time = excluded.expire_time, revoke_time = excluded.revoke_time,
-    last_use_time = excluded.last_use_time, successor_key_id = excluded.successor_key_id
+    last_use_time = excluded.last_use_time, successor_key_id = excluded.successor_key_id,
+    revoked_by = excluded.revoked_by
 
 -- name: reset_due_times
 -- The steady clock begins at the time of the wall clock when a server starts.

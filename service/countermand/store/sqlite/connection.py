@@ -1,5 +1,6 @@
 """Connections to the file: one writer, and readers that only read."""
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations
 
 Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 class Connection(aiosqlite.Connection):
@@ -116,3 +119,6 @@ def migrate(connection: sqlite3.Connection) -> None:
     for number, sql in migrations():
         if number > applied:
             connection.executescript(f"BEGIN;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+    newest = migrations()[-1][0]
+    if 0 < applied < newest:
+        log.info("the schema went from %d to %d", applied, newest)

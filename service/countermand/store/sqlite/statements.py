@@ -35,7 +35,8 @@ CANCELLATION_COLUMNS = (
 JOIN_COLUMNS = "requested_by, reason, message, on_behalf_of, request_id, join_time"
 KEY_COLUMNS = (
     "key_id, scopes, secret_hash, create_time, expire_time, revoke_time, last_use_time, "
-    "successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches"
+    "successor_key_id, writes_per_second, reads_per_second, watches_per_second, open_watches, "
+    "name, created_by, revoked_by"
 )
 EVENT_COLUMNS = (
     "seq, previous_seq, version, state, charge_state, deadline_time, refund_state, settlement, time"

@@ -23,6 +23,7 @@ def parse_create_key(request: pb.CreateKeyRequest, now: int) -> NewKey:
         scopes=_scopes(form, request.scopes),
         expire_time=form.future("expire_time", request, now),
         limits=_limits(form, request.limits),
+        name=form.text("name", request.name, 128),
     )
     if new.environment not in ENVIRONMENTS:
         form.reject("environment", f"must be one of {', '.join(ENVIRONMENTS)}")

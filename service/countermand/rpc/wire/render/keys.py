@@ -13,6 +13,9 @@ def render_key(key: Key) -> key_service_pb2.Key:
         environment=key.environment,
         scopes=key.scopes,
         successor_key_id=key.successor_key_id,
+        name=key.name,
+        created_by=key.created_by,
+        revoked_by=key.revoked_by,
     )
     set_time(message.create_time, key.create_time)
     set_time(message.expire_time, key.expire_time)

@@ -26,7 +26,7 @@ def write_agent(agent: Agent) -> tuple[Any, ...]:
 def read_key(row: list[Any]) -> Key:
     """Returns the key of a `{key}` row."""
     namespace, tenant, environment, key_id, scopes, secret_hash, *rest = row
-    created, expires, revoked, used, successor, *limits = rest
+    created, expires, revoked, used, successor, *limits, name, created_by, revoked_by = rest
     return Key(
         key_id=key_id,
         tenant=tenant,
@@ -40,6 +40,9 @@ def read_key(row: list[Any]) -> Key:
         successor_key_id=successor,
         limits=KeyLimits(*limits),
         namespace=namespace,
+        name=name,
+        created_by=created_by,
+        revoked_by=revoked_by,
     )
 
 
@@ -57,4 +60,7 @@ def write_key(key: Key) -> tuple[Any, ...]:
         key.last_use_time,
         key.successor_key_id,
         *key.limits,
+        key.name,
+        key.created_by,
+        key.revoked_by,
     )
