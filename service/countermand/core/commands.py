@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from countermand.core.caller import Caller
 from countermand.core.chronicle import Stretch
-from countermand.core.keys import NO_LIMITS, Key, KeyLimits
+from countermand.core.keys import Key
 from countermand.core.overdue import Chosen
 from countermand.core.retention import Search
 from countermand.core.states import ChargeState, OrderState, TaskState
@@ -252,18 +252,6 @@ class NoteClock(Command):
 
     stretches: tuple[Stretch, ...]
     """All that is still to be known of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """Describes a key to create."""
-
-    tenant: str
-    environment: str
-    scopes: tuple[str, ...]
-    expire_time: int | None = None
-    limits: KeyLimits = NO_LIMITS
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

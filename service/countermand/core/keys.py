@@ -75,3 +75,15 @@ class Key(Record):
         if not self.live(now):
             return KeyState.EXPIRED
         return KeyState.LIVE if self.successor_key_id is None else KeyState.ROTATED
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """Describes a key to create."""
+
+    tenant: str
+    environment: str
+    scopes: tuple[str, ...]
+    expire_time: int | None = None
+    limits: KeyLimits = NO_LIMITS
+    name: str = ""

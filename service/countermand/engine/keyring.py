@@ -10,10 +10,10 @@ from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 
-from countermand.core.commands import CreateKey, NewKey, NoteKeyUses, RevokeKey, RotateKey
+from countermand.core.commands import CreateKey, NoteKeyUses, RevokeKey, RotateKey
 from countermand.core.errors import Reason, Refused, not_found
 from countermand.core.ids import SCOPES
-from countermand.core.keys import NO_LIMITS, Key, KeyLimits, Namespace
+from countermand.core.keys import NO_LIMITS, Key, KeyLimits, Namespace, NewKey
 from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.key_log import log_key_change
