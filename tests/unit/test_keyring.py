@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from countermand.core.commands import NewKey, NoteKeyUses
+from countermand.core.commands import NoteKeyUses
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
-from countermand.core.keys import Key, KeyLimits
+from countermand.core.keys import Key, KeyLimits, NewKey
 from countermand.core.knobs import KeyringKnobs
 from countermand.core.records import SECOND
 from countermand.engine.keyring import Keyring, Principal
