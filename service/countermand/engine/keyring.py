@@ -224,7 +224,7 @@ class Keyring:
         command = RotateKey(0, key_id, overlap, new_id, _hash(secret), created_by)
         return await self._change(command, created_by), secret
 
-    async def _change(self, command: CreateKey | RevokeKey | RotateKey, by: str) -> Key:
+    async def _change(self, command: CreateKey | RevokeKey | RotateKey, by: str = "") -> Key:
         answer = self._writer.submit(command)
         answer.add_done_callback(partial(self._see_how_it_ended, command, by))
         # The caller may go, and its wait be cancelled; how the change ends is seen all the same.
