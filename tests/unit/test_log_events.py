@@ -44,7 +44,7 @@ def _literal(node: ast.expr) -> str | None:
 
 def logged() -> set[str | None]:
     """Every event that the program logs; the generated code and the command line log none."""
-    gc.collect()  # What others left, collected while Python makes a tree, breaks that: a fault of 3.11.
+    gc.collect()  # What is collected while Python 3.11 makes a tree breaks that.
     return {
         event
         for path in SOURCE.rglob("*.py")
