@@ -7,10 +7,14 @@ would take longer than all of them.
 
 import asyncio
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import struct
 import sys
+import termios
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -374,3 +378,39 @@ async def test_everything_can_be_followed_and_ended_now(who: str, shop: Shop) ->
     finally:
         tail.kill()
         await tail.wait()
+
+
+async def test_the_live_screen_shows_it_on_80_columns_without_colour_and_is_left_by_a_key(
+    shop: Shop,
+) -> None:
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {"COUNTERMAND_SERVER": shop.server.address, "NO_COLOR": "1", "TERM": "xterm"}
+    screen = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "countermand", "top"),
+        stdin=inside,
+        stdout=inside,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment | {"COUNTERMAND_API_KEY": shop.operator_key},
+    )
+    os.close(inside)
+    shown = b""
+    try:
+        async with asyncio.timeout(60):
+            while b"refunds owed 60" not in shown or shop.stuck[1].encode() not in shown:
+                shown += await asyncio.to_thread(os.read, terminal, 65536)
+            os.write(terminal, b"q")
+            assert screen.stderr is not None
+            assert await screen.stderr.read() == b""
+            assert await screen.wait() == 0
+    finally:
+        if screen.returncode is None:
+            screen.kill()
+            await screen.wait()
+        os.close(terminal)
+    assert b"\x1b[3" not in shown  # no colour
+
+
+async def test_the_live_screen_says_that_it_needs_a_terminal(shop: Shop) -> None:
+    answer = await shop.ask(shop.operator_key, "top")
+    assert (answer.status, "countermand status" in answer.err) == (2, True)

@@ -32,6 +32,7 @@ from countermand.cli.demo import command as demo
 from countermand.cli.failures import DONE, REFUSED, WRONG_USAGE, as_failure
 from countermand.cli.options import connection_help
 from countermand.cli.output import plain_lines, show
+from countermand.cli.top import command as top
 from countermand.cli.usage import PlainCommand, PlainGroup
 
 app = typer.Typer(
@@ -68,6 +69,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(webhooks.app, name="webhooks")
 app.command("health", cls=PlainCommand)(health.health)
 app.command("status", cls=PlainCommand)(status.status)
+app.command("top", cls=PlainCommand)(top.top)
 app.command("completion", cls=PlainCommand)(completion.completion)
 app.command("demo", cls=PlainCommand)(demo.demo)
 

@@ -1,0 +1,1 @@
+"""`countermand top`: a live screen of what is being cancelled."""
