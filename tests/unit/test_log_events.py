@@ -56,7 +56,7 @@ def logged() -> set[str | None]:
 def listed() -> set[str]:
     """Every event of the table."""
     text = PAGE.read_text().partition("### Events")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`.+?`) \| [A-Z]+ \|", text, re.MULTILINE)
+    cells = re.findall(r"^\| (`.+?`) \| [A-Z, ]+ \|", text, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`(.+?)`", cell)}
 
 

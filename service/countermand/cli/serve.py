@@ -39,7 +39,7 @@ def serve(
             envvar="COUNTERMAND_RETENTION",
             parser=parse_retention,
             metavar="DAYS",
-            help="Keep what ended so long.",
+            help="Keep what ended.",
         ),
     ] = "30",  # type: ignore[assignment]  # typer parses a default as it does an argument
     tls_cert: Annotated[
@@ -103,7 +103,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_SHIPPED_WORD",
             metavar="WORD",
-            help="Another word for shipped goods.",
+            help="For goods that left.",
         ),
     ] = [],  # noqa: B006  # typer reads the default, and gives each call a list of its own
     first_key_file: Annotated[
@@ -135,7 +135,7 @@ def serve(
         typer.Option(
             envvar="COUNTERMAND_LOG_LEVEL",
             metavar="LEVEL",
-            help="DEBUG, INFO, WARNING or ERROR.",
+            help="DEBUG, INFO, WARNING …",
             show_default=False,
         ),
     ] = "INFO",
@@ -153,7 +153,7 @@ def serve(
         typer.Option(
             "--log-accepted",
             envvar="COUNTERMAND_LOG_ACCEPTED",
-            help="A line for each accepted cancel.",
+            help="Log each cancel.",
         ),
     ] = False,
     drain_timeout: Annotated[
@@ -169,9 +169,8 @@ def serve(
     """Run the server.
 
     When it is ready it prints `listening on HOST:PORT` to stdout; its log goes to stderr. On a
-    store without keys it first makes one with all scopes, and prints it once to stderr, or into
-    --first-key-file. SIGTERM and Ctrl-C drain; a second one stops at once. Each option is a
-    variable, too: docs/operations/configuration.md.
+    store without keys it first makes one, and prints it once to stderr. SIGTERM and Ctrl-C drain.
+    Each option is a variable, too: docs/operations/configuration.md.
 
     Examples:
 

@@ -24,8 +24,8 @@ from countermand.core.errors import Refused
 from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
-from countermand.engine.vault import Vault, VaultRefused
 from countermand.engine.listeners import Listener
+from countermand.engine.vault import Vault, VaultRefused
 from countermand.rpc.guard.calls import Guard
 from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
