@@ -46,7 +46,7 @@ WIDTHS = {
     "insert_refund_events": 11,
     "insert_attached_events": 13,
     "insert_record_events": 8,
-    "save_keys": 14,
+    "save_keys": 17,
     "raise_floors": 3,
     "count_many_checkout": 3,
     "count_many_order": 3,

@@ -21,6 +21,9 @@ from countermand.store.lists import (
 from countermand.store.sqlite import rows
 from countermand.store.sqlite.reading import Reader
 
+MAX_COUNTED = 10_000
+"""Up to how many an agent's tasks are counted. It is promised."""
+
 
 class OperatorReader(Reader):
     """All readings: those of tenants, and those over them."""
@@ -90,7 +93,7 @@ class OperatorReader(Reader):
         return AgentPage(readings, None)
 
     def _tasks_of_agent(self, namespace: int, agent_id: str) -> dict[TaskState, int]:
-        found = self._all("tasks_of_agent", (namespace, agent_id, self._max_scanned))
+        found = self._all("tasks_of_agent", (namespace, agent_id, MAX_COUNTED))
         return {TaskState(state): tally for state, tally in found}
 
     def count_tasks(self, after: int) -> CountPage:
