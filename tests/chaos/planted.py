@@ -75,7 +75,7 @@ def publish_before_commit() -> None:
         return saved
 
     replace(Hub, "__init__", noted)
-    replace(Hub, "publish", lambda _: lambda hub, events, removed=(): None)
+    replace(Hub, "publish", lambda _: lambda hub, events, *rest: None)
     replace(Writer, "_save", early)
 
 
@@ -83,8 +83,8 @@ def skipped_version() -> None:
     """The hub forgets an event now and then."""
 
     def forgetful(publish: Any) -> Any:
-        return lambda hub, events, removed=(): publish(
-            hub, [e for e in events if not now_and_then()], removed
+        return lambda hub, events, *rest: publish(
+            hub, [e for e in events if not now_and_then()], *rest
         )
 
     replace(Hub, "publish", forgetful)
@@ -94,9 +94,9 @@ def duplicate_delivery() -> None:
     """The hub tells an event twice now and then."""
 
     def stuttering(publish: Any) -> Any:
-        def published(hub: Hub, events: Any, removed: Any = ()) -> None:
+        def published(hub: Hub, events: Any, *rest: Any) -> None:
             twice = [e for event in events for e in [event] * (1 + now_and_then())]
-            publish(hub, twice, removed)
+            publish(hub, twice, *rest)
 
         return published
 

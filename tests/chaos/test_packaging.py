@@ -30,7 +30,7 @@ BESIDE = (
     "protobuf>=7",
 )
 """What pins versions of what we need: with each, there must be some that both can have."""
-MAX_MEGABYTES = 30
+MAX_MEBIBYTES = 30
 STORY = """
 import asyncio, os
 from countermand.client import Client, CountermandError
@@ -110,8 +110,8 @@ async def test_a_client_has_little_with_it_and_works_with_the_newest_and_the_old
         for path in (tmp_path / "venv" / "lib").rglob("*")
         if path.is_file() and not {"pip", "setuptools"} & set(path.parts)
     ]
-    print(f"{sum(sizes) / 1e6:.1f} MB beside pip")
-    assert sum(sizes) <= MAX_MEGABYTES * 1e6
+    print(f"{sum(sizes) / 2**20:.1f} MiB beside pip")
+    assert sum(sizes) <= MAX_MEBIBYTES * 2**20
     async with started(tmp_path) as server:
         assert await play(python, server) == ["[1, 2, 3, 4]", "TASK_ALREADY_CANCELLED"]
     command = await asyncio.to_thread(

@@ -12,11 +12,12 @@ from tests.support.raw import RPCS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-KINDS = ("Agent", "Cancellation", "Checkout", "Key", "Order", "Task")
+KINDS = ("Agent", "Cancellation", "Checkout", "Key", "Operator", "Order", "Task", "Webhook")
 SERVICES = [f"countermand.v1.{name}Service" for name in KINDS]
 METHODS: dict[str, list[str]] = {}
 for rpc in RPCS.values():
-    METHODS.setdefault(rpc.path[1:].partition("/")[0], []).append(rpc.name)
+    service, _, name = rpc.path[1:].partition("/")
+    METHODS.setdefault(service, []).append(name)
 METHODS = {service: sorted(methods) for service, methods in METHODS.items()} | {
     "grpc.health.v1.Health": ["Check", "List", "Watch"],
     "grpc.reflection.v1.ServerReflection": ["ServerReflectionInfo"],

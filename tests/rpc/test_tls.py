@@ -459,7 +459,9 @@ async def test_strangers_write_nothing_into_the_log(server: Server):
     await server.stop()
     events = [json.loads(line)["event"] for line in server.log if not line.startswith("cmd_")]
     assert events == [
+        "starting",
         "made the first API key; it is the next line, and is not shown again",
+        "key created",
         "serving",
         "draining",
     ]

@@ -147,7 +147,7 @@ async def test_a_server_starts_without_traces_where_a_variable_is_wrong(tmp_path
     async with serving(tmp_path, **environment) as (server, caller):
         await caller.create()
         assert await server.stop() == 0
-    first = json.loads(server.log[1])  # behind the line that the server begins
+    first = next(json.loads(line) for line in server.log if "traces are off" in line)
     assert (first["level"], "exception" in first) == ("WARNING", False)
     assert first["event"].startswith(f"traces are off: {name} ")
     assert sum("traces are off" in line for line in server.log) == 1

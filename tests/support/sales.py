@@ -57,8 +57,8 @@ def commit_at(server: Server, tenant: str, time: Any) -> Commit:
     """Reads from the store's file what was logged at a time, a Timestamp."""
     with closing(sqlite3.connect(f"file:{server.folder}/countermand.db?mode=ro", uri=True)) as db:
         first, last, count = db.execute(
-            "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND namespace_no ="
-            " (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
+            "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND task_no IS NOT NULL"
+            " AND namespace_no = (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
             (time.ToMicroseconds(), tenant),
         ).fetchone()
     return Commit(count, count > 0 and last - first == count - 1)

@@ -129,6 +129,9 @@ def test_a_key_is_told_with_its_state(fields: dict[str, Any], state: str):
 def test_what_is_told_of_a_key():
     key = Key(
         key_id="k",
+        name="till-7",
+        created_by="admin",
+        revoked_by="boss",
         tenant="shop",
         environment="sandbox",
         scopes=["tasks:read", "tasks:run"],
@@ -140,6 +143,7 @@ def test_what_is_told_of_a_key():
     )
     assert account(key) == [
         ("key", "k"),
+        ("name", "till-7"),
         ("state", "REVOKED"),
         ("tenant", "shop"),
         ("environment", "sandbox"),
@@ -148,5 +152,7 @@ def test_what_is_told_of_a_key():
         ("last use", "1970-01-01T00:00:03.000Z"),
         ("successor", "-"),
         ("limits", "writes/s=1,open_watches=2"),
+        ("created by", "admin"),
+        ("revoked by", "boss"),
         ("scopes", "tasks:read,tasks:run"),
     ]

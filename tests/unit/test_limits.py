@@ -326,6 +326,7 @@ def test_every_method_is_counted_as_what_it_does():
     reads = {"GetTask", "GetGroup", "GetCheckout", "GetCart", "GetOrder", "GetCancellation"}
     reads |= {"ListTasks", "ListCheckouts", "ListCarts", "ListOrders", "ListCancellations"}
     reads |= {"ListKeys", "SummarizeCancellations", "Operator.ListTasks"}
+    reads |= {"GetWebhook", "ListWebhooks", "ListDeliveries"}
     reads |= {f"Operator.{name}" for name in ("GetServerStatus", "ListAgents", "ListOpenWatches")}
     assert {name for name, kind in kinds.items() if kind is Kind.READ} == reads
     watches = {name for name, kind in kinds.items() if kind is Kind.WATCH}

@@ -77,6 +77,7 @@ async def running(
     max_watches: int | None = None,
     max_tenant_bytes: int | None = None,
     listeners: Iterable[Listener] = (),
+    opened: Callable[[], None] = lambda: None,
     clock: Clock | None = None,
     idle_clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
@@ -84,8 +85,9 @@ async def running(
 
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
     may be open at once, and each tenant may store so many bytes; None: any number. The listeners
-    hear of every commit from the first on, which may be before this gives anything. Without other
-    clocks they are this machine's. Raises StoreRefused. At the end, what was submitted is committed
+    hear of every commit from the first on, which may be before this gives anything; `opened` is
+    called before that, once the store is open. Without other clocks they are this machine's.
+    Raises StoreRefused. At the end, what was submitted is committed
     before the store is closed; raises StoreFailed if it cannot be. Then the store stays open, since
     a thread may hang in it, and the process should leave.
     """
@@ -96,6 +98,7 @@ async def running(
     try:
         begin = clock.steady()
         await store.open(clock.now())
+        opened()
         if clock.steady() - begin >= MAX_DELAY:
             app.writer.hinder_agents()  # They were renewed as of the beginning.
         async with _running_parts(app, retention) as failing:

@@ -65,7 +65,6 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver:
     configure(
         settings.log_level, strangers.take, knobs.telemetry, as_text=settings.log_format == "text"
     )
-    log.info("starting", extra=fields(version=__version__))
     scraped = settings.metrics_listen is not None
     instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped)
     try:
@@ -138,6 +137,7 @@ class _Life:
             max_watches=self._settings.max_watches,
             max_tenant_bytes=self._settings.max_tenant_bytes,
             listeners=self._listeners(store),
+            opened=lambda: log.info("starting", extra=fields(version=__version__)),
         ) as (app, failing):
             return await self._serve(app, failing)
 
