@@ -92,9 +92,9 @@ async def test_a_connection_that_never_begins_is_closed(tmp_path, said):
 async def test_a_client_that_answers_no_ping_is_given_up_and_its_watch_ended(tmp_path):
     short = drawn_with(
         {
-            "connections.keepalive_time_ms": 300,
-            "connections.keepalive_timeout_ms": 300,
-            "connections.ping_timeout_ms": 300,
+            "connections.keepalive_time_ms": 1500,  # a busy machine needs it for the first message
+            "connections.keepalive_timeout_ms": 1000,
+            "connections.ping_timeout_ms": 1000,
         }
     )
     async with inside(tmp_path, knobs=short) as server, connected(server.address) as raw:
