@@ -257,7 +257,7 @@ async def race_once(caller: Caller, number: int) -> str:
     by_cart = {"cart_id": cart_id} if number % 3 == 0 else {"checkout_id": checkout_id}
     cancelling = asyncio.create_task(attempt(caller.cancel_checkout(**by_cart)))
     # The server lets small commands go first, so the cancel has a start of some length.
-    await asyncio.wait([cancelling], timeout=random.uniform(0, 0.01))
+    await asyncio.wait([cancelling], timeout=random.uniform(0, random.choice((0.01, 0.1))))
     completed = await attempt(caller.complete(checkout_id))
     cancelled = await cancelling
     checkout, cart = await asyncio.gather(caller.checkout(checkout_id), caller.cart(cart_id))
