@@ -9,13 +9,14 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import pytest
+
+from tests.support.ports import free_port
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 pytestmark = [
@@ -71,9 +72,7 @@ class Clone:
 
 @pytest.fixture
 async def clone(tmp_path: Path) -> Clone:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    return await asyncio.to_thread(Clone, tmp_path / "countermand", f"127.0.0.1:{port}")
+    return await asyncio.to_thread(Clone, tmp_path / "countermand", f"127.0.0.1:{free_port()}")
 
 
 async def test_a_newcomer_cancels_a_task_within_seconds_of_the_install(clone: Clone) -> None:

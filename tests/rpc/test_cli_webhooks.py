@@ -2,17 +2,11 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 from tests.support.command import Command, finish
+from tests.support.ports import free_port
 from tests.support.server import started
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 async def test_a_webhook_is_made_tried_heard_rotated_stopped_and_taken_away(tmp_path: Path):

@@ -8,7 +8,6 @@ the one that the server printed.
 """
 
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,12 +17,7 @@ import pytest_asyncio
 
 from tests.support.pages import pages
 from tests.support.pages.session import Session
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+from tests.support.ports import free_port
 
 
 @pytest_asyncio.fixture

@@ -18,8 +18,9 @@ from openapi_schema_validator import OAS31Validator
 
 from countermand.v1.key_service_pb2 import CreateKeyRequest, KeyLimits
 from tests.support.caller import SCOPES, Caller, first_caller, new_id
-from tests.support.gateway import Answer, Gateway, before, free_port, needed_envoy, serving
+from tests.support.gateway import Answer, Gateway, before, needed_envoy, serving
 from tests.support.pages import PROJECT
+from tests.support.ports import free_port
 from tests.support.server import READY_SECONDS, Server, Stubs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

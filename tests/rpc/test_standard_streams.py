@@ -21,6 +21,7 @@ from countermand.client import Client
 from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_FAILED
 from countermand.v1.task_pb2 import REFUND_STATE_REFUNDED
 from tests.support.command import Command, Result
+from tests.support.ports import free_port
 from tests.support.server import Server, started
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -94,14 +95,6 @@ SOME_WAYS = [
 ]
 every_way = pytest.mark.parametrize("run", WAYS, ids=name_of)
 some_ways = pytest.mark.parametrize("run", SOME_WAYS, ids=name_of)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def is_serving(port: int) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import json
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -15,12 +14,6 @@ from deploy.envoy.run import configure, find_envoy, make_certificate, start_envo
 from tests.support.server import Server, started
 
 SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def needed_envoy() -> Path:

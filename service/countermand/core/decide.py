@@ -119,6 +119,7 @@ class Batch:
 
     def _load(self) -> Generator[Wanted, Loaded, None]:
         rules = [RULES[type(command)] for command in self.commands]
+        asked: Wanted | None = None
         while True:
             wanted = Wanted()
             for command, rule in zip(self.commands, rules, strict=True):
@@ -126,7 +127,10 @@ class Batch:
             unknown = self.rows.unknown(wanted)
             if not unknown:
                 return
+            if unknown == asked:  # Asking again would hold the writer without end.
+                raise LookupError(f"the store did not say what was asked of it: {unknown}")
             self.rows.add(unknown, (yield unknown))
+            asked = unknown
 
 
 def decide(command: c.Command, rows: Rows, room: Room) -> object | Refused:

@@ -74,10 +74,11 @@ class KeyLimits(_message.Message):
     What is above a limit is RESOURCE_EXHAUSTED, with a RetryInfo: `RATE_LIMITED`,
     or `TOO_MANY_WATCHERS` of open watches. A limit per second lets as many calls
     come at once as it allows in one second, after a second without any. Then the
-    RetryInfo says exactly when there is room for the next. Refused calls do not
+    RetryInfo says exactly when there is room for the next. Calls above it do not
     count. A call that moves or makes much counts for more: each 128 KiB of its
     request and answer together, and each 50 tasks that it creates, is one more
-    call, which delays the calls after it, for at most 5 minutes. A key that is refused more often than its limit, and than 20 times per
+    call. It is not refused for that; the calls after it wait, for at most 5
+    minutes. A key that is refused more often than its limit, and than 20 times per
     second, waits up to a second for each further refusal, but for no more than
     half of what is left of its deadline. A key that was rotated and its successors
     have each limit once, for all of them together.

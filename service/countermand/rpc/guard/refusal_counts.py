@@ -12,7 +12,7 @@ WINDOW = 60
 """For how many seconds a refusal counts."""
 
 
-class Refused(NamedTuple):
+class RefusedCalls(NamedTuple):
     """Whose calls were refused, and why; a caller without a right key has no id."""
 
     key_id: str
@@ -27,7 +27,7 @@ class RefusalCounts:
         nanoseconds that only grow."""
         self._max_names = max_names
         self._clock = clock
-        self._seconds: deque[tuple[int, Counter[Refused]]] = deque()
+        self._seconds: deque[tuple[int, Counter[RefusedCalls]]] = deque()
         self._lock = Lock()  # gRPC has threads
 
     def add(self, key_id: str, reason: str) -> None:
@@ -37,19 +37,19 @@ class RefusalCounts:
             if not self._seconds or self._seconds[-1][0] != second:
                 self._seconds.append((second, Counter()))
             counts = self._seconds[-1][1]
-            refused = Refused(key_id, reason)
+            refused = RefusedCalls(key_id, reason)
             if refused not in counts and len(counts) >= self._max_names:
-                refused = Refused("", reason)
+                refused = RefusedCalls("", reason)
             counts[refused] += 1
 
-    def last_minute(self, most: int) -> list[tuple[Refused, int]]:
-        """Returns what was refused, most often first, and of that so many rows."""
+    def last_minute(self, max_rows: int) -> list[tuple[RefusedCalls, int]]:
+        """Returns what was refused, most often first: at most so many rows."""
         with self._lock:
             self._forget()
-            total: Counter[Refused] = Counter()
+            total: Counter[RefusedCalls] = Counter()
             for _, counts in self._seconds:
                 total.update(counts)
-        return sorted(total.items(), key=lambda row: (-row[1], row[0]))[:most]
+        return sorted(total.items(), key=lambda row: (-row[1], row[0]))[:max_rows]
 
     def _forget(self) -> int:
         """Returns which second it is, and keeps those of the minute before it."""
