@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trustme
 
+from countermand.app.standard_streams import complain, write_line
 from generate.descriptors import whole_set
 
 HERE = Path(__file__).parent
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--envoy", type=Path, default=find_envoy(), metavar="PROGRAM")
     options, serve = parser.parse_known_args()
     if options.envoy is None or not options.envoy.exists():
-        print("needs Envoy: run `make envoy`, or put `envoy` in PATH", file=sys.stderr)
+        complain("needs Envoy: run `make envoy`, or put `envoy` in PATH")
         return 1
     certificate, key = make_certificate(options.folder)
     command = [Path(sys.executable).parent / NAME, "serve", *serve]
@@ -111,16 +112,16 @@ def main() -> int:
         line = server.stdout.readline()
         if not line:
             return server.wait()
-        print(line, end="", flush=True)
+        write_line(sys.stdout, line.removesuffix("\n"))
         address = line.removeprefix("listening on ").strip()
         configuration = configure(options.folder, options.http_listen, address)
         proxy = start_envoy(options.envoy, configuration, options.http_listen)
-        print(f"HTTP on http://{options.http_listen}", flush=True)
+        write_line(sys.stdout, f"HTTP on http://{options.http_listen}")
         while proxy.poll() is None and server.poll() is None:
             time.sleep(0.2)
         return server.poll() or proxy.poll() or 0
     except RuntimeError as error:
-        print(error, file=sys.stderr)
+        complain(str(error))
         return 1
     except KeyboardInterrupt:
         return 0

@@ -1,12 +1,15 @@
 """What is printed cannot steer the terminal, whoever wrote it."""
 
+import contextlib
 import csv
+import io
 import json
 
 import grpc
 import pytest
 from rich.text import Text
 
+from countermand.app.standard_streams import write_line
 from countermand.cli.demo.board import Board
 from countermand.cli.failures import as_failure
 from countermand.cli.output import (
@@ -30,6 +33,43 @@ PLAIN = (
     "a\\u001b[2J\\u001b]0;title\\u0007\\u000d\\u000ab\\u0009c\\u0000\\u007f\\u009b\\u202edc\\u2066"
     "\\u200b\\u2028\\ue0041é€😀"
 )
+
+
+class Steps(io.RawIOBase):
+    """A file that keeps what each step wrote."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.steps.append(bytes(data).decode())
+        return len(data)
+
+
+def say_announcement(stream):
+    write_line(stream, "listening")
+
+
+def show_line(stream):
+    with contextlib.redirect_stdout(stream):
+        show("listening")
+
+
+def show_styled(stream):
+    with contextlib.redirect_stdout(stream):
+        show(Text("listening"))
+
+
+@pytest.mark.parametrize("say", [say_announcement, show_line, show_styled])
+def test_a_line_is_written_in_one_step_with_its_end_though_nothing_is_buffered(say):
+    """Else the line of another stream, or process, comes in between where both go to one place."""
+    steps = Steps()
+    say(io.TextIOWrapper(steps, write_through=True))
+    assert steps.steps == ["listening\n"]
 
 
 def test_what_is_not_printable_is_shown_as_an_escape():

@@ -44,17 +44,25 @@ def is_shown(stream: TextIO) -> bool:
 
 
 def write_line(stream: TextIO, text: str) -> None:
-    """Writes one line at once. Raises OSError if it cannot be, or if that would wait for a reader;
-    but for the latter, nothing more is written to that stream."""
+    """Writes one line at once, whole: in one step, lest another's line comes in before its end
+    where both streams go to one place. Raises OSError if it cannot be, or if that would wait for a
+    reader; but for the latter, nothing more is written to that stream."""
     if not _has_room(stream):
         raise OSError("nobody reads it")
     try:
-        print(text, file=stream, flush=True)
+        write_whole(stream, text)
     except OSError:
         discard(stream)
         raise
     except ValueError as error:  # it was closed by Python
         raise OSError(str(error)) from None
+
+
+def write_whole(stream: TextIO, text: str) -> None:
+    """Writes a line and its end in one step, which `print` does not if the stream is unbuffered.
+    Raises what the stream raises."""
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def _has_room(stream: TextIO) -> bool:

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
 
-from countermand.app.standard_streams import discard, note
+from countermand.app.standard_streams import discard, note, write_whole
 from countermand.cli.fitting import Columns, hang, terminal_width
 from countermand.cli.showing import odd_time, to_odd_json
 
@@ -95,7 +95,7 @@ def show(line: str | Text, indent: int = 2) -> None:
     """
     try:
         if isinstance(line, str):
-            print(plain_lines(line), flush=True)
+            write_whole(sys.stdout, plain_lines(line))
         else:
             _print(line, indent)
     except OSError as error:
