@@ -17,9 +17,8 @@ from countermand.app.address import Address, parse_address
 from countermand.app.standard_streams import note
 from countermand.cli.failures import Failure, not_reached, unreached
 from countermand.client import Client, CountermandError
+from countermand.client.environment import SERVER
 from countermand.rpc.listening.certificates import CertificateRefused, read_authorities, read_pair
-
-SERVER = "127.0.0.1:50051"
 
 # How long a person waits for a server that is not there, and for one that was there and went.
 _TIMEOUT = 5.0

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from countermand.app.settings import Settings
 from countermand.app.signals import StopSignals
 from countermand.cli.failures import WRONG_USAGE, Failure
-from countermand.cli.options import SERVER, parse_retention, parse_span
+from countermand.cli.options import parse_retention, parse_span
+
+DEFAULTS = Settings()
 
 
 def serve(
@@ -20,7 +23,7 @@ def serve(
             metavar="HOST:PORT",
             help="Port 0 picks a free one.",
         ),
-    ] = SERVER,
+    ] = DEFAULTS.listen,
     metrics_listen: Annotated[
         str | None,
         typer.Option(
@@ -32,7 +35,7 @@ def serve(
     store: Annotated[
         str,
         typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where all is kept."),
-    ] = "sqlite:///countermand.db",
+    ] = DEFAULTS.store,
     retention: Annotated[
         float,
         typer.Option(
@@ -41,7 +44,7 @@ def serve(
             metavar="DAYS",
             help="Keep what ended.",
         ),
-    ] = "30",  # type: ignore[assignment]  # typer parses a default as it does an argument
+    ] = f"{DEFAULTS.retention:g}",  # type: ignore[assignment]  # typer parses a default, too
     tls_cert: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +81,7 @@ def serve(
             min=1,
             help="Open at once.",
         ),
-    ] = 20_000,
+    ] = DEFAULTS.max_watches,
     max_tenant_bytes: Annotated[
         int | None,
         typer.Option(
@@ -97,7 +100,7 @@ def serve(
             min=1,
             help="Wrong keys a second.",
         ),
-    ] = 20,
+    ] = DEFAULTS.max_failed_logins,
     shipped_word: Annotated[
         list[str],
         typer.Option(
@@ -138,7 +141,7 @@ def serve(
             help="DEBUG, INFO, WARNING …",
             show_default=False,
         ),
-    ] = "INFO",
+    ] = DEFAULTS.log_level,
     log_format: Annotated[
         str,
         typer.Option(
@@ -164,7 +167,7 @@ def serve(
             metavar="SPAN",
             help="Patience of SIGTERM.",
         ),
-    ] = "10s",  # type: ignore[assignment]  # typer parses a default as it does an argument
+    ] = f"{DEFAULTS.drain_timeout:g}s",  # type: ignore[assignment]
 ) -> None:
     """Run the server.
 
@@ -182,7 +185,6 @@ def serve(
     # The client commands start faster without the server's modules.
     import uvloop
 
-    from countermand.app.settings import Settings
     from countermand.cli.delivering import deliver
     from countermand.core.knobs import Knobs
     from countermand.rpc.server import serve as run_server

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from countermand.app.settings import Settings
 from countermand.cli.failures import REFUSED
 from countermand.cli.output import show, show_facts
 from countermand.cli.store_work import as_facts, as_json, human, work_on
@@ -30,7 +31,7 @@ FileArgument = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-DEFAULT = "sqlite:///countermand.db"
+DEFAULT = Settings().store
 
 
 @app.command(cls=PlainCommand)
