@@ -29,9 +29,9 @@ from countermand.core.states import (
 )
 from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
+from countermand.store.sql.rows import tasks
 from countermand.store.sqlite import reader_pool
 from countermand.store.sqlite.file import store_file as file
-from countermand.store.sqlite.rows import tasks
 from countermand.store.sqlite.writing import Writer
 from tests.chaos.robustness.unsynced import note_writes
 

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from countermand.store.sqlite.statements import KEY_COLUMNS
+from countermand.store.sql.columns import KEY_COLUMNS
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import checkout_service_pb2 as s

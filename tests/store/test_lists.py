@@ -9,7 +9,7 @@ from countermand.core.records import SECOND, Task
 from countermand.core.retention import DAY
 from countermand.core.states import CartState, CheckoutState, OrderState, TargetKind, TaskState
 from countermand.store.lists import DeadlinePlace, HolderQuery, PageQuery, TaskQuery
-from countermand.store.sqlite.rows.labels import label_digest
+from countermand.store.sql.rows.labels import label_digest
 from tests.support.ask import (
     C1,
     C2,
@@ -178,7 +178,7 @@ async def test_two_labels_with_one_number_are_told_apart(
     labelled: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     same = label_digest("sku", "a")
-    monkeypatch.setattr("countermand.store.sqlite.rows.label_digest", lambda key, value: same)
+    monkeypatch.setattr("countermand.store.sql.rows.label_digest", lambda key, value: same)
     assert _ids(await labelled.tasks(TaskQuery(label=("sku", "b")))) == []
     assert _ids(await labelled.tasks(TaskQuery(label=("sku", "a")))) == [3, 0]
 

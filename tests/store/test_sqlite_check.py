@@ -12,8 +12,8 @@ from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.instant import Instant
 from countermand.core.states import ChargeState, RefundState
+from countermand.store.sql.rows.labels import label_digest
 from countermand.store.sqlite.connection import migrate
-from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations, rules
 from countermand.store.sqlite.upkeep.checking import check
 from countermand.store.sqlite.writing import Writer

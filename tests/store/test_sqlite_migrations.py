@@ -17,8 +17,8 @@ from countermand.core.retention import DAY
 from countermand.core.states import ChargeState as M
 from countermand.core.states import RefundState, SummaryKey
 from countermand.store.lists import TaskQuery
+from countermand.store.sql.rows import uuid_bytes
 from countermand.store.sqlite.connection import connect_writer
-from countermand.store.sqlite.rows import uuid_bytes
 from countermand.store.sqlite.statements import migrations
 from tests.support.ask import (
     FIRST_TIME,

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from countermand.store.sqlite.rows.labels import label_digest
+from countermand.store.sql.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations
 
 

@@ -50,6 +50,13 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 
+# What is written once for every database knows none, and no database knows another.
+APART: dict[str, set[str]] = {
+    "store.sql": {"store.sqlite", "store.postgres"},
+    "store.sqlite": {"store.postgres"},
+    "store.postgres": {"store.sqlite"},
+}
+
 # Packages that may import the standard library and what LAYERS gives them, and nothing else.
 STANDARD_LIBRARY_ONLY = {"core", "__init__"}
 
@@ -64,7 +71,7 @@ OWNERS: dict[str, set[str]] = {
     "countermand.v1": {"rpc.wire", "rpc.*servicer*", "client", "cli"},
     "aiosqlite": {"store.sqlite"},
     "sqlite3": {"store.sqlite"},
-    "asyncpg": {"store.postgres"},
+    "psycopg": {"store.postgres"},
     "opentelemetry": {"telemetry", "client.trace"},
     "prometheus_client": {"telemetry"},
     "aiohttp": {"webhooks"},
@@ -142,6 +149,16 @@ def broken_layers(module: Module) -> Iterator[str]:
             yield f"{module.path}:{line}: imports {name}, but {rule}"
 
 
+def broken_walls(module: Module) -> Iterator[str]:
+    """Imports of ours from one side of a wall of APART to the other."""
+    for part, others in APART.items():
+        if not is_within(module.name, part):
+            continue
+        for name, line in module.imports:
+            if is_within(name, "countermand") and is_within_any(within_ours(name), others):
+                yield f"{module.path}:{line}: imports {name}, but {part} may not"
+
+
 def broken_owners(module: Module) -> Iterator[str]:
     """Imports of a name in OWNERS by a module that is none of its owners."""
     for name, line in module.imports:
@@ -196,7 +213,7 @@ def twins(folder: str, names: list[str]) -> Iterator[str]:
             yield f"{folder}: nobody can tell {other} from {name}"
 
 
-CHECKS = [broken_layers, broken_owners, broken_purity]
+CHECKS = [broken_layers, broken_walls, broken_owners, broken_purity]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -250,6 +267,10 @@ def test_a_long_module_is_found(length, reports):
         (broken_layers, "helpers/text.py", ""),
         (broken_layers, "helpers.py", ""),
         (broken_layers, "__init__.py", "from countermand.core import ids"),
+        (broken_walls, "store/sql/loading.py", "from countermand.store.sqlite import writing"),
+        (broken_walls, "store/sql/loading.py", "from countermand.store.postgres import store"),
+        (broken_walls, "store/sqlite/store.py", "from countermand.store import postgres"),
+        (broken_walls, "store/postgres/store.py", "import countermand.store.sqlite.store"),
         (broken_owners, "store/sqlite.py", "import grpc.aio"),
         (
             broken_owners,
@@ -262,7 +283,8 @@ def test_a_long_module_is_found(length, reports):
         (broken_owners, "rpc/server.py", "from ..v1 import tasks_pb2"),
         (broken_owners, "rpc/wired.py", "import countermand.v1.tasks_pb2"),
         (broken_owners, "store/migrations.py", "import sqlite3"),
-        (broken_owners, "store/sqlite.py", "import asyncpg"),
+        (broken_owners, "store/sqlite.py", "import psycopg"),
+        (broken_owners, "store/sql/session.py", "import sqlite3"),
         (broken_owners, "engine/writer.py", "from opentelemetry import trace"),
         (broken_owners, "rpc/status.py", "from rich.table import Table"),
         (broken_owners, "client/watch.py", "def late():\n    import typer"),
@@ -281,6 +303,8 @@ def test_a_forbidden_import_is_found(check, path, text):
         ("core/decide.py", "import dataclasses\nfrom . import ids\nimport countermand.core.state"),
         ("store/sqlite/rows.py", "import sqlite3\nfrom ..contract import Store"),
         ("store/sqlite.py", "import sqlite3\nfrom countermand.core import ids"),
+        ("store/sqlite/writing.py", "from countermand.store.sql import loading"),
+        ("store/postgres/writing.py", "import psycopg\nfrom countermand.store.sql import loading"),
         ("engine/writer.py", "from countermand.store.contract import Store\nimport grpcurl"),
         ("engine/writer.py", "import countermand.core\nfrom countermand.store import contract"),
         ("telemetry/__init__.py", "import opentelemetry.sdk\nfrom .spans import commit_span"),

@@ -10,9 +10,9 @@ from typing import TypeVar
 import aiosqlite
 
 from countermand.core.knobs import StoreKnobs
+from countermand.store.sql.rows.labels import label_digest
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.file.inspection import check_identity
-from countermand.store.sqlite.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations
 
 Result = TypeVar("Result")

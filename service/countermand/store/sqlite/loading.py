@@ -14,8 +14,10 @@ from countermand.core.records import Group, Holder, Order, Target, Task
 from countermand.core.retention import Found, Leftover, Search, Spot
 from countermand.core.rows import Loaded, Wanted
 from countermand.core.webhook_rows import Outbox
-from countermand.store.sqlite import rows
-from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
+from countermand.store.sql import rows
+from countermand.store.sql.chunks import by_kind
+from countermand.store.sql.session import Parameters
+from countermand.store.sqlite.chunks import run_in_chunks
 from countermand.store.sqlite.loading_overdue import OverdueLoader, ids_of, with_text
 from countermand.store.sqlite.statements import statements
 from countermand.store.sqlite.webhooks import WebhookTables

@@ -13,7 +13,7 @@ from countermand.core.changes import Id
 from countermand.core.instant import Instant
 from countermand.core.overdue import Overdue, OverdueKind, OverdueSearch
 from countermand.core.records import Task
-from countermand.store.sqlite import rows
+from countermand.store.sql import rows
 from countermand.store.sqlite.statements import statements
 
 K = OverdueKind

@@ -12,7 +12,7 @@ from countermand.core.records import Task
 from countermand.core.states import RefundState, TargetKind
 from countermand.store.contract import CancellationReading, Due
 from countermand.store.lists import DeadlinePage, DeadlinePlace, TaskPage, TaskQuery, place_of
-from countermand.store.sqlite import rows
+from countermand.store.sql import rows
 from countermand.store.sqlite.queries import NO_NUMBER
 from countermand.store.sqlite.reading_cancellations import CancellationReader
 from countermand.store.sqlite.reading_holders import HolderReader, under

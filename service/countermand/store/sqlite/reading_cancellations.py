@@ -8,7 +8,7 @@ from countermand.core.ids import uuid_at
 from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey
 from countermand.store.lists import CancellationPage, CancellationQuery
-from countermand.store.sqlite import rows
+from countermand.store.sql import rows
 from countermand.store.sqlite.queries import NO_NUMBER, Queries
 
 MILLISECOND = SECOND // 1000

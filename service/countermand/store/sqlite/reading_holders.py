@@ -17,8 +17,9 @@ from countermand.store.lists import (
     PageQuery,
     Trail,
 )
-from countermand.store.sqlite import rows
-from countermand.store.sqlite.chunks import Parameters, run_in_chunks
+from countermand.store.sql import rows
+from countermand.store.sql.session import Parameters
+from countermand.store.sqlite.chunks import run_in_chunks
 from countermand.store.sqlite.queries import NO_NUMBER, Queries
 from countermand.store.sqlite.reading_watches import parameters
 

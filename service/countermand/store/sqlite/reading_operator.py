@@ -18,7 +18,7 @@ from countermand.store.lists import (
     TenantsPage,
     place_of,
 )
-from countermand.store.sqlite import rows
+from countermand.store.sql import rows
 from countermand.store.sqlite.reading import Reader
 
 MAX_COUNTED = 10_000

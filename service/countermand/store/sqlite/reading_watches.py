@@ -9,7 +9,7 @@ from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.records import Task
 from countermand.store.contract import Bookmark, History, LogPage
 from countermand.store.lists import TaskPage, Trail
-from countermand.store.sqlite import rows
+from countermand.store.sql import rows
 from countermand.store.sqlite.queries import Queries
 
 HOLDER_KINDS = tuple(rows.HOLDER_ROWS)

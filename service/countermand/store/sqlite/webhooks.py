@@ -7,9 +7,8 @@ from typing import Any
 from countermand.core.changes import Saves
 from countermand.core.webhook_rows import LoadedWebhooks, Stale, StaleSearch, WantedWebhooks
 from countermand.core.webhooks import MAX_KEPT_DELIVERIES
-from countermand.store.sqlite.chunks import Parameters, run_in_chunks
-from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
-from countermand.store.sqlite.rows.webhooks import (
+from countermand.store.sql.rows.ids import uuid_bytes, uuid_text
+from countermand.store.sql.rows.webhooks import (
     read_delivery,
     read_endpoints,
     read_notice,
@@ -17,6 +16,8 @@ from countermand.store.sqlite.rows.webhooks import (
     write_notice,
     write_webhook,
 )
+from countermand.store.sql.session import Parameters
+from countermand.store.sqlite.chunks import run_in_chunks
 from countermand.store.sqlite.statements import statements
 
 

@@ -15,8 +15,10 @@ from countermand.core.log import Event
 from countermand.core.records import Cart, Checkout, Holder, Order, Target
 from countermand.core.states import RefundState
 from countermand.store.contract import CommitTooLong
-from countermand.store.sqlite import rows
-from countermand.store.sqlite.chunks import Parameters, by_kind, run_in_chunks
+from countermand.store.sql import rows
+from countermand.store.sql.chunks import by_kind
+from countermand.store.sql.session import Parameters
+from countermand.store.sqlite.chunks import run_in_chunks
 from countermand.store.sqlite.failures import is_full
 from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.loading import Loader

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from countermand.store.sqlite.rows.labels import label_digest
+from countermand.store.sql.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations, rules
 
 

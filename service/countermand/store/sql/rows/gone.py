@@ -8,8 +8,8 @@ from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event, LoggedRecord
 from countermand.core.records import Agent, Cart, Task
 from countermand.core.retention import Gone, floors
-from countermand.store.sqlite.rows.holders import HOLDER_ROWS
-from countermand.store.sqlite.rows.ids import id_value, uuid_bytes
+from countermand.store.sql.rows.holders import HOLDER_ROWS
+from countermand.store.sql.rows.ids import id_value, uuid_bytes
 
 
 def write_gone(gone: Iterable[Gone]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:

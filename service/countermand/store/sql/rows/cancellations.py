@@ -6,7 +6,7 @@ from countermand.core.caller import Caller
 from countermand.core.cancellations import Cancellation, Join, NewJoin, RequestId
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
-from countermand.store.sqlite.rows.ids import (
+from countermand.store.sql.rows.ids import (
     read_target,
     uuid_bytes,
     uuid_text,

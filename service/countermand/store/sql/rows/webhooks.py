@@ -15,7 +15,7 @@ from countermand.core.webhooks import (
     Webhook,
     WebhookState,
 )
-from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
+from countermand.store.sql.rows.ids import uuid_bytes, uuid_text
 
 
 def read_webhook(row: list[Any]) -> Webhook:

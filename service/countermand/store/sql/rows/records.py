@@ -5,8 +5,8 @@ from typing import Any
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import Event, RecordEvent
 from countermand.core.states import TargetKind
-from countermand.store.sqlite.rows.ids import uuid_bytes, write_target
-from countermand.store.sqlite.rows.tasks import write_event, write_refund
+from countermand.store.sql.rows.ids import uuid_bytes, write_target
+from countermand.store.sql.rows.tasks import write_event, write_refund
 
 
 def write_record_event(event: RecordEvent) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from countermand.core.log import Event, as_of
 from countermand.core.records import Settlement, Task
 from countermand.core.states import CancelProof, ChargeState, RefundState, TaskState
-from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
+from countermand.store.sql.rows.ids import uuid_bytes, uuid_text
 
 _STATES = {str(state): state for state in TaskState}
 _REFUNDS = {str(refund): refund for refund in RefundState}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from countermand.core.records import Cart, Checkout, Group, Holder, Order
 from countermand.core.states import CartState, CheckoutState, OrderState, TargetKind
 from countermand.core.versions import HolderVersion
-from countermand.store.sqlite.rows.ids import uuid_bytes, uuid_text
+from countermand.store.sql.rows.ids import uuid_bytes, uuid_text
 
 _SHARED = 10
 """How many columns all holders have."""

@@ -1,12 +1,12 @@
 """Rows as SQLite keeps them, and records as the rules know them."""
 
-from countermand.store.sqlite.rows.callers import (
+from countermand.store.sql.rows.callers import (
     read_agent,
     read_key,
     write_agent,
     write_key,
 )
-from countermand.store.sqlite.rows.cancellations import (
+from countermand.store.sql.rows.cancellations import (
     read_cancellation,
     read_request_id,
     write_changed_cancellation,
@@ -15,18 +15,18 @@ from countermand.store.sqlite.rows.cancellations import (
     write_request_id,
     write_settling_request_id,
 )
-from countermand.store.sqlite.rows.gone import write_gone
-from countermand.store.sqlite.rows.holders import (
+from countermand.store.sql.rows.gone import write_gone
+from countermand.store.sql.rows.holders import (
     HOLDER_ROWS,
     read_cart,
     read_group,
     read_version,
     write_cart,
 )
-from countermand.store.sqlite.rows.ids import id_value, uuid_bytes, uuid_text
-from countermand.store.sqlite.rows.labels import label_digest, write_labels
-from countermand.store.sqlite.rows.records import write_attached_event, write_record_event
-from countermand.store.sqlite.rows.tasks import (
+from countermand.store.sql.rows.ids import id_value, uuid_bytes, uuid_text
+from countermand.store.sql.rows.labels import label_digest, write_labels
+from countermand.store.sql.rows.records import write_attached_event, write_record_event
+from countermand.store.sql.rows.tasks import (
     EVENT_WIDTH,
     read_event,
     read_task,

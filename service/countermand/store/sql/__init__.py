@@ -1,0 +1,1 @@
+"""What every store in SQL does alike: no driver and no dialect is known here."""

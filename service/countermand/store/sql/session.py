@@ -1,0 +1,54 @@
+"""What a store in SQL asks of its connection.
+
+A statement is named, and each dialect has its own text of it, with the same parameters in the same
+order. Whoever needs several starts them all before it takes the first answer: where a turn to the
+server is long, what was started together takes one. It needs no more than that, for an answer is
+waited for when it is taken; generators that hand out what to run would say it twice.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+Parameters = Sequence[Any]
+"""One row of parameters, as a statement takes them by their places."""
+
+
+class Answer(Protocol):
+    """What a statement answers. To take it waits for it, and raises what the statement raised."""
+
+    def one(self) -> Sequence[Any] | None:
+        """Returns the first row, None if there is none."""
+
+    def all(self) -> Sequence[Sequence[Any]]:
+        """Returns every row."""
+
+
+class Session(Protocol):
+    """Runs statements by their names on one connection, on the thread that has it.
+
+    A UUID is given as its 16 bytes. A reading statement answers one JSON value as text, or raw
+    values where that is said of it; one that only writes answers nothing, and may be known to have
+    failed only when a later answer is taken, or at the commit.
+    """
+
+    def execute(self, name: str, parameters: Parameters | Mapping[str, Any] = ()) -> Answer:
+        """Starts a statement with parameters by their places, or by their names."""
+
+    def execute_rows(self, name: str, rows: Sequence[Parameters]) -> Sequence[Answer]:
+        """Starts a statement that takes any number of rows of parameters.
+
+        There is an answer for each run of it, for one takes a limited number of rows; none if there
+        are no rows.
+        """
+
+
+def value_of(answer: Answer) -> Any:
+    """Returns the JSON value that was answered; None if there is no row."""
+    row = answer.one()
+    return None if row is None else json.loads(row[0])
+
+
+def values_of(answers: Sequence[Answer]) -> list[Any]:
+    """Returns what all runs of a statement found, each of which answers one JSON array."""
+    return [found for answer in answers for found in value_of(answer)]
