@@ -1,12 +1,13 @@
 """What many tests use: a real server, and stubs with its first key."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.chaos_table import rows_of, table
 from tests.support.knobs import DRAWN_VALUES, SEED
+from tests.support.postgres import Cluster, started_cluster
 from tests.support.server import Server, Stubs
 
 
@@ -50,3 +51,18 @@ async def stubs(server: Server) -> AsyncIterator[Stubs]:
     stubs = server.connect()
     yield stubs
     await stubs.channel.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of PostgreSQL that all tests of this process share: none of them changes it, but
+    for databases of its own."""
+    with started_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[str]:
+    """The URL of an empty database of the test's own."""
+    with cluster.database() as url:
+        yield url
