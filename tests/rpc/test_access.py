@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 import countermand.v1
 from countermand.core.ids import SCOPES as CORE_SCOPES
-from countermand.rpc.method import Unary
+from countermand.rpc.method import Unary, methods_of
 from countermand.rpc.router import handlers_of
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
@@ -353,3 +353,16 @@ async def test_a_method_that_names_no_scope_cannot_be_served():
         method = Unary("countermand.v1.TaskService/New", t.GetTaskRequest, scopes, handle)
         with pytest.raises(ValueError, match="TaskService/New"):
             handlers_of(None, [method])
+
+
+async def test_a_service_that_lacks_a_method_or_what_one_needs_cannot_be_served():
+    class Lacking:
+        SERVICE = t.DESCRIPTOR.services_by_name["TaskService"]
+
+    class Free(Lacking):
+        async def create_task(self, call: Any, request: Any) -> Message:
+            raise AssertionError("nobody may come here")
+
+    for servicer, what in ((Lacking(), "create_task"), (Free(), "needs")):
+        with pytest.raises(AttributeError, match=what):
+            methods_of(servicer)

@@ -437,7 +437,7 @@ async def test_the_largest_input_is_fine(caller):
 async def test_anothers_id_cannot_be_told_from_an_unknown_one(caller, stranger, shared, admin):
     made = await stranger.create_group(1)
     held = await stranger.start(made.tasks[0].task_id)
-    answer = await stranger.cancel(held.task_id)
+    answer = await stranger.cancel(held.task_id, grace=600)
     foreign = {
         "task_id": held.task_id,
         "group_id": made.group.group_id,

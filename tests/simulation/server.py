@@ -16,8 +16,9 @@ from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls, draining
 from countermand.rpc.guard.refusal_log import RefusalLog
+from countermand.rpc.method import methods_of
 from countermand.rpc.router import handlers_of
-from countermand.rpc.server import services_of
+from countermand.rpc.services import services_of
 from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
 from tests.simulation.loop import Realm
@@ -119,7 +120,7 @@ class Life:
             knobs.calls,
         )
         services = services_of(app, ShippedWords(), refusals.counts, Vault())
-        methods = [method for service in services.values() for method in service.methods()]
+        methods = [method for service in services for method in methods_of(service)]
         self.parts = [app, guard, calls, limits]
         self._address.serve(self.realm, dict(handlers_of(guard, methods)))
         self.ready.set()

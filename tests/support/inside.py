@@ -21,7 +21,7 @@ from countermand.rpc.guard.open_calls import OpenCalls
 from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.port import options
-from countermand.rpc.method import Stream, Unary
+from countermand.rpc.method import Stream, Unary, methods_of
 from countermand.rpc.public.unknown import unknown_method
 from countermand.rpc.router import handlers_of
 from countermand.rpc.services import services_of
@@ -90,8 +90,8 @@ async def inside(
         )
         methods = {
             method.name: method
-            for service in services_of(app, ShippedWords(), refusals.counts, Vault()).values()
-            for method in service.methods()
+            for service in services_of(app, ShippedWords(), refusals.counts, Vault())
+            for method in methods_of(service)
         }
         methods |= {method.name: method for method in replaced}
         handlers = handlers_of(guard, methods.values())

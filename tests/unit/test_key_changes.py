@@ -35,17 +35,17 @@ NEW = {"tenant": "shop", "environment": "sandbox", "scopes": ["tasks:read"]}
 
 
 def create(service: KeyService, key_id: str) -> Coroutine[Any, Any, Any]:
-    return service.create(OPERATOR, k.CreateKeyRequest(**NEW))
+    return service.create_key(OPERATOR, k.CreateKeyRequest(**NEW))
 
 
 def revoke(service: KeyService, key_id: str) -> Coroutine[Any, Any, Any]:
-    return service.revoke(OPERATOR, k.RevokeKeyRequest(key_id=key_id))
+    return service.revoke_key(OPERATOR, k.RevokeKeyRequest(key_id=key_id))
 
 
 def rotate(service: KeyService, key_id: str) -> Coroutine[Any, Any, Any]:
     """Ends the old key at once."""
     request = k.RotateKeyRequest(key_id=key_id, overlap={"seconds": 0})
-    return service.rotate(OPERATOR, request)
+    return service.rotate_key(OPERATOR, request)
 
 
 COMMANDS = (create, revoke, rotate)
@@ -98,7 +98,7 @@ async def keys(path: Path) -> AsyncIterator[Keys]:
     writing = asyncio.create_task(app.writer.run())
     found = Keys(app, store, clock, KeyService(app.keyring, clock))
     await app.keyring.load()
-    made = await found.service.create(OPERATOR, k.CreateKeyRequest(**NEW))
+    made = await found.service.create_key(OPERATOR, k.CreateKeyRequest(**NEW))
     found.key_id, found.secrets = made.key.key_id, [made.secret]
     clock.time += SECOND
     try:
@@ -204,7 +204,7 @@ async def test_the_open_watches_of_a_key_end_with_the_commit_that_ends_it(
     for nth, path in paths(tmp_path):
         async with keys(path) as found:
             watchers = found.app.watchers
-            other = await found.service.create(OPERATOR, k.CreateKeyRequest(**NEW))
+            other = await found.service.create_key(OPERATOR, k.CreateKeyRequest(**NEW))
             with watchers.opened(found.key_id) as ends, watchers.opened(other.key.key_id) as stays:
                 found.store.hold()
                 call = Caller(command(found.service, found.key_id), nth)

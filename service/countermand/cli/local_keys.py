@@ -10,7 +10,7 @@ from countermand.core.ids import SCOPES
 from countermand.core.knobs import Knobs
 from countermand.core.trace import TraceContext
 from countermand.engine.keyring import Principal
-from countermand.rpc.method import Call, Unary
+from countermand.rpc.method import Call, Unary, methods_of
 from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed, StoreRefused
 
@@ -26,7 +26,7 @@ class LocalKeys:
 
     def __init__(self, service: KeyService) -> None:
         self._methods = {
-            method.request: method for method in service.methods() if isinstance(method, Unary)
+            method.request: method for method in methods_of(service) if isinstance(method, Unary)
         }
 
     async def answer(self, request: Message) -> Message:

@@ -1,9 +1,12 @@
-"""What a servicer offers: its methods, and what each needs."""
+"""What a servicer offers: the methods of its service, and what each needs."""
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from countermand.core.caller import Caller
 from countermand.core.trace import TraceContext
@@ -79,7 +82,50 @@ class Stream(NamedTuple):
 
 
 class Servicer(Protocol):
-    """One service."""
+    """One service. Each of its methods is a function with the method's name in snake case, which
+    says what it `needs`."""
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
+    SERVICE: ServiceDescriptor
+    """As the protos describe it."""
+
+
+class Needs(NamedTuple):
+    """What one method needs."""
+
+    scopes: tuple[str, ...]
+    max_bytes: int
+
+
+Handle = TypeVar("Handle", bound=Callable[..., Any])
+
+
+def needs(*scopes: str, max_bytes: int = SMALL) -> Callable[[Handle], Handle]:
+    """Says of a servicer's function that any of the scopes lets a key call it, and how large a
+    request may be."""
+
+    def note(handle: Handle) -> Handle:
+        handle.__dict__["needs"] = Needs(scopes, max_bytes)
+        return handle
+
+    return note
+
+
+def methods_of(servicer: Servicer) -> list[Unary | Stream]:
+    """Returns what a servicer offers: every method of its service.
+
+    Raises AttributeError if it lacks one, or one does not say what it needs.
+    """
+    return [_method(described, servicer) for described in servicer.SERVICE.methods]
+
+
+def _method(described: MethodDescriptor, servicer: Servicer) -> Unary | Stream:
+    handle = getattr(servicer, re.sub(r"\B(?=[A-Z])", "_", described.name).lower())
+    needed: Needs = handle.needs
+    kind = Stream if described.server_streaming else Unary
+    return kind(
+        f"{servicer.SERVICE.full_name}/{described.name}",
+        GetMessageClass(described.input_type),
+        needed.scopes,
+        handle,
+        needed.max_bytes,
+    )

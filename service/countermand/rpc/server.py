@@ -34,6 +34,7 @@ from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.metrics_port import listen_for_scrapes
 from countermand.rpc.listening.port import ListenRefused, listen, options
+from countermand.rpc.method import methods_of
 from countermand.rpc.public.health import SERVICE_NAME as HEALTH
 from countermand.rpc.public.health import Health
 from countermand.rpc.public.reflection import Reflection
@@ -168,9 +169,10 @@ class _Life:
             self._vault,
             allow_loopback=settings.allow_loopback_webhooks,
         )
-        methods = [method for service in services.values() for method in service.methods()]
-        health = Health(services, self._calls, refusals, knobs.public)
-        reflection = Reflection([*services, HEALTH], self._calls, refusals, knobs.public)
+        methods = [method for service in services for method in methods_of(service)]
+        names = [service.SERVICE.full_name for service in services]
+        health = Health(names, self._calls, refusals, knobs.public)
+        reflection = Reflection([*names, HEALTH], self._calls, refusals, knobs.public)
         handlers = handlers_of(guard, methods) | health.handlers() | reflection.handlers()
         unknown = unknown_method(knobs.public, measures)
         server = make_server(handlers, unknown, options(knobs.connections))

@@ -22,22 +22,16 @@ def services_of(
     vault: Vault,
     *,
     allow_loopback: bool = False,
-) -> dict[str, Servicer]:
-    """Returns all services, by their full names."""
+) -> list[Servicer]:
+    """Returns all services."""
     store, writer, clock, paging = app.store, app.writer, app.clock, app.knobs.paging
-    return {
-        "countermand.v1.CancellationService": CancellationService(
-            store, writer, app.watch, shipped_words, paging, app.keyring.name_of
-        ),
-        "countermand.v1.TaskService": TaskService(store, writer, clock, app.ids, paging),
-        "countermand.v1.CheckoutService": CheckoutService(
-            store, writer, clock, app.ids, paging, app.keyring.name_of
-        ),
-        "countermand.v1.OrderService": OrderService(store, writer, clock, app.ids, paging),
-        "countermand.v1.AgentService": AgentService(store, writer),
-        "countermand.v1.KeyService": KeyService(app.keyring, clock),
-        "countermand.v1.OperatorService": OperatorService(app, refusals),
-        "countermand.v1.WebhookService": WebhookService(
-            store, writer, app.keyring, vault, paging, allow_loopback
-        ),
-    }
+    return [
+        CancellationService(store, writer, app.watch, shipped_words, paging, app.keyring.name_of),
+        TaskService(store, writer, clock, app.ids, paging),
+        CheckoutService(store, writer, clock, app.ids, paging, app.keyring.name_of),
+        OrderService(store, writer, clock, app.ids, paging),
+        AgentService(store, writer),
+        KeyService(app.keyring, clock),
+        OperatorService(app, refusals),
+        WebhookService(store, writer, app.keyring, vault, paging, allow_loopback),
+    ]

@@ -16,7 +16,7 @@ from countermand.engine.watching.messages import Kind, Message
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
-from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.method import Call, needs
 from countermand.rpc.servicers.reading import covering
 from countermand.rpc.servicers.records import RecordWatches
 from countermand.rpc.wire.form import Form
@@ -36,19 +36,16 @@ from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_pb2
 from countermand.v1 import cancellation_service_pb2 as pb
 
-SERVICE = "countermand.v1.CancellationService"
-CANCEL = ("tasks:cancel",)
-CANCEL_CHECKOUT = ("checkouts:write",)
-CANCEL_ORDER = ("orders:write",)
-READ = ("tasks:read", "tasks:run")
 MAX_ROWS = 10_000
 """How many rows a summary has: there may be as many as reasons were given."""
 
 KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
 
 
-class CancellationService:
+class CancellationService(RecordWatches):
     """Accepts cancels, and tells what became of them."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["CancellationService"]
 
     def __init__(
         self,
@@ -60,6 +57,7 @@ class CancellationService:
         name_of: Callable[[str], str],
     ) -> None:
         """`name_of` returns what people call a key."""
+        super().__init__(watch.records)
         self._store = store
         self._writer = writer
         self._watch = watch
@@ -67,31 +65,7 @@ class CancellationService:
         self._knobs = knobs
         self._name_of = name_of
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CancelTask", pb.CancelTaskRequest, CANCEL, self.cancel_task),
-            Unary(f"{SERVICE}/CancelGroup", pb.CancelGroupRequest, CANCEL, self.cancel_group),
-            Unary(
-                f"{SERVICE}/CancelCheckout",
-                pb.CancelCheckoutRequest,
-                CANCEL_CHECKOUT,
-                self.cancel_checkout,
-            ),
-            Unary(f"{SERVICE}/CancelOrder", pb.CancelOrderRequest, CANCEL_ORDER, self.cancel_order),
-            Stream(f"{SERVICE}/WatchTask", pb.WatchTaskRequest, READ, self.watch_task),
-            Stream(f"{SERVICE}/WatchTasks", pb.WatchTasksRequest, READ, self.watch_tasks),
-            *RecordWatches(self._watch.records, SERVICE).methods(),
-            Unary(f"{SERVICE}/GetCancellation", pb.GetCancellationRequest, READ, self.get),
-            Unary(f"{SERVICE}/ListCancellations", pb.ListCancellationsRequest, READ, self.list),
-            Unary(
-                f"{SERVICE}/SummarizeCancellations",
-                pb.SummarizeCancellationsRequest,
-                READ,
-                self.summarize,
-            ),
-        ]
-
+    @needs("tasks:cancel")
     async def cancel_task(self, call: Call, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         done = await self._cancel(CancelTask, "task_id", call, request)
         answer = pb.CancelTaskResponse(replayed=done.replayed, joined=done.joined)
@@ -100,6 +74,7 @@ class CancellationService:
         self._set_cancellation(answer.cancellation, done)
         return answer
 
+    @needs("tasks:cancel")
     async def cancel_group(
         self, call: Call, request: pb.CancelGroupRequest
     ) -> pb.CancelGroupResponse:
@@ -113,6 +88,7 @@ class CancellationService:
         self._set_cancellation(answer.cancellation, done)
         return answer
 
+    @needs("checkouts:write")
     async def cancel_checkout(
         self, call: Call, request: pb.CancelCheckoutRequest
     ) -> pb.CancelCheckoutResponse:
@@ -127,6 +103,7 @@ class CancellationService:
         self._set_cancellation(answer.cancellation, done)
         return answer
 
+    @needs("orders:write")
     async def cancel_order(
         self, call: Call, request: pb.CancelOrderRequest
     ) -> pb.CancelOrderResponse:
@@ -174,6 +151,7 @@ class CancellationService:
         message.requested_by_name = self._name_of(message.requested_by)
         return message
 
+    @needs("tasks:read", "tasks:run")
     async def watch_task(
         self, call: Call, request: pb.WatchTaskRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
@@ -187,6 +165,7 @@ class CancellationService:
             async for message in messages:
                 yield frame_watch(KINDS[message.kind], _encoded(message), last=message.last)
 
+    @needs("tasks:read", "tasks:run")
     async def watch_tasks(
         self, call: Call, request: pb.WatchTasksRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
@@ -204,7 +183,8 @@ class CancellationService:
                     KINDS[message.kind], _encoded(message), last=message.last, token=token
                 )
 
-    async def get(
+    @needs("tasks:read", "tasks:run")
+    async def get_cancellation(
         self, call: Call, request: pb.GetCancellationRequest
     ) -> pb.GetCancellationResponse:
         form = Form()
@@ -215,7 +195,8 @@ class CancellationService:
             raise not_found("cancellation", cancellation_id)
         return pb.GetCancellationResponse(cancellation=self._rendered(*found))
 
-    async def list(
+    @needs("tasks:read", "tasks:run")
+    async def list_cancellations(
         self, call: Call, request: pb.ListCancellationsRequest
     ) -> pb.ListCancellationsResponse:
         form = Form()
@@ -245,7 +226,8 @@ class CancellationService:
         token = encode(next_id.encode(), *bound_to) if next_id else ""
         return pb.ListCancellationsResponse(cancellations=cancellations, next_page_token=token)
 
-    async def summarize(
+    @needs("tasks:read", "tasks:run")
+    async def summarize_cancellations(
         self, call: Call, request: pb.SummarizeCancellationsRequest
     ) -> pb.SummarizeCancellationsResponse:
         form = Form()

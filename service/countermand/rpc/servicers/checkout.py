@@ -11,7 +11,7 @@ from countermand.core.records import Checkout, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, cut, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
@@ -27,13 +27,11 @@ from countermand.store.contract import Store
 from countermand.store.lists import PageQuery
 from countermand.v1 import checkout_service_pb2 as pb
 
-SERVICE = "countermand.v1.CheckoutService"
-WRITE = ("checkouts:write",)
-READ = ("checkouts:read",)
-
 
 class CheckoutService:
     """Keeps checkouts and carts."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["CheckoutService"]
 
     def __init__(
         self,
@@ -52,22 +50,8 @@ class CheckoutService:
         self._knobs = knobs
         self._name_of = name_of
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CreateCheckout", pb.CreateCheckoutRequest, WRITE, self.create, LARGE),
-            Unary(f"{SERVICE}/GetCheckout", pb.GetCheckoutRequest, READ, self.get),
-            Unary(
-                f"{SERVICE}/UpdateCheckout", pb.UpdateCheckoutRequest, WRITE, self.update, MEDIUM
-            ),
-            Unary(f"{SERVICE}/ListCheckouts", pb.ListCheckoutsRequest, READ, self.list),
-            Unary(f"{SERVICE}/CompleteCheckout", pb.CompleteCheckoutRequest, WRITE, self.complete),
-            Unary(f"{SERVICE}/GetCart", pb.GetCartRequest, READ, self.get_cart),
-            Unary(f"{SERVICE}/ListCarts", pb.ListCartsRequest, READ, self.list_carts),
-            Unary(f"{SERVICE}/ChangeCart", pb.ChangeCartRequest, WRITE, self.change_cart, MEDIUM),
-        ]
-
-    async def create(
+    @needs("checkouts:write", max_bytes=LARGE)
+    async def create_checkout(
         self, call: Call, request: pb.CreateCheckoutRequest
     ) -> pb.CreateCheckoutResponse:
         fresh = Fresh(self._clock.now(), self._ids)
@@ -82,7 +66,10 @@ class CheckoutService:
         set_first_tasks(answer, created.tasks)
         return answer
 
-    async def get(self, call: Call, request: pb.GetCheckoutRequest) -> pb.GetCheckoutResponse:
+    @needs("checkouts:read")
+    async def get_checkout(
+        self, call: Call, request: pb.GetCheckoutRequest
+    ) -> pb.GetCheckoutResponse:
         form = Form()
         checkout_id = form.name("checkout_id", request.checkout_id)
         form.check()
@@ -90,7 +77,10 @@ class CheckoutService:
         checkout, counts = await read_holder(self._store, target, Checkout)
         return pb.GetCheckoutResponse(checkout=render_checkout(checkout, counts))
 
-    async def list(self, call: Call, request: pb.ListCheckoutsRequest) -> pb.ListCheckoutsResponse:
+    @needs("checkouts:read")
+    async def list_checkouts(
+        self, call: Call, request: pb.ListCheckoutsRequest
+    ) -> pb.ListCheckoutsResponse:
         form = Form()
         query = parse.parse_checkout_query(form, request)
         limit = form.page_size(request.page_size)
@@ -99,6 +89,7 @@ class CheckoutService:
         checkouts, token = await list_holders(self._store, query, asked, render_checkout)
         return pb.ListCheckoutsResponse(checkouts=checkouts, next_page_token=token)
 
+    @needs("checkouts:read")
     async def list_carts(self, call: Call, request: pb.ListCartsRequest) -> pb.ListCartsResponse:
         form = Form()
         state = parse.parse_cart_state(form, request.state)
@@ -113,7 +104,8 @@ class CheckoutService:
         carts, token = cut(shown, page.numbers, page.next_number, *bound_to)
         return pb.ListCartsResponse(carts=carts, next_page_token=token)
 
-    async def update(
+    @needs("checkouts:write", max_bytes=MEDIUM)
+    async def update_checkout(
         self, call: Call, request: pb.UpdateCheckoutRequest
     ) -> pb.UpdateCheckoutResponse:
         command = parse.parse_update_checkout(request, call.namespace, self._clock.now())
@@ -121,7 +113,8 @@ class CheckoutService:
         _, counts = await read(self._store, checkout.target)
         return pb.UpdateCheckoutResponse(checkout=render_checkout(checkout, counts))
 
-    async def complete(
+    @needs("checkouts:write")
+    async def complete_checkout(
         self, call: Call, request: pb.CompleteCheckoutRequest
     ) -> pb.CompleteCheckoutResponse:
         command = parse.parse_complete_checkout(request, call.namespace)
@@ -135,6 +128,7 @@ class CheckoutService:
             cart=None if cart is None else render_cart(cart),
         )
 
+    @needs("checkouts:read")
     async def get_cart(self, call: Call, request: pb.GetCartRequest) -> pb.GetCartResponse:
         form = Form()
         cart_id = form.name("cart_id", request.cart_id)
@@ -144,6 +138,7 @@ class CheckoutService:
             raise not_found("cart", cart_id)
         return pb.GetCartResponse(cart=render_cart(cart))
 
+    @needs("checkouts:write", max_bytes=MEDIUM)
     async def change_cart(self, call: Call, request: pb.ChangeCartRequest) -> pb.ChangeCartResponse:
         command = parse.parse_change_cart(request, call.namespace, caller=call.caller())
         changed: CartChanged = await self._writer.submit(command, call.trace)

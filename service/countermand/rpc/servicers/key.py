@@ -3,39 +3,31 @@
 from countermand.core.errors import Reason, invalid
 from countermand.engine.clock import Clock
 from countermand.engine.keyring import Keyring
-from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.method import Call, needs
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.keys import parse_create_key, parse_revoke_key, parse_rotate_key
 from countermand.rpc.wire.render.keys import render_key
 from countermand.rpc.wire.tokens import decode, encode
 from countermand.v1 import key_service_pb2 as pb
 
-SERVICE = "countermand.v1.KeyService"
-ADMIN = ("keys:admin",)
-
 
 class KeyService:
     """Manages API keys of every tenant."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["KeyService"]
 
     def __init__(self, keyring: Keyring, clock: Clock) -> None:
         self._keyring = keyring
         self._clock = clock
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CreateKey", pb.CreateKeyRequest, ADMIN, self.create),
-            Unary(f"{SERVICE}/ListKeys", pb.ListKeysRequest, ADMIN, self.list),
-            Unary(f"{SERVICE}/RevokeKey", pb.RevokeKeyRequest, ADMIN, self.revoke),
-            Unary(f"{SERVICE}/RotateKey", pb.RotateKeyRequest, ADMIN, self.rotate),
-        ]
-
-    async def create(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
+    @needs("keys:admin")
+    async def create_key(self, call: Call, request: pb.CreateKeyRequest) -> pb.CreateKeyResponse:
         new = parse_create_key(request, self._clock.now())
         key, secret = await self._keyring.create(new, created_by=call.principal.key_id)
         return pb.CreateKeyResponse(key=render_key(key), secret=secret)
 
-    async def list(self, call: Call, request: pb.ListKeysRequest) -> pb.ListKeysResponse:
+    @needs("keys:admin")
+    async def list_keys(self, call: Call, request: pb.ListKeysRequest) -> pb.ListKeysResponse:
         form = Form()
         limit = form.page_size(request.page_size)
         form.check()
@@ -53,11 +45,13 @@ class KeyService:
         token = encode(page[-1].key_id.encode(), "keys") if len(keys) > limit else ""
         return pb.ListKeysResponse(keys=[render_key(key) for key in page], next_page_token=token)
 
-    async def revoke(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:
+    @needs("keys:admin")
+    async def revoke_key(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:
         key = await self._keyring.revoke(parse_revoke_key(request), call.principal.key_id)
         return pb.RevokeKeyResponse(key=render_key(key))
 
-    async def rotate(self, call: Call, request: pb.RotateKeyRequest) -> pb.RotateKeyResponse:
+    @needs("keys:admin")
+    async def rotate_key(self, call: Call, request: pb.RotateKeyRequest) -> pb.RotateKeyResponse:
         key_id, overlap = parse_rotate_key(request)
         key, secret = await self._keyring.rotate(key_id, overlap, call.principal.key_id)
         return pb.RotateKeyResponse(key=render_key(key), secret=secret)

@@ -12,7 +12,7 @@ from countermand.engine.watching.messages import Kind
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch_all import Tenants
 from countermand.rpc.guard.refusal_counts import RefusalCounts
-from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.method import Call, needs
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.operator import parse_chosen
 from countermand.rpc.wire.parse.tasks import parse_task_query
@@ -30,8 +30,6 @@ from countermand.rpc.wire.tokens import (
 from countermand.store.lists import AgentPlace, DeadlinePlace, TaskQuery, TenantPlace, place_of
 from countermand.v1 import operator_service_pb2 as pb
 
-SERVICE = "countermand.v1.OperatorService"
-READ = ("operator:read",)
 MAX_REFUSALS = 100
 
 KINDS = {kind: f"WATCH_TYPE_{kind}" for kind in Kind}
@@ -39,6 +37,8 @@ KINDS = {kind: f"WATCH_TYPE_{kind}" for kind in Kind}
 
 class OperatorService:
     """Shows how the server stands, and what all tenants have."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["OperatorService"]
 
     def __init__(self, app: App, refusals: RefusalCounts) -> None:
         self._app = app
@@ -49,30 +49,7 @@ class OperatorService:
         self._start_time = app.clock.now()
         self._replica_id = app.ids(self._start_time)
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(
-                f"{SERVICE}/ListTasks", pb.OperatorServiceListTasksRequest, READ, self.list_tasks
-            ),
-            Stream(
-                f"{SERVICE}/WatchTasks", pb.OperatorServiceWatchTasksRequest, READ, self.watch_tasks
-            ),
-            Unary(
-                f"{SERVICE}/GetServerStatus",
-                pb.GetServerStatusRequest,
-                READ,
-                self.get_server_status,
-            ),
-            Unary(f"{SERVICE}/ListAgents", pb.ListAgentsRequest, READ, self.list_agents),
-            Unary(
-                f"{SERVICE}/ListOpenWatches",
-                pb.ListOpenWatchesRequest,
-                READ,
-                self.list_open_watches,
-            ),
-        ]
-
+    @needs("operator:read")
     async def list_tasks(
         self, call: Call, request: pb.OperatorServiceListTasksRequest
     ) -> pb.OperatorServiceListTasksResponse:
@@ -111,6 +88,7 @@ class OperatorService:
             return page.tasks, ()
         return page.tasks, (page.next_place.namespace, page.next_place.number or 0)
 
+    @needs("operator:read")
     async def watch_tasks(
         self, call: Call, request: pb.OperatorServiceWatchTasksRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
@@ -137,6 +115,7 @@ class OperatorService:
                     shown.task.CopyFrom(render_operator_task(message.task, namespace))
                 yield shown.SerializeToString()
 
+    @needs("operator:read")
     async def get_server_status(
         self, call: Call, request: pb.GetServerStatusRequest
     ) -> pb.GetServerStatusResponse:
@@ -171,6 +150,7 @@ class OperatorService:
             status.last_commit_time.FromNanoseconds(last.end_ns)
         return pb.GetServerStatusResponse(status=status)
 
+    @needs("operator:read")
     async def list_agents(self, call: Call, request: pb.ListAgentsRequest) -> pb.ListAgentsResponse:
         form = Form()
         chosen = parse_chosen(form, request)
@@ -189,6 +169,7 @@ class OperatorService:
         following = "" if page.next_place is None else encode_named(*page.next_place, *bound_to)
         return pb.ListAgentsResponse(agents=shown, next_page_token=following)
 
+    @needs("operator:read")
     async def list_open_watches(
         self, call: Call, request: pb.ListOpenWatchesRequest
     ) -> pb.ListOpenWatchesResponse:

@@ -9,7 +9,7 @@ from countermand.core.records import Order, Target
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.rpc.method import LARGE, MEDIUM, Call, Stream, Unary
+from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, list_holders
 from countermand.rpc.servicers.reading import read, read_holder
@@ -22,13 +22,11 @@ from countermand.store.contract import Store
 from countermand.store.lists import HolderQuery
 from countermand.v1 import order_service_pb2 as pb
 
-SERVICE = "countermand.v1.OrderService"
-WRITE = ("orders:write",)
-READ = ("orders:read",)
-
 
 class OrderService:
     """Keeps orders."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["OrderService"]
 
     def __init__(
         self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
@@ -39,16 +37,10 @@ class OrderService:
         self._ids = ids
         self._knobs = knobs
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CreateOrder", pb.CreateOrderRequest, WRITE, self.create, LARGE),
-            Unary(f"{SERVICE}/GetOrder", pb.GetOrderRequest, READ, self.get),
-            Unary(f"{SERVICE}/ListOrders", pb.ListOrdersRequest, READ, self.list),
-            Unary(f"{SERVICE}/UpdateOrder", pb.UpdateOrderRequest, WRITE, self.update, MEDIUM),
-        ]
-
-    async def create(self, call: Call, request: pb.CreateOrderRequest) -> pb.CreateOrderResponse:
+    @needs("orders:write", max_bytes=LARGE)
+    async def create_order(
+        self, call: Call, request: pb.CreateOrderRequest
+    ) -> pb.CreateOrderResponse:
         fresh = Fresh(self._clock.now(), self._ids)
         parsing = partial(parse.parse_create_order, request, call.namespace)
         command = await read_creation(request, parsing, fresh)
@@ -59,7 +51,8 @@ class OrderService:
         set_first_tasks(answer, created.tasks)
         return answer
 
-    async def get(self, call: Call, request: pb.GetOrderRequest) -> pb.GetOrderResponse:
+    @needs("orders:read")
+    async def get_order(self, call: Call, request: pb.GetOrderRequest) -> pb.GetOrderResponse:
         form = Form()
         order_id = form.name("order_id", request.order_id)
         form.check()
@@ -67,7 +60,8 @@ class OrderService:
         order, counts = await read_holder(self._store, target, Order)
         return pb.GetOrderResponse(order=render_order(order, counts))
 
-    async def list(self, call: Call, request: pb.ListOrdersRequest) -> pb.ListOrdersResponse:
+    @needs("orders:read")
+    async def list_orders(self, call: Call, request: pb.ListOrdersRequest) -> pb.ListOrdersResponse:
         form = Form()
         query = HolderQuery(TargetKind.ORDER, parse.parse_order_state(form, request.state))
         limit = form.page_size(request.page_size)
@@ -76,7 +70,10 @@ class OrderService:
         orders, token = await list_holders(self._store, query, asked, render_order)
         return pb.ListOrdersResponse(orders=orders, next_page_token=token)
 
-    async def update(self, call: Call, request: pb.UpdateOrderRequest) -> pb.UpdateOrderResponse:
+    @needs("orders:write", max_bytes=MEDIUM)
+    async def update_order(
+        self, call: Call, request: pb.UpdateOrderRequest
+    ) -> pb.UpdateOrderResponse:
         command = parse.parse_update_order(request, call.namespace)
         order: Order = await self._writer.submit(command, call.trace)
         _, counts = await read(self._store, order.target)

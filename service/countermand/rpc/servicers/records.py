@@ -11,7 +11,7 @@ from countermand.core.states import TargetKind, TaskState
 from countermand.engine.watching.messages import Kind
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch_record import WatchRecord
-from countermand.rpc.method import Call, Stream
+from countermand.rpc.method import Call, needs
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.watches import parse_after_version, parse_heartbeat_interval
 from countermand.rpc.wire.render.checkouts import render_checkout
@@ -25,32 +25,16 @@ KINDS = {kind: pb.WatchType.Value(f"WATCH_TYPE_{kind}") for kind in Kind}
 class RecordWatches:
     """Follows checkouts and orders themselves."""
 
-    def __init__(self, watch: WatchRecord, service: str) -> None:
-        self._watch = watch
-        self._service = service
+    def __init__(self, records: WatchRecord) -> None:
+        self._records = records
 
-    def methods(self) -> list[Stream]:
-        """Returns what these add to the service."""
-        return [
-            Stream(
-                f"{self._service}/WatchCheckout",
-                pb.WatchCheckoutRequest,
-                ("checkouts:read",),
-                self.watch_checkout,
-            ),
-            Stream(
-                f"{self._service}/WatchOrder",
-                pb.WatchOrderRequest,
-                ("orders:read",),
-                self.watch_order,
-            ),
-        ]
-
+    @needs("checkouts:read")
     def watch_checkout(
         self, call: Call, request: pb.WatchCheckoutRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
         return self._follow(TargetKind.CHECKOUT, call, request, watcher, render_checkout)
 
+    @needs("orders:read")
     def watch_order(
         self, call: Call, request: pb.WatchOrderRequest, watcher: Watcher
     ) -> AsyncGenerator[bytes, None]:
@@ -70,7 +54,7 @@ class RecordWatches:
         after_version = parse_after_version(form, request)
         interval = parse_heartbeat_interval(form, request)
         form.check()
-        messages = self._watch.follow(watcher, target, after_version, interval)
+        messages = self._records.follow(watcher, target, after_version, interval)
         async with aclosing(messages):
             async for message in messages:
                 shown = render(*message.reading).SerializeToString()

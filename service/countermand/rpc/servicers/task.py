@@ -12,7 +12,7 @@ from countermand.core.refunds import Settled
 from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
-from countermand.rpc.method import LARGE, Call, Stream, Unary
+from countermand.rpc.method import LARGE, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
@@ -32,14 +32,11 @@ from countermand.store.lists import DeadlinePlace, TaskQuery, place_of
 from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as pb
 
-SERVICE = "countermand.v1.TaskService"
-WRITE = ("tasks:write",)
-READ = ("tasks:read", "tasks:run")
-SETTLE = ("refunds:write",)
-
 
 class TaskService:
     """Announces tasks and groups, and reads them."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["TaskService"]
 
     def __init__(
         self, store: Store, writer: Writer, clock: Clock, ids: UuidMaker, knobs: PagingKnobs
@@ -50,23 +47,14 @@ class TaskService:
         self._ids = ids
         self._knobs = knobs
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CreateTask", pb.CreateTaskRequest, WRITE, self.create_task),
-            Unary(f"{SERVICE}/CreateGroup", pb.CreateGroupRequest, WRITE, self.create_group, LARGE),
-            Unary(f"{SERVICE}/GetTask", pb.GetTaskRequest, READ, self.get_task),
-            Unary(f"{SERVICE}/GetGroup", pb.GetGroupRequest, READ, self.get_group),
-            Unary(f"{SERVICE}/ListTasks", pb.ListTasksRequest, READ, self.list_tasks),
-            Unary(f"{SERVICE}/SettleRefund", pb.SettleRefundRequest, SETTLE, self.settle_refund),
-        ]
-
+    @needs("tasks:write")
     async def create_task(self, call: Call, request: pb.CreateTaskRequest) -> pb.CreateTaskResponse:
         fresh = Fresh(self._clock.now(), self._ids)
         command = parse.parse_create_task(request, call.namespace, fresh)
         task: Task = await self._writer.submit(command, call.trace)
         return pb.CreateTaskResponse(task=render_task(task))
 
+    @needs("tasks:write", max_bytes=LARGE)
     async def create_group(
         self, call: Call, request: pb.CreateGroupRequest
     ) -> pb.CreateGroupResponse:
@@ -80,6 +68,7 @@ class TaskService:
         set_first_tasks(answer, created.tasks)
         return answer
 
+    @needs("tasks:read", "tasks:run")
     async def get_task(self, call: Call, request: pb.GetTaskRequest) -> pb.GetTaskResponse:
         form = Form()
         task_id = form.uuid("task_id", request.task_id)
@@ -89,6 +78,7 @@ class TaskService:
             raise not_found("task", task_id)
         return pb.GetTaskResponse(task=render_task(task))
 
+    @needs("tasks:read", "tasks:run")
     async def get_group(self, call: Call, request: pb.GetGroupRequest) -> pb.GetGroupResponse:
         form = Form()
         group_id = form.uuid("group_id", request.group_id)
@@ -97,6 +87,7 @@ class TaskService:
         group, counts = await read_holder(self._store, target, Group)
         return pb.GetGroupResponse(group=render_group(group, counts))
 
+    @needs("tasks:read", "tasks:run")
     async def list_tasks(self, call: Call, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         form = Form()
         query = parse.parse_task_query(form, request)
@@ -135,6 +126,7 @@ class TaskService:
             following = place_of(last) if query.nearest_first else (last.number,)
         return shown, following
 
+    @needs("refunds:write")
     async def settle_refund(
         self, call: Call, request: pb.SettleRefundRequest
     ) -> pb.SettleRefundResponse:

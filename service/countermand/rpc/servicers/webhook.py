@@ -11,7 +11,7 @@ from countermand.core.webhook_commands import (
 from countermand.engine.keyring import Keyring
 from countermand.engine.vault import Vault
 from countermand.engine.writer import Writer
-from countermand.rpc.method import Call, Stream, Unary
+from countermand.rpc.method import Call, needs
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.webhooks import (
     Places,
@@ -28,14 +28,14 @@ from countermand.rpc.wire.tokens import decode_numbers, encode_numbers
 from countermand.store.contract import Store
 from countermand.v1 import webhook_service_pb2 as pb
 
-SERVICE = "countermand.v1.WebhookService"
-SCOPE = ("webhooks:write",)
 LARGEST_PAGE = 100
 """Of deliveries, which have their bodies with them."""
 
 
 class WebhookService:
     """Manages the endpoints of one tenant and environment."""
+
+    SERVICE = pb.DESCRIPTOR.services_by_name["WebhookService"]
 
     def __init__(
         self,
@@ -54,24 +54,11 @@ class WebhookService:
         self._paging = paging
         self._allow_loopback = allow_loopback
 
-    def methods(self) -> list[Unary | Stream]:
-        """Returns what the service offers."""
-        return [
-            Unary(f"{SERVICE}/CreateWebhook", pb.CreateWebhookRequest, SCOPE, self.create),
-            Unary(f"{SERVICE}/GetWebhook", pb.GetWebhookRequest, SCOPE, self.get),
-            Unary(f"{SERVICE}/ListWebhooks", pb.ListWebhooksRequest, SCOPE, self.list),
-            Unary(f"{SERVICE}/UpdateWebhook", pb.UpdateWebhookRequest, SCOPE, self.update),
-            Unary(f"{SERVICE}/DeleteWebhook", pb.DeleteWebhookRequest, SCOPE, self.delete),
-            Unary(f"{SERVICE}/RotateSecret", pb.RotateSecretRequest, SCOPE, self.rotate),
-            Unary(f"{SERVICE}/ListDeliveries", pb.ListDeliveriesRequest, SCOPE, self.deliveries),
-            Unary(f"{SERVICE}/Redeliver", pb.RedeliverRequest, SCOPE, self.redeliver),
-            Unary(f"{SERVICE}/SendTest", pb.SendTestRequest, SCOPE, self.test),
-        ]
-
     def _places(self, call: Call) -> Places:
         return Places(self._keyring.environment(call.principal.key_id), self._allow_loopback)
 
-    async def create(
+    @needs("webhooks:write")
+    async def create_webhook(
         self, call: Call, request: pb.CreateWebhookRequest
     ) -> pb.CreateWebhookResponse:
         secret = self._vault.make()
@@ -80,14 +67,18 @@ class WebhookService:
         webhook = await self._writer.submit(CreateWebhook(call.namespace, new))
         return pb.CreateWebhookResponse(webhook=render_webhook(webhook), secret=secret)
 
-    async def get(self, call: Call, request: pb.GetWebhookRequest) -> pb.GetWebhookResponse:
+    @needs("webhooks:write")
+    async def get_webhook(self, call: Call, request: pb.GetWebhookRequest) -> pb.GetWebhookResponse:
         webhook_id = parse_webhook_id(request.webhook_id)
         webhook = await self._store.webhook(call.namespace, webhook_id)
         if webhook is None:
             raise not_found("webhook", webhook_id)
         return pb.GetWebhookResponse(webhook=render_webhook(webhook))
 
-    async def list(self, call: Call, request: pb.ListWebhooksRequest) -> pb.ListWebhooksResponse:
+    @needs("webhooks:write")
+    async def list_webhooks(
+        self, call: Call, request: pb.ListWebhooksRequest
+    ) -> pb.ListWebhooksResponse:
         form = Form()
         limit = form.page_size(request.page_size)
         form.check()
@@ -100,27 +91,33 @@ class WebhookService:
             next_page_token=encode_numbers([end] if end < len(webhooks) else [], *bound),
         )
 
-    async def update(
+    @needs("webhooks:write")
+    async def update_webhook(
         self, call: Call, request: pb.UpdateWebhookRequest
     ) -> pb.UpdateWebhookResponse:
         command = parse_update_webhook(request, call.namespace, self._places(call))
         return pb.UpdateWebhookResponse(webhook=render_webhook(await self._writer.submit(command)))
 
-    async def delete(
+    @needs("webhooks:write")
+    async def delete_webhook(
         self, call: Call, request: pb.DeleteWebhookRequest
     ) -> pb.DeleteWebhookResponse:
         webhook_id = parse_webhook_id(request.webhook_id)
         await self._writer.submit(DeleteWebhook(call.namespace, webhook_id))
         return pb.DeleteWebhookResponse()
 
-    async def rotate(self, call: Call, request: pb.RotateSecretRequest) -> pb.RotateSecretResponse:
+    @needs("webhooks:write")
+    async def rotate_secret(
+        self, call: Call, request: pb.RotateSecretRequest
+    ) -> pb.RotateSecretResponse:
         webhook_id, overlap = parse_rotate_secret(request)
         secret = self._vault.make()
         command = RotateSecret(call.namespace, webhook_id, overlap, self._vault.seal(secret))
         webhook = await self._writer.submit(command)
         return pb.RotateSecretResponse(webhook=render_webhook(webhook), secret=secret)
 
-    async def deliveries(
+    @needs("webhooks:write")
+    async def list_deliveries(
         self, call: Call, request: pb.ListDeliveriesRequest
     ) -> pb.ListDeliveriesResponse:
         form = Form()
@@ -139,11 +136,13 @@ class WebhookService:
             deliveries=page, next_page_token=encode_numbers(last, *bound)
         )
 
+    @needs("webhooks:write")
     async def redeliver(self, call: Call, request: pb.RedeliverRequest) -> pb.RedeliverResponse:
         delivery = await self._writer.submit(parse_redeliver(request, call.namespace))
         return pb.RedeliverResponse(delivery=render_delivery(delivery))
 
-    async def test(self, call: Call, request: pb.SendTestRequest) -> pb.SendTestResponse:
+    @needs("webhooks:write")
+    async def send_test(self, call: Call, request: pb.SendTestRequest) -> pb.SendTestResponse:
         webhook_id = parse_webhook_id(request.webhook_id)
         delivery = await self._writer.submit(SendTest(call.namespace, webhook_id))
         return pb.SendTestResponse(delivery=render_delivery(delivery))
