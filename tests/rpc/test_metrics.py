@@ -165,7 +165,7 @@ async def test_no_tenant_key_or_id_is_a_label(server: Server, caller: Caller):
     labels = {label for _, given in parsed(body.decode()).values for label, _ in given}
     assert labels == {
         *("rpc_system_name", "rpc_method", "rpc_status_code", "error_type", "le"),
-        *("reason", "target", "kind", "state", "proof", "cause", "version", "store"),
+        *("reason", "target", "kind", "state", "proof", "cause", "outcome", "version", "store"),
     }
 
 

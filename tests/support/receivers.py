@@ -42,6 +42,11 @@ async def drip(request: Received, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
+async def hang_up(request: Received, writer: asyncio.StreamWriter) -> None:
+    """Closes the connection without a word."""
+    writer.close()
+
+
 def endless(head: str, piece: bytes) -> Answer:
     """Answers with a head, and then with the same piece over and over."""
 

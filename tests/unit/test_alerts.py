@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from countermand.telemetry.instruments import OWN, Kind
+from countermand.telemetry.instrument import Kind
+from countermand.telemetry.instruments import OWN
 from tests.support.alerts import RULES, fired, missing_promtool
 from tests.support.pages import PROJECT
 
@@ -66,6 +67,9 @@ HEALTHY: dict[str, str] = {
     series("countermand_watches_max"): "20000x60",
     series(REFUSED, 'reason="API_KEY_INVALID"'): "0+3x60",
     series(REFUSED, 'reason="RATE_LIMITED"'): "0+3x60",
+    series("countermand_webhook_endpoints", 'state="ENABLED"'): "12x60",
+    series("countermand_webhook_endpoints", 'state="FAILING"'): "0x7 1x2 0x50",
+    series("countermand_webhook_endpoints", 'state="DISABLED"'): "3x60",
 }
 
 
@@ -147,6 +151,10 @@ CAUSES: dict[str, Cause] = {
     "CountermandCallersLimited": Cause(
         {series(REFUSED, 'reason="RATE_LIMITED"'): "0+600x60"},
         "10 calls a second at a:9464 are above a limit.",
+    ),
+    "CountermandWebhooksFailing": Cause(
+        {series("countermand_webhook_endpoints", 'state="FAILING"'): "0x5 2x54"},
+        "Every try at 2 webhooks of a:9464 failed for an hour.",
     ),
 }
 

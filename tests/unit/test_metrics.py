@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from countermand.core.trace import TraceContext
 from countermand.telemetry.histograms import Histogram
-from countermand.telemetry.instruments import COMMIT_DURATION, Instrument, Kind
+from countermand.telemetry.instrument import Instrument, Kind
+from countermand.telemetry.instruments import COMMIT_DURATION
 from countermand.telemetry.measures import OTHER, Measures
 from countermand.telemetry.metrics import Metrics
 from tests.support.scrape import OPENMETRICS, parsed

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from countermand.telemetry.instruments import OWN, PROCESS, Instrument
+from countermand.telemetry.instrument import Instrument
+from countermand.telemetry.instruments import OWN, PROCESS
 from countermand.telemetry.metrics import Metrics
 from tests.support.pages import PROJECT
 

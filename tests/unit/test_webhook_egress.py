@@ -22,7 +22,7 @@ from countermand.core.webhooks import Notice
 from countermand.webhooks import egress
 from countermand.webhooks.egress import Gate, Lookups
 from countermand.webhooks.sender import Sender, read_retry_after, sign
-from tests.support.receivers import Answer, drip, endless, hang, receiving, status
+from tests.support.receivers import Answer, drip, endless, hang, hang_up, receiving, status
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 QUICK = replace(WebhookKnobs(), timeout=0.4, drain_timeout=0.1)
@@ -225,6 +225,10 @@ BOMB = gzip.compress(b"0" * 50_000_000)
     [
         pytest.param(hang, "no answer within 0.4 s", id="hangs"),
         pytest.param(drip, "no answer within 0.4 s", id="drips its head"),
+        pytest.param(hang_up, "no answer: ", id="hangs up"),
+        pytest.param(
+            endless(HEAD + "content-length: 9\r\n\r\n", b""), "", id="a body that never comes"
+        ),
         pytest.param(endless(HEAD, b"a: b\r\n"), "no answer: ", id="headers without end"),
         pytest.param(endless(HEAD + "a: ", b"b" * 4096), "no answer: ", id="a header without end"),
         pytest.param(

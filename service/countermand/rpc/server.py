@@ -44,11 +44,10 @@ from countermand.rpc.services import services_of
 from countermand.store.contract import Store, StoreFailed, StoreRefused
 from countermand.telemetry.logs import configure, fields
 from countermand.telemetry.scraping import ScrapeServer
-from countermand.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
-Deliver = Callable[[App, Settings, Vault, Tracing], Coroutine[Any, Any, None]]
+Deliver = Callable[[App, Settings, Vault, Instrumentation], Coroutine[Any, Any, None]]
 """Delivers webhooks until it is cancelled."""
 
 
@@ -185,7 +184,7 @@ class _Life:
         _collect_less_often(knobs.server.max_young_objects)
         beside.append(asyncio.create_task(give_back(knobs.server.memory_interval)))
         delivering = asyncio.create_task(
-            self._deliver(app, settings, self._vault, self._instrumentation.tracing),
+            self._deliver(app, settings, self._vault, self._instrumentation),
             name="webhooks",
         )
         await make_first_key(app.keyring, settings.first_key_file)

@@ -6,7 +6,13 @@ from typing import Final
 
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
-from countermand.telemetry.spans import Attributes, AttributeValue, FinishedSpan, Recorder
+from countermand.telemetry.spans import (
+    Attributes,
+    AttributeValue,
+    FinishedSpan,
+    Recorder,
+    SpanKind,
+)
 
 
 class CallTrace:
@@ -134,7 +140,7 @@ class SampledCall(CallTrace):
             # The clock of the wall may be set back meanwhile.
             end_ns=max(self._start_ns, time.time_ns()),
             attributes=attributes,
-            is_server=True,
+            kind=SpanKind.SERVER,
             parent_is_remote=True,
             failed=status in conventions.SERVER_FAULTS,
         )

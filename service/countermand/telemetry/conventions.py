@@ -14,6 +14,8 @@ RPC_STATUS_CODE: Final = "rpc.status_code"
 ERROR_TYPE: Final = "error.type"
 PEER_ADDRESS: Final = "network.peer.address"
 PEER_PORT: Final = "network.peer.port"
+HTTP_METHOD: Final = "http.request.method"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 
@@ -30,6 +32,10 @@ WATCH_CLOSE_SPAN: Final = "countermand.watch.close"
 WATCH_PHASE: Final = "countermand.watch.phase"
 WATCH_MESSAGES: Final = "countermand.watch.messages"
 WATCH_SECONDS: Final = "countermand.watch.seconds"
+WEBHOOK_SPAN: Final = "countermand.webhook.delivery"
+WEBHOOK_ID: Final = "countermand.webhook_id"
+WEBHOOK_EVENT_TYPE: Final = "countermand.event_type"
+WEBHOOK_ATTEMPT: Final = "countermand.attempt"
 
 SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}

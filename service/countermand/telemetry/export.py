@@ -17,12 +17,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
     SpanContext,
-    SpanKind,
     Status,
     StatusCode,
     TraceFlags,
     TraceState,
 )
+from opentelemetry.trace import SpanKind as SdkKind
 
 from countermand.core.knobs import TelemetryKnobs
 from countermand.core.trace import TraceContext
@@ -79,7 +79,7 @@ class SdkRecorder:
                 resource=self._resource,
                 attributes=span.attributes,
                 links=[Link(_sdk_context(link)) for link in span.links],
-                kind=SpanKind.SERVER if span.is_server else SpanKind.INTERNAL,
+                kind=SdkKind[span.kind.name],
                 status=_ERROR if span.failed else _UNSET,
                 start_time=span.start_ns,
                 end_time=span.end_ns,

@@ -15,7 +15,7 @@ from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from countermand.core.trace import TraceContext
-from countermand.telemetry.instruments import Instrument
+from countermand.telemetry.instrument import Instrument
 
 _INFINITE: Final = "+Inf"
 

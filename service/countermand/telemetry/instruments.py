@@ -1,58 +1,13 @@
 """Every metric: its name, its unit, its labels and its bounds. docs/operations/metrics.md has the
 same table, and a test compares them."""
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from countermand.core.errors import Reason
 from countermand.core.states import CancelProof, TargetKind, TaskState
+from countermand.core.webhooks import WebhookState
 from countermand.telemetry import conventions
-
-
-class Kind(StrEnum):
-    """How a metric grows."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-_SUFFIXES: Final = {"s": "_seconds", "By": "_bytes"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
-    """One metric. Its name and the names of its labels are those of OpenTelemetry."""
-
-    kind: Kind
-    name: str
-    unit: str
-    """`s` or `By`, or in braces what is counted."""
-    help: str
-    labels: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    """All values of its one label, if they are known before; each has its series from the start, so
-    that what happens first is seen to grow."""
-    buckets: tuple[float, ...] = ()
-    named: str = ""
-    """Its family at Prometheus, if that has a name of its own."""
-
-    @property
-    def family(self) -> str:
-        """Its name at Prometheus, without the ending of a counter."""
-        return self.named or self.name.replace(".", "_") + _SUFFIXES.get(self.unit, "")
-
-    @property
-    def shown(self) -> str:
-        """Its name at Prometheus."""
-        return self.family + ("_total" if self.kind is Kind.COUNTER else "")
-
-    @property
-    def shown_labels(self) -> tuple[str, ...]:
-        """The names of its labels at Prometheus."""
-        return tuple(label.replace(".", "_") for label in self.labels)
-
+from countermand.telemetry.instrument import Instrument, Kind
 
 CALL_BUCKETS: Final = (
     *(0.00025, 0.0005, 0.001, 0.0025),  # below those of the conventions
@@ -64,6 +19,10 @@ COMMIT_BUCKETS: Final = (
 )
 CANCEL_BUCKETS: Final = (
     *(0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0),
+)
+AGE_BUCKETS: Final = (
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0),
+    *(3600.0, 14_400.0, 43_200.0, 86_400.0, 273_600.0),  # up to the 76 hours that are promised
 )
 BATCH_BUCKETS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
@@ -223,6 +182,35 @@ TASKS_OVERDUE: Final = Instrument(
     unit="{task}",
     help="CANCELLING tasks that are past their deadline.",
 )
+WEBHOOK_ATTEMPTS: Final = Instrument(
+    kind=Kind.COUNTER,
+    name="countermand.webhook.attempts",
+    unit="{attempt}",
+    help="Requests that were sent to webhooks, by what came of them.",
+    labels=("outcome",),
+    values=("succeeded", "failed"),
+)
+WEBHOOK_AGE: Final = Instrument(
+    kind=Kind.HISTOGRAM,
+    name="countermand.webhook.delivery.age",
+    unit="s",
+    help="From the commit of a change until a webhook took its event.",
+    buckets=AGE_BUCKETS,
+)
+WEBHOOK_MISSED: Final = Instrument(
+    kind=Kind.COUNTER,
+    name="countermand.webhook.missed",
+    unit="{event}",
+    help="Events that were given up: every try failed, or they were too old.",
+)
+WEBHOOK_ENDPOINTS: Final = Instrument(
+    kind=Kind.GAUGE,
+    name="countermand.webhook.endpoints",
+    unit="{webhook}",
+    help="Webhooks that there are, by state: FAILING when every try failed for an hour.",
+    labels=("state",),
+    values=tuple(WebhookState),
+)
 BUILD: Final = Instrument(
     kind=Kind.GAUGE,
     name="countermand.build.info",
@@ -286,5 +274,9 @@ OWN: Final = (
     DISK_FREE,
     AGENTS_LIVE,
     TASKS_OVERDUE,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_AGE,
+    WEBHOOK_MISSED,
+    WEBHOOK_ENDPOINTS,
     BUILD,
 )

@@ -33,3 +33,13 @@ class Measures:
 
     def watch_ended(self, status: str) -> None:
         """Counts a watch that ended with a status; `CANCELLED` if its client left."""
+
+    def webhook_tried(self, *, succeeded: bool, age: float | None) -> None:
+        """Counts one request to a webhook. `age` is how many seconds after its commit an event was
+        taken; None if it was not, or was asked for by hand."""
+
+    def webhooks_missed(self, events: int) -> None:
+        """Counts events that were given up."""
+
+    def webhooks_changed(self, state: str, webhooks: int) -> None:
+        """Takes how many webhooks are in a state now."""

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions, instruments
 from countermand.telemetry.histograms import Histogram, Series
-from countermand.telemetry.instruments import Instrument, Kind
+from countermand.telemetry.instrument import Instrument, Kind
 from countermand.telemetry.measures import OTHER, CallMeasure, Measures
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -73,6 +73,10 @@ class Metrics(Measures):
         self._failures = self._children(instruments.COMMIT_FAILURES)
         self._outages = self._families[instruments.LEASE_OUTAGES.name]
         self._removed = self._families[instruments.RECORDS_REMOVED.name]
+        self._webhook_attempts = self._children(instruments.WEBHOOK_ATTEMPTS)
+        self._webhook_age = self._families[instruments.WEBHOOK_AGE.name].labels()
+        self._webhook_missed = self._families[instruments.WEBHOOK_MISSED.name]
+        self._webhook_endpoints = self._children(instruments.WEBHOOK_ENDPOINTS)
 
     def add(self, collector: Collector) -> None:
         """Reads from that, too, whenever somebody looks."""
@@ -108,6 +112,17 @@ class Metrics(Measures):
 
     def watch_ended(self, status: str) -> None:
         self._ended.labels(status).inc()
+
+    def webhook_tried(self, *, succeeded: bool, age: float | None) -> None:
+        self._webhook_attempts["succeeded" if succeeded else "failed"].inc()
+        if age is not None:
+            self._webhook_age.observe(age)
+
+    def webhooks_missed(self, events: int) -> None:
+        self._webhook_missed.inc(events)
+
+    def webhooks_changed(self, state: str, webhooks: int) -> None:
+        self._webhook_endpoints[state].set(webhooks)
 
     def committed(self, seconds: float, commands: int) -> None:
         """Takes a commit that took so long until it was on disk, and served so many commands."""

@@ -36,7 +36,8 @@ from countermand.core.knobs import TelemetryKnobs
 from countermand.telemetry import conventions
 from countermand.telemetry.environment import GRPC, MetricSettings, normalize
 from countermand.telemetry.export import service_resource
-from countermand.telemetry.instruments import OWN, PROCESS, Instrument
+from countermand.telemetry.instrument import Instrument
+from countermand.telemetry.instruments import OWN, PROCESS
 from countermand.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)

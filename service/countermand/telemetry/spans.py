@@ -1,12 +1,24 @@
 """A span that has ended, and what takes it; free of the SDK, which loads only to export."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from countermand.core.trace import TraceContext
 
 AttributeValue = str | bool | int | float | Sequence[str]
 Attributes = Mapping[str, AttributeValue]
+
+
+class SpanKind(Enum):
+    """Whose side of what work a span is."""
+
+    INTERNAL = auto()
+    """Work within the service."""
+    SERVER = auto()
+    """Our side of a call that somebody made."""
+    CLIENT = auto()
+    """Our side of a request that we made."""
 
 
 class FinishedSpan(NamedTuple):
@@ -18,8 +30,7 @@ class FinishedSpan(NamedTuple):
     start_ns: int
     end_ns: int
     attributes: Attributes
-    is_server: bool = False
-    """Whether it is our side of a call; else it is work within the service."""
+    kind: SpanKind = SpanKind.INTERNAL
     parent_is_remote: bool = False
     failed: bool = False
     links: Sequence[TraceContext] = ()

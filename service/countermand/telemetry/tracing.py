@@ -16,7 +16,13 @@ from countermand.telemetry import conventions
 from countermand.telemetry.calls import CallTrace, SampledCall, child_of, new_span_id
 from countermand.telemetry.environment import settings_from
 from countermand.telemetry.sampling import NEVER, Sampler
-from countermand.telemetry.spans import Attributes, AttributeValue, FinishedSpan, Recorder
+from countermand.telemetry.spans import (
+    Attributes,
+    AttributeValue,
+    FinishedSpan,
+    Recorder,
+    SpanKind,
+)
 from countermand.telemetry.traceparent import kept_tracestate, parse_traceparent
 from countermand.telemetry.variables import VariableRefused
 
@@ -148,6 +154,8 @@ class Tracing:
         end_ns: int,
         attributes: Mapping[str, AttributeValue],
         links: Sequence[TraceContext] = (),
+        kind: SpanKind = SpanKind.INTERNAL,
+        failed: bool = False,
     ) -> None:
         """Records what happened later for a call, as its child, if that call was sampled.
 
@@ -164,7 +172,9 @@ class Tracing:
                 start_ns,
                 end_ns,
                 attributes,
+                kind=kind,
                 parent_is_remote=True,
+                failed=failed,
                 links=links[: self._knobs.max_links],
             )
         )

@@ -2,19 +2,36 @@
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
 from countermand.core.errors import Refused
 from countermand.core.knobs import WebhookKnobs
 from countermand.core.outbox import read_trace
-from countermand.core.webhook_commands import PurgeNotices, Redeliver, SendTest
-from countermand.core.webhooks import DELIVERY_RETENTION, LIFETIME, Delivery, Webhook
+from countermand.core.records import SECOND
+from countermand.core.webhook_commands import (
+    NoteOutcomes,
+    PurgedNotices,
+    PurgeNotices,
+    Redeliver,
+    SendTest,
+)
+from countermand.core.webhooks import (
+    DELIVERY_RETENTION,
+    LIFETIME,
+    Delivery,
+    Webhook,
+    WebhookState,
+)
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.listeners import Committed
 from countermand.engine.vault import Vault
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
+from countermand.telemetry import conventions
 from countermand.telemetry.logs import fields
+from countermand.telemetry.measures import Measures
+from countermand.telemetry.spans import AttributeValue, SpanKind
 from countermand.telemetry.tracing import Tracing
 from countermand.webhooks.courier import Courier
 from countermand.webhooks.items import Item, Outcome
@@ -30,6 +47,7 @@ Key = tuple[int, str]
 class _Served:
     courier: Courier
     task: asyncio.Task[None]
+    state: WebhookState
 
 
 class Dispatcher:
@@ -42,6 +60,7 @@ class Dispatcher:
         clock: Clock,
         vault: Vault,
         tracing: Tracing,
+        measures: Measures,
         knobs: WebhookKnobs,
         *,
         allow_loopback: bool = False,
@@ -52,9 +71,11 @@ class Dispatcher:
         self._clock = clock
         self._vault = vault
         self._tracing = tracing
+        self._measures = measures
         self._knobs = knobs
         self._allow_loopback = allow_loopback
         self._served: dict[Key, _Served] = {}
+        self._in_state: Counter[WebhookState] = Counter()
         self._is_over = False
         """Whether nothing more is served, though commits may still come."""
         self._sender: Sender
@@ -89,14 +110,35 @@ class Dispatcher:
                 log.exception("the webhooks cannot be read; trying again")
                 await asyncio.sleep(self._knobs.retry_interval)
         for webhook in webhooks:
-            self._serve((webhook.namespace, webhook.webhook_id))
+            key = (webhook.namespace, webhook.webhook_id)
+            if key not in self._served:  # What was heard of it since is newer.
+                self._serve(key, webhook)
 
-    def _serve(self, key: Key) -> None:
-        if key in self._served:
-            return
-        courier = Courier(*key, self._store, self._writer, self._clock, self._send, self._knobs)
-        task = asyncio.create_task(courier.run(), name="courier")
-        self._served[key] = _Served(courier, task)
+    def _serve(self, key: Key, webhook: Webhook) -> _Served:
+        """Returns what serves an endpoint, which may be new, and notes its state."""
+        served = self._served.get(key)
+        if served is None:
+            courier = Courier(*key, self._store, self._writer, self._clock, self._send, self._knobs)
+            task = asyncio.create_task(courier.run(), name="courier")
+            served = self._served[key] = _Served(courier, task, webhook.state)
+            task.add_done_callback(lambda done: self._left(key, done))
+            self._count(webhook.state, 1)
+        elif served.state is not webhook.state:
+            self._count(served.state, -1)
+            self._count(webhook.state, 1)
+            served.state = webhook.state
+        return served
+
+    def _left(self, key: Key, courier: asyncio.Task[None]) -> None:
+        """Takes it that an endpoint is gone, if nobody has said so yet."""
+        served = self._served.get(key)
+        if served is not None and served.task is courier:
+            del self._served[key]
+            self._count(served.state, -1)
+
+    def _count(self, state: WebhookState, more: int) -> None:
+        self._in_state[state] += more
+        self._measures.webhooks_changed(state, self._in_state[state])
 
     def _hear(self, committed: Committed) -> None:
         """Hears of every commit."""
@@ -113,16 +155,24 @@ class Dispatcher:
         for key in changes.deleted:
             found = self._served.pop(key, None)
             if found is not None:
+                self._count(found.state, -1)
                 found.task.cancel()
         for key, webhook in changes.webhooks.items():
-            self._serve(key)
-            self._served[key].courier.hear_of_change(webhook)
+            self._serve(key, webhook).courier.hear_of_change(webhook)
         for command, answer in zip(committed.batch.commands, committed.batch.answers, strict=True):
             if isinstance(command, SendTest | Redeliver) and isinstance(answer, Delivery):
                 self._tell(answer)
+            elif isinstance(command, NoteOutcomes) and isinstance(answer, Webhook):
+                self._count_missed(command.missed)
+            elif isinstance(command, PurgeNotices) and isinstance(answer, PurgedNotices):
+                self._count_missed(answer.missed)
         for delivery in changes.deliveries.values():
             if delivery.end_time is not None:
                 self._tell(delivery)
+
+    def _count_missed(self, events: int) -> None:
+        if events:
+            self._measures.webhooks_missed(events)
 
     def _tell(self, delivery: Delivery) -> None:
         found = self._served.get((delivery.notice.namespace, delivery.webhook_id))
@@ -139,23 +189,34 @@ class Dispatcher:
         return outcome
 
     def _record(self, webhook: Webhook, item: Item, outcome: Outcome) -> None:
-        """Records a try as a child of the cancel that caused it, if that is sampled."""
+        """Counts a try, and records it as a child of the cancel that caused it, if that is
+        sampled."""
+        attempt = outcome.attempt
+        end_time = attempt.time + attempt.duration
+        by_itself = not item.once and item.begin_time == item.notice.time
+        age = max(0, end_time - item.notice.time) / SECOND if outcome.ok and by_itself else None
+        self._measures.webhook_tried(succeeded=outcome.ok, age=age)
         trace = read_trace(item.notice.trace)
         if trace is None:
             return
-        attempt = outcome.attempt
+        attributes: dict[str, AttributeValue] = {
+            conventions.WEBHOOK_ID: webhook.webhook_id,
+            conventions.WEBHOOK_EVENT_TYPE: item.notice.type,
+            conventions.WEBHOOK_ATTEMPT: item.attempt_count + 1,
+            conventions.HTTP_METHOD: "POST",
+        }
+        if attempt.status:
+            attributes[conventions.HTTP_STATUS_CODE] = attempt.status
+        if not outcome.ok:
+            attributes[conventions.ERROR_TYPE] = str(attempt.status or attempt.error)
         self._tracing.record_story(
             trace,
-            "countermand.webhook.delivery",
+            conventions.WEBHOOK_SPAN,
             start_ns=attempt.time * NANOSECONDS,
-            end_ns=(attempt.time + attempt.duration) * NANOSECONDS,
-            attributes={
-                "countermand.webhook_id": webhook.webhook_id,
-                "countermand.event_type": item.notice.type,
-                "countermand.attempt": item.attempt_count + 1,
-                "http.response.status_code": attempt.status,
-                "error.type": attempt.error,
-            },
+            end_ns=end_time * NANOSECONDS,
+            attributes=attributes,
+            kind=SpanKind.CLIENT,
+            failed=not outcome.ok,
         )
 
     async def _purge(self) -> None:
