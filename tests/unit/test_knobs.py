@@ -180,8 +180,6 @@ ALLOWED: dict[str, set[str]] = {
         "cli/reaching.py _PROBE_TIMEOUT",
         "cli/watch.py _HEARTBEAT_INTERVAL",
         "cli/watch.py _SILENCE",
-        "cli/serve.py serve(max_failed_logins)",
-        "cli/serve.py serve(max_watches)",
         "client/connection.py __init__(reconnect_timeout)",
         "client/connection.py __init__(timeout)",
         "client/runtime/agent.py LEASE",
