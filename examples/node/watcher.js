@@ -1,19 +1,25 @@
 // Follows the task whose id is its argument to its end: prints every version once, in order.
 //
 // When the stream breaks off it is opened again, after the version that was seen last.
-import { mayPass, open, pause, withKey } from "./countermand.js";
+import { CancellationService, WatchType } from "./build/countermand/v1/cancellation_service_pb.js";
+import { TaskStateSchema } from "./build/countermand/v1/task_pb.js";
+import { mayPass, open, pause, stream } from "./countermand.js";
+
+/** @import { WatchTaskResponse } from "./build/countermand/v1/cancellation_service_pb.js" */
 
 const [taskId] = process.argv.slice(2);
-const cancellations = open("Cancellation");
-let seen = "0";
+const client = open();
+let seen = 0n;
 
 // Reads one stream. Returns whether the task has ended; else it broke off.
 async function follow() {
-  const watch = cancellations.WatchTask({ task_id: taskId, after_version: seen }, withKey());
+  const { watchTask } = CancellationService.method;
   try {
-    for await (const { type, task, last } of watch) {
-      if (type === "WATCH_TYPE_CHANGE") {
-        console.log(task.version, task.state);
+    const watch = stream(client, watchTask, { taskId, afterVersion: seen });
+    for await (const read of watch) {
+      const { type, task, last } = /** @type {WatchTaskResponse} */ (read);
+      if (task && type === WatchType.CHANGE) {
+        console.log(`${task.version} ${TaskStateSchema.value[task.state].name}`);
         seen = task.version;
       }
       if (last) return true;
@@ -25,4 +31,4 @@ async function follow() {
 }
 
 while (!(await follow())) await pause();
-cancellations.close();
+client.close();

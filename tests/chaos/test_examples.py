@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -26,13 +27,38 @@ SECONDS = 90.0
 EXAMPLES = PROJECT / "examples"
 
 
-@pytest.fixture(params=["python", "node"])
+GO_PACKAGES = Path("/usr/share/gocode/src/google.golang.org")
+COMMANDS = {
+    "python": (sys.executable, "{}.py"),
+    "node": ("node", "{}.js"),
+    "go": ("bin/{}",),
+}
+
+
+def need_node() -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    if not (EXAMPLES / "node/build").exists():
+        pytest.skip("npm install was not run in examples/node")
+
+
+def need_go() -> None:
+    """Builds the programs, if what that takes is there; once built they are left as they are."""
+    for tool in ("make", "go", "protoc", "protoc-gen-go-grpc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed; examples/go/Makefile says what to install")
+    if not all((GO_PACKAGES / name).exists() for name in ("grpc", "protobuf")):
+        pytest.skip("Debian's packages of gRPC for Go are not installed")
+    built = subprocess.run(["make", "-C", EXAMPLES / "go"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+
+
+@pytest.fixture(scope="module", params=list(COMMANDS))
 def language(request: pytest.FixtureRequest) -> str:
     if request.param == "node":
-        if shutil.which("node") is None:
-            pytest.skip("node is not installed")
-        if not (EXAMPLES / "node/node_modules").exists():
-            pytest.skip("npm install was not run in examples/node")
+        need_node()
+    elif request.param == "go":
+        need_go()
     return str(request.param)
 
 
@@ -61,13 +87,16 @@ class Program:
 
 @asynccontextmanager
 async def running(server: Server, language: str, name: str, *words: str) -> AsyncIterator[Program]:
-    if language == "python":
-        command = [sys.executable, str(EXAMPLES / f"python/{name}.py")]
-    else:
-        command = ["node", str(EXAMPLES / f"node/{name}.js")]
+    command = [word.format(name) for word in COMMANDS[language]]
     own = {"COUNTERMAND_SERVER": server.address, "COUNTERMAND_API_KEY": server.key}
     process = await asyncio.create_subprocess_exec(
-        *command, *words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=os.environ | own
+        *command,
+        *words,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=os.environ | own,
+        cwd=EXAMPLES / language,
     )
     try:
         yield Program(process)
@@ -143,3 +172,11 @@ async def test_a_worker_pays_once_for_each_task_through_a_restart(
         for task_id in ids:
             task = await caller.get(task_id)
             assert (task.state, task.charge_state) == (COMPLETED, CHARGE_STATE_CAPTURED)
+
+
+def test_the_programs_in_node_hold_the_types_of_the_protos() -> None:
+    need_node()
+    checked = subprocess.run(
+        ["node_modules/.bin/tsc"], cwd=EXAMPLES / "node", capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
