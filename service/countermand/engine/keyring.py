@@ -252,7 +252,8 @@ class Keyring:
         change that may have been committed or not it reads the store."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._in_doubt.wait(), self._knobs.note_interval)
+                async with asyncio.timeout(self._knobs.note_interval):
+                    await self._in_doubt.wait()
             if self._in_doubt.is_set():
                 await self._resolve_doubt()
             else:

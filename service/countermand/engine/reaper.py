@@ -66,7 +66,8 @@ class Reaper:
         Without callers it goes faster, and so they meet little that should have ended before.
         """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._caught_up.wait(), self._knobs.max_catch_up)
+            async with asyncio.timeout(self._knobs.max_catch_up):
+                await self._caught_up.wait()
 
     async def _reap(self) -> None:
         """Ends all that is due, and of all that is due only what fails stays."""
@@ -153,10 +154,9 @@ class Reaper:
         seconds = (self._due - now) / SECOND
         if seconds <= 0:
             return
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     def wake(self) -> None:
         """Looks at once for what is due, as after the clock leapt."""

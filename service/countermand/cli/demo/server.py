@@ -101,7 +101,8 @@ async def _stop(process: Process) -> None:
             # event loop would complain that it is missing.
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), _STOP_TIMEOUT)
+        async with asyncio.timeout(_STOP_TIMEOUT):
+            await process.wait()
     except TimeoutError:
         pass
     finally:

@@ -206,7 +206,8 @@ async def _end(agent: AsyncAgent, job: Job, error: BaseException | None) -> bool
 
 async def _wait_for_stop(job: Job, timeout: float | None) -> Stop | None:
     try:
-        return await asyncio.wait_for(job.wait_for_stop(), timeout)
+        async with asyncio.timeout(timeout):
+            return await job.wait_for_stop()
     except TimeoutError:
         return None
 
