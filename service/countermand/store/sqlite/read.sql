@@ -387,10 +387,11 @@ SELECT json_array(
 SELECT json_array(time) FROM events WHERE namespace_no = ? AND seq = ?
 
 -- name: snapshot_{scope} for group checkout order agent live
+-- What came under an order later than the place is left to the log, which has it as an entry.
 SELECT json_group_array(json_array({task}))
 FROM (
     SELECT t.task_no FROM ({tasks_of_scope}) AS s CROSS JOIN tasks AS t ON t.task_no = s.task_no
-    WHERE s.task_no > :after AND s.task_no <= :last_number AND {chosen}
+    WHERE s.task_no > :after AND s.task_no <= :last_number AND {chosen} AND {since} < :position
     ORDER BY s.task_no LIMIT :limit
 ) AS x
 CROSS JOIN tasks AS t ON t.task_no = x.task_no

@@ -76,7 +76,7 @@ class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
         return self._sorted(
             f"snapshot_{rows.HOLDER_ROWS[target.kind].scope}",
             parameters(target.namespace, under(target))
-            | {"after": 0, "last_number": NO_NUMBER, "limit": -1},
+            | {"after": 0, "last_number": NO_NUMBER, "limit": -1, "position": NO_NUMBER},
         )
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:

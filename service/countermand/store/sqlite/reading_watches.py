@@ -79,7 +79,12 @@ class WatchReader(Queries):
         found = self._sorted(
             f"snapshot_{scope}",
             parameters(namespace, chosen)
-            | {"after": after, "last_number": mark.last_number, "limit": limit},
+            | {
+                "after": after,
+                "last_number": mark.last_number,
+                "limit": limit,
+                "position": mark.seq,
+            },
         )
         then = [self._rewind(task, mark.seq) for task in found]
         tasks = [task for task in then if task is not None and _ran_by(task, chosen)]
