@@ -146,7 +146,7 @@ async def test_a_checkout_reads_back_as_it_was_decided_at_every_step(keeper: Kee
 
 async def test_a_completed_checkout_reads_back(keeper: Keeper) -> None:
     await keeper.run(create_checkout(T1, cart_id=C1))
-    await _same(keeper, await keeper.do(complete()))
+    await _same(keeper, (await keeper.do(complete())).checkout)
     cart = await keeper.store.cart(NS, C1)
     assert cart == Cart(NS, C1, CartState.CLOSED, X1, b"lines", keeper.now, 2)
 
@@ -158,7 +158,7 @@ async def test_an_order_reads_back_as_it_was_decided_at_every_step(keeper: Keepe
     await _same(keeper, created.order)
     keeper.now += 1
     for ids in ((X1,), (), (X1, X2), (X2, X1)):
-        await _same(keeper, await keeper.do(update_order(checkout_ids=ids)))
+        await _same(keeper, (await keeper.do(update_order(checkout_ids=ids))).order)
     await keeper.run(start(T3))
     answer = await keeper.do(cancel_order(reason="fraud", message="m"))
     await _same(keeper, answer.target)
@@ -174,7 +174,9 @@ async def test_an_order_reads_back_as_it_was_decided_at_every_step(keeper: Keepe
 
 async def test_a_closed_order_reads_back(keeper: Keeper) -> None:
     await keeper.run(create_order())
-    await _same(keeper, await keeper.do(update_order(close=True, data=b"closed", fulfilled=True)))
+    await _same(
+        keeper, (await keeper.do(update_order(close=True, data=b"closed", fulfilled=True))).order
+    )
 
 
 async def test_a_checkout_reads_back_with_the_orders_that_list_it(keeper: Keeper) -> None:
@@ -412,3 +414,21 @@ async def test_what_completed_or_is_cancelling_is_not_due_to_expire(keeper: Keep
     await keeper.run(start(T2))
     await keeper.do(cancel_checkout(X2, grace=900 * SECOND))
     assert await keeper.next_due() == keeper.now + 900 * SECOND
+
+
+async def test_an_answer_counts_the_tasks_as_its_record_is_when_its_batch_is_saved(keeper: Keeper):
+    """What commands after it in the same batch do to either is in both, or in neither."""
+    await keeper.do(create_checkout(T1, T2))
+    made = await keeper.do(create_order(T3, checkout_ids=(X1,)))
+    assert made.counts == {S.PENDING: 3}
+    await keeper.do(start(T1))
+    updated, _, completed_at_once = await keeper.run(
+        update_order(data=b"new"), cancel_order(), update_order(data=b"newer")
+    )
+    reading = await keeper.store.holder(target("order", O1))
+    for answer in (updated, completed_at_once):
+        assert (answer.order, answer.counts) == reading
+    assert updated.counts == {S.CANCELLING: 1, S.CANCELLED: 2}
+    assert updated.order.state is OrderState.CANCELLING
+    repeated = await keeper.do(update_order(data=b"newer"))
+    assert (repeated.order, repeated.counts) == reading

@@ -95,6 +95,9 @@ class World:
                 wanted = plan.send(self.load(wanted))
         except StopIteration as end:
             self.take(end.value)
+        for target, counts in batch.saves.counts.items():
+            for task in self.members(target):
+                counts[task.state] = counts.get(task.state, 0) + 1
         if len(batch.commands) == 1:
             _expect_records_last(batch.saves)
         return batch.answers

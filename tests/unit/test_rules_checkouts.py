@@ -325,7 +325,7 @@ def test_validate_only_answers_the_checkout_as_it_would_be_and_changes_nothing()
 
 def test_completing_closes_the_group_and_lets_live_tasks_run_on() -> None:
     world = _world(start(T1))
-    done = world.do(complete())
+    done = world.do(complete()).checkout
     assert (done.state, done.version, done.cancel_time) == (X.COMPLETED, 2, None)
     assert world.group(XG1).closed
     assert (world.task(T1).state, world.task(T2).state) == (S.RUNNING, S.PENDING)
@@ -338,7 +338,7 @@ def test_completing_closes_the_group_and_lets_live_tasks_run_on() -> None:
 def test_completing_again_is_well_and_changes_nothing() -> None:
     world = _world(complete())
     before = world.copy().rows()
-    assert world.do(complete()) == world.checkout(X1)
+    assert world.do(complete()).checkout == world.checkout(X1)
     assert world.rows() == before
 
 

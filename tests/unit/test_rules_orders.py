@@ -364,7 +364,7 @@ def test_the_snapshot_changes_in_every_state() -> None:
     for steps in ((), (cancel_order(),), (update_order(close=True),)):
         world = _world(*steps)
         version = world.order(O1).version
-        order = world.do(update_order(data=b"new"))
+        order = world.do(update_order(data=b"new")).order
         assert (order.snapshot, order.version) == (b"new", version + 1)
 
 
@@ -442,11 +442,12 @@ def test_one_that_lists_more_may_keep_them_or_list_fewer_but_no_other() -> None:
     world = _listing(150)
     world.do(create_checkout(checkout_id="another"))
     ids = _checkout_ids(150)
-    assert world.do(update_order(checkout_ids=ids)).version == 1
-    assert world.do(update_order(checkout_ids=ids[:120])).checkout_ids == ids[:120]
+    assert world.do(update_order(checkout_ids=ids)).order.version == 1
+    assert world.do(update_order(checkout_ids=ids[:120])).order.checkout_ids == ids[:120]
     refusal = _refusal(world, update_order(checkout_ids=(*ids[:119], "another")))
     assert refusal.reason is Reason.INVALID_REQUEST
-    assert world.do(update_order(checkout_ids=(*ids[:99], "another"))).checkout_ids[-1] == "another"
+    listed = world.do(update_order(checkout_ids=(*ids[:99], "another"))).order.checkout_ids
+    assert listed[-1] == "another"
     world.do(cancel_order())
     assert world.order(O1).state is O.CANCELLED
 
@@ -464,7 +465,7 @@ def test_at_most_100_orders_list_one_checkout() -> None:
     world.do(create_order())
     assert _refusal(world, update_order(checkout_ids=(X1,))).reason is Reason.TOO_MANY_ORDERS
     world.do(update_order(order_id="order-7", checkout_ids=()))
-    assert world.do(update_order(checkout_ids=(X1,))).checkout_ids == (X1,)
+    assert world.do(update_order(checkout_ids=(X1,))).order.checkout_ids == (X1,)
     world.do(cancel(T1, grace=0))
 
 
@@ -477,6 +478,6 @@ def test_at_10_000_versions_it_takes_no_update_but_can_be_closed_and_cancelled()
         refusal = _refusal(old, update_order(data=b"new"))
         assert refusal.reason is Reason.TOO_MANY_CHANGES
         assert refusal.metadata == {"order_id": O1, "version": "10000"}
-        assert old.do(update_order(data=b"order")).version == 10_000
+        assert old.do(update_order(data=b"order")).order.version == 10_000
         old.do(end)
         assert not old.order(O1).open

@@ -52,7 +52,7 @@ def open_checkout(world: World) -> World:
 def test_an_update_is_one_version_and_the_cart_keeps_its_lines(open_checkout: World) -> None:
     before, cart = open_checkout.checkout(X1), open_checkout.cart(C1)
     open_checkout.now += SECOND
-    after = open_checkout.do(update_checkout(data=b"new"))
+    after = open_checkout.do(update_checkout(data=b"new")).checkout
     assert after == open_checkout.checkout(X1)
     assert after == before.evolve(
         snapshot=b"new", version=before.version + 1, update_time=open_checkout.now
@@ -67,8 +67,8 @@ def test_the_answer_to_a_cancel_has_what_was_updated_last(open_checkout: World) 
 
 def test_an_update_that_changes_nothing_makes_no_version(open_checkout: World) -> None:
     before = open_checkout.rows()
-    assert open_checkout.do(update_checkout()).version == 1
-    assert open_checkout.do(update_checkout(expire_time=None)).version == 1
+    assert open_checkout.do(update_checkout()).checkout.version == 1
+    assert open_checkout.do(update_checkout(expire_time=None)).checkout.version == 1
     assert open_checkout.rows() == before
 
 
@@ -128,7 +128,7 @@ def test_a_checkout_with_very_many_versions_takes_no_more_updates_and_is_cancell
     open_checkout.holders[target("checkout", X1)] = many
     refusal = _refusal(open_checkout, update_checkout(data=b"one more"))
     assert refusal.reason is Reason.TOO_MANY_CHANGES
-    assert open_checkout.do(update_checkout()).version == MAX_HOLDER_VERSIONS
+    assert open_checkout.do(update_checkout()).checkout.version == MAX_HOLDER_VERSIONS
     open_checkout.do(cancel_checkout())
 
 
@@ -161,4 +161,4 @@ def test_what_came_ended_answers_as_for_that_state(world: World, state: OrderSta
     ):
         refusal = _refusal(world, command)
         assert (refusal.reason, refusal.metadata["state"]) == (ENDED[state], state)
-    assert world.do(update_order(data=b"refunded")).version == 2
+    assert world.do(update_order(data=b"refunded")).order.version == 2

@@ -1,8 +1,11 @@
 """What the rules answer to commands, where that is more than one record."""
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
 
 from countermand.core.cancellations import Cancellation
+from countermand.core.changes import Counts, Saves
 from countermand.core.records import Cart, Checkout, Group, Holder, Order, Task
 from countermand.core.retention import Spot
 
@@ -19,6 +22,17 @@ class Cancelled:
     replayed: bool
     joined: bool
     """Whether the cancellation is that of another request, which was accepted before."""
+
+
+class Counted:
+    """An answer that counts the tasks of what it shows, as all is when its batch is saved."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def as_saved(self, saves: Saves) -> Self:
+        """Returns it with what later commands of the batch made of its records: one answer is of
+        one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,20 @@ class CheckoutCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckoutChanged(Counted):
+    """The answer to CompleteCheckout and UpdateCheckout."""
+
+    checkout: Checkout
+    counts: Counts
+    """How many of its tasks are in each state."""
+
+    def as_saved(self, saves: Saves) -> Self:
+        checkout = saves.holders.get(self.checkout.target, self.checkout)
+        assert isinstance(checkout, Checkout)
+        return replace(self, checkout=checkout)
+
+
+@dataclass(frozen=True, slots=True)
 class CartChanged:
     """The answer to ChangeCart."""
 
@@ -47,10 +75,23 @@ class CartChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderCreated:
-    """The answer to CreateOrder."""
+class OrderChanged(Counted):
+    """The answer to UpdateOrder."""
 
     order: Order
+    counts: Counts
+    """How many of its tasks and of those of its checkouts are in each state."""
+
+    def as_saved(self, saves: Saves) -> Self:
+        order = saves.holders.get(self.order.target, self.order)
+        assert isinstance(order, Order)
+        return replace(self, order=order)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCreated(OrderChanged):
+    """The answer to CreateOrder."""
+
     tasks: tuple[Task, ...]
 
 

@@ -6,11 +6,14 @@ from countermand.core.keys import Key
 from countermand.core.log import Event, LoggedRecord, RecordEvent
 from countermand.core.records import Agent, Cart, Holder, Target, Task
 from countermand.core.retention import Gone
+from countermand.core.states import TaskState
 from countermand.core.webhook_rows import WebhookChanges
 from countermand.core.webhooks import Notice
 
 Id = tuple[int, str]
 """A namespace, and an id in it."""
+Counts = dict[TaskState, int]
+"""How many tasks are in each state."""
 
 KINDS = (
     "tasks",
@@ -46,6 +49,8 @@ class Changes:
         """Those whose cancellations have them already."""
         self.gone: list[Gone] = []
         """What is removed, after all else is saved."""
+        self.counts: dict[Target, Counts] = {}
+        """Holders whose tasks an answer counts. The store fills it in when all is saved."""
         self.clock_stretches: tuple[Stretch, ...] = ()
         """How the wall clock went, in place of what was kept of that; empty if that stays."""
         self.webhooks: WebhookChanges | None = None

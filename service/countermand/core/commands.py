@@ -46,7 +46,7 @@ class CreateTask(Command):
 
 @dataclass(frozen=True, slots=True)
 class CreateGroup(Command):
-    """Creates a group and its tasks, all or none. Answers (group, tasks)."""
+    """Creates a group and its tasks, all or none. Answers a GroupCreated."""
 
     group_id: str
     closed: bool
@@ -74,7 +74,7 @@ class CreateCheckout(Command):
 
 @dataclass(frozen=True, slots=True)
 class CompleteCheckout(Command):
-    """Completes a checkout and closes its cart. Answers the checkout."""
+    """Completes a checkout and closes its cart. Answers a CheckoutChanged."""
 
     checkout_id: str
 
@@ -104,7 +104,7 @@ class CreateOrder(Command):
 class UpdateOrder(Command):
     """Changes what a platform says of an order, closes it, or lists other checkouts.
 
-    Answers the order.
+    Answers an OrderChanged.
     """
 
     order_id: str

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from countermand.core import commands as c
 from countermand.core import webhook_commands as w
+from countermand.core.answers import Counted
 from countermand.core.changes import Saves
 from countermand.core.draft import Draft
 from countermand.core.errors import Refused
@@ -114,8 +115,13 @@ class Batch:
         yield from self._load()
         for command in self.commands:
             self.answers.append(decide(command, self.rows, self.room))
-        self.saves = self.rows.saves
-        return self.saves
+        self.saves = saves = self.rows.saves
+        if saves.counts:
+            self.answers = [
+                answer.as_saved(saves) if isinstance(answer, Counted) else answer
+                for answer in self.answers
+            ]
+        return saves
 
     def _load(self) -> Generator[Wanted, Loaded, None]:
         rules = [RULES[type(command)] for command in self.commands]

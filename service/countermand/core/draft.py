@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from countermand.core.cancellations import Cancellation
-from countermand.core.changes import Changes
+from countermand.core.changes import Changes, Counts
 from countermand.core.log import Event
 from countermand.core.records import (
     Agent,
@@ -101,6 +101,11 @@ class Draft(Changes):
         """Returns the last place in the namespace's log that is taken."""
         taken = self.positions.get(namespace)
         return self.rows.positions[namespace] if taken is None else taken
+
+    def count(self, target: Target) -> Counts:
+        """Returns how many of a holder's tasks are in each state once this command's batch is
+        saved. It is empty until then."""
+        return self.counts.setdefault(target, self.rows.saves.counts.get(target, {}))
 
     def save_task(self, task: Task) -> None:
         """Keeps a change that is no version of the task, such as a new fence."""

@@ -255,6 +255,7 @@ class Rows:
             self.saves.attach_seqs.update(changes.attach_seqs)
         self.saves.joins.extend(changes.joins)
         self.saves.gone.extend(changes.gone)
+        self.saves.counts.update(changes.counts)
         self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches
 
     def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:

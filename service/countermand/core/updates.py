@@ -8,7 +8,7 @@ from countermand.core.commands import Command
 
 @dataclass(frozen=True, slots=True)
 class UpdateCheckout(Command):
-    """Changes what a caller says of an OPEN checkout. Answers the checkout."""
+    """Changes what a caller says of an OPEN checkout. Answers a CheckoutChanged."""
 
     checkout_id: str
     merge: Callable[[bytes], bytes]

@@ -1,6 +1,6 @@
 """Checkouts and the carts that they lock."""
 
-from countermand.core.answers import Cancelled, CartChanged, CheckoutCreated
+from countermand.core.answers import Cancelled, CartChanged, CheckoutChanged, CheckoutCreated
 from countermand.core.caller import Caller
 from countermand.core.commands import CancelCheckout, ChangeCart, CompleteCheckout, CreateCheckout
 from countermand.core.draft import Draft
@@ -149,13 +149,13 @@ def wants_to_complete_checkout(command: CompleteCheckout, rows: Rows, wanted: Wa
         wanted.holders.add(Target(TargetKind.GROUP, command.namespace, checkout.group_id))
 
 
-def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
+def complete_checkout(command: CompleteCheckout, draft: Draft) -> CheckoutChanged:
     """Completes an OPEN checkout; a COMPLETED one stays as it is."""
     checkout = draft.checkout(command.namespace, command.checkout_id)
     if checkout is None:
         raise not_found("checkout", command.checkout_id)
     if checkout.state is CheckoutState.COMPLETED:
-        return checkout
+        return CheckoutChanged(checkout, draft.count(checkout.target))
     if checkout.state is CheckoutState.CANCELLING:
         raise cancel_accepted(checkout)
     if checkout.state is not CheckoutState.OPEN:
@@ -177,7 +177,7 @@ def complete_checkout(command: CompleteCheckout, draft: Draft) -> Checkout:
                 cart.evolve(state=CartState.CLOSED, version=version, update_time=draft.now)
             )
     announce_over(closed, draft)
-    return done
+    return CheckoutChanged(done, draft.count(done.target))
 
 
 def wants_to_update_checkout(command: UpdateCheckout, rows: Rows, wanted: Wanted) -> None:
@@ -188,7 +188,7 @@ def wants_to_update_checkout(command: UpdateCheckout, rows: Rows, wanted: Wanted
     wanted.snapshots.add(target)
 
 
-def update_checkout(command: UpdateCheckout, draft: Draft) -> Checkout:
+def update_checkout(command: UpdateCheckout, draft: Draft) -> CheckoutChanged:
     """Takes over what the caller says of an OPEN checkout."""
     checkout = draft.checkout(command.namespace, command.checkout_id)
     if checkout is None:
@@ -205,7 +205,7 @@ def update_checkout(command: UpdateCheckout, draft: Draft) -> Checkout:
     if command.sets_expire_time:
         changed = changed.evolve(expire_time=command.expire_time)
     if changed == checkout:
-        return checkout
+        return CheckoutChanged(checkout, draft.count(checkout.target))
     if checkout.version >= MAX_HOLDER_VERSIONS:
         raise Refused(
             Reason.TOO_MANY_CHANGES,
@@ -217,7 +217,8 @@ def update_checkout(command: UpdateCheckout, draft: Draft) -> Checkout:
             },
         )
     version = draft.next_version(checkout.target)
-    return draft.save_holder(changed.evolve(version=version, update_time=draft.now))
+    changed = draft.save_holder(changed.evolve(version=version, update_time=draft.now))
+    return CheckoutChanged(changed, draft.count(changed.target))
 
 
 def cancel_accepted(checkout: Checkout) -> Refused:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from countermand.core.answers import OrderCreated
+from countermand.core.answers import OrderChanged, OrderCreated
 from countermand.core.commands import CreateOrder, UpdateOrder
 from countermand.core.draft import Draft
 from countermand.core.errors import Reason, Refused, already_exists, invalid, not_found
@@ -63,7 +63,8 @@ def create_order(command: CreateOrder, draft: Draft) -> OrderCreated:
         order_id=command.order_id,
         created=order.target,
     )
-    return OrderCreated(draft.order(command.namespace, command.order_id) or order, tasks)
+    order = draft.order(command.namespace, command.order_id) or order
+    return OrderCreated(order, draft.count(order.target), tasks)
 
 
 def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> None:
@@ -80,7 +81,7 @@ def wants_to_update_order(command: UpdateOrder, rows: Rows, wanted: Wanted) -> N
         _wants_checkouts(namespace, (*order.checkout_ids, *command.checkout_ids), wanted)
 
 
-def update_order(command: UpdateOrder, draft: Draft) -> Order:
+def update_order(command: UpdateOrder, draft: Draft) -> OrderChanged:
     """Takes over what the platform says; state and checkouts only change while OPEN."""
     order = draft.order(command.namespace, command.order_id)
     if order is None:
@@ -99,7 +100,7 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
         changed = _list_checkouts(changed, command.checkout_ids, draft)
         _show_attached(order, command.checkout_ids, draft)
     if changed == order:
-        return order
+        return OrderChanged(order, draft.count(order.target))
     if order.version >= MAX_HOLDER_VERSIONS and not closes:
         raise Refused(
             Reason.TOO_MANY_CHANGES,
@@ -111,7 +112,7 @@ def update_order(command: UpdateOrder, draft: Draft) -> Order:
     )
     if closes:
         announce_over([changed.target], draft)
-    return changed
+    return OrderChanged(changed, draft.count(changed.target))
 
 
 def _show_attached(order: Order, checkout_ids: tuple[str, ...], draft: Draft) -> None:

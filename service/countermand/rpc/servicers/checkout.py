@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from countermand.core.answers import CartChanged, CheckoutCreated
+from countermand.core.answers import CartChanged, CheckoutChanged, CheckoutCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
@@ -14,7 +14,7 @@ from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, cut, list_holders
-from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.servicers.reading import read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import checkouts as parse
@@ -109,22 +109,20 @@ class CheckoutService:
         self, call: Call, request: pb.UpdateCheckoutRequest
     ) -> pb.UpdateCheckoutResponse:
         command = parse.parse_update_checkout(request, call.namespace, self._clock.now())
-        checkout: Checkout = await self._writer.submit(command, call.trace)
-        _, counts = await read(self._store, checkout.target)
-        return pb.UpdateCheckoutResponse(checkout=render_checkout(checkout, counts))
+        done: CheckoutChanged = await self._writer.submit(command, call.trace)
+        return pb.UpdateCheckoutResponse(checkout=render_checkout(done.checkout, done.counts))
 
     @needs("checkouts:write")
     async def complete_checkout(
         self, call: Call, request: pb.CompleteCheckoutRequest
     ) -> pb.CompleteCheckoutResponse:
         command = parse.parse_complete_checkout(request, call.namespace)
-        checkout: Checkout = await self._writer.submit(command, call.trace)
-        _, counts = await read(self._store, checkout.target)
+        done: CheckoutChanged = await self._writer.submit(command, call.trace)
         cart = None
-        if checkout.cart_id is not None:
-            cart = await self._store.cart(call.namespace, checkout.cart_id)
+        if done.checkout.cart_id is not None:  # It is closed, and stays as it is.
+            cart = await self._store.cart(call.namespace, done.checkout.cart_id)
         return pb.CompleteCheckoutResponse(
-            checkout=render_checkout(checkout, counts),
+            checkout=render_checkout(done.checkout, done.counts),
             cart=None if cart is None else render_cart(cart),
         )
 

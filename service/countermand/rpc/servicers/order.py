@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from countermand.core.answers import OrderCreated
+from countermand.core.answers import OrderChanged, OrderCreated
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Order, Target
@@ -12,7 +12,7 @@ from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, list_holders
-from countermand.rpc.servicers.reading import read, read_holder
+from countermand.rpc.servicers.reading import read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import orders as parse
@@ -45,9 +45,7 @@ class OrderService:
         parsing = partial(parse.parse_create_order, request, call.namespace)
         command = await read_creation(request, parsing, fresh)
         created: OrderCreated = await self._writer.submit(command, call.trace)
-        # Its checkouts bring along tasks in any state, which the answer does not name.
-        _, counts = await read(self._store, created.order.target)
-        answer = pb.CreateOrderResponse(order=render_order(created.order, counts))
+        answer = pb.CreateOrderResponse(order=render_order(created.order, created.counts))
         set_first_tasks(answer, created.tasks)
         return answer
 
@@ -75,6 +73,5 @@ class OrderService:
         self, call: Call, request: pb.UpdateOrderRequest
     ) -> pb.UpdateOrderResponse:
         command = parse.parse_update_order(request, call.namespace)
-        order: Order = await self._writer.submit(command, call.trace)
-        _, counts = await read(self._store, order.target)
-        return pb.UpdateOrderResponse(order=render_order(order, counts))
+        changed: OrderChanged = await self._writer.submit(command, call.trace)
+        return pb.UpdateOrderResponse(order=render_order(changed.order, changed.counts))

@@ -1,5 +1,6 @@
 """One transaction: load what a batch wants, save what it changed. Runs on the writer's thread."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, ValuesView
 
@@ -13,7 +14,7 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.leases import Renewal
 from countermand.core.log import Event
 from countermand.core.records import Cart, Checkout, Holder, Order, Target
-from countermand.core.states import RefundState
+from countermand.core.states import RefundState, TaskState
 from countermand.store.contract import CommitTooLong
 from countermand.store.sql import rows
 from countermand.store.sql.chunks import by_kind
@@ -23,6 +24,8 @@ from countermand.store.sqlite.failures import is_full
 from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.loading import Loader
 from countermand.store.sqlite.reading_cancellations import AHEAD
+from countermand.store.sqlite.reading_holders import under
+from countermand.store.sqlite.reading_watches import parameters
 from countermand.store.sqlite.statements import statements
 from countermand.store.sqlite.webhooks import WebhookTables
 
@@ -135,9 +138,18 @@ class Writer:
         self._write("save_positions", saves.positions.items())
         if saves.outboxes or saves.webhooks is not None:
             self._webhooks.save(saves)
+        for target, counts in saves.counts.items():
+            counts.update(self._count(target))
         if saves.gone:
             for name, gone in rows.write_gone(saves.gone):
                 self._write(name, gone)
+
+    def _count(self, target: Target) -> dict[TaskState, int]:
+        scope = rows.HOLDER_ROWS[target.kind].scope
+        (found,) = self._connection.execute(
+            statements()[f"count_{scope}"], parameters(target.namespace, under(target))
+        ).fetchone()
+        return {TaskState(state): tally for state, tally in json.loads(found)}
 
     def _save_clock(self, stretches: Iterable[Stretch]) -> None:
         self._connection.execute(statements()["delete_clock_stretches"])
