@@ -302,9 +302,11 @@ INSERT INTO task_labels (task_no, digest, namespace_no) SELECT * FROM r WHERE ta
 ON CONFLICT DO NOTHING
 
 -- name: update_tasks
-WITH r (task_no, state, version, last_seq, fence, agent_id, cancellation_id, cancel_proof,
-        deadline_time, due_time, failure_message, charge_state, refund_state, settlement,
-        late_reports, start_time, update_time, end_time, end_seq, fence_raised) AS (VALUES {rows})
+-- The number alone finds a task here. Elsewhere it is one of its namespace.
+WITH r (namespace_no, task_no, state, version, last_seq, fence, agent_id, cancellation_id,
+        cancel_proof, deadline_time, due_time, failure_message, charge_state, refund_state,
+        settlement, late_reports, start_time, update_time, end_time, end_seq, fence_raised)
+    AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     agent_id = r.agent_id, cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
@@ -317,8 +319,8 @@ FROM r WHERE tasks.task_no = r.task_no
 -- name: update_live_tasks
 -- Tasks that neither start nor end. SQLite writes each index anew that knows a column which is set,
 -- be it to what it was; so this one leaves out all that the indexes of live tasks know.
-WITH r (task_no, state, version, last_seq, fence, cancellation_id, deadline_time, due_time,
-        charge_state, update_time) AS (VALUES {rows})
+WITH r (namespace_no, task_no, state, version, last_seq, fence, cancellation_id, deadline_time,
+        due_time, charge_state, update_time) AS (VALUES {rows})
 UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     cancellation_id = r.cancellation_id, deadline_time = r.deadline_time, due_time = r.due_time,

@@ -106,6 +106,7 @@ def write_new_task(task: Task) -> tuple[Any, ...]:
 def write_changed_task(task: Task) -> tuple[Any, ...]:
     """Returns what of a task can change."""
     return (
+        task.namespace,
         task.number,
         task.state.value,
         task.version,
@@ -132,6 +133,7 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
 def write_live_task(task: Task) -> tuple[Any, ...]:
     """Returns what can change of a task that neither starts nor ends."""
     return (
+        task.namespace,
         task.number,
         task.state.value,
         task.version,

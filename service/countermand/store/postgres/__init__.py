@@ -1,0 +1,1 @@
+"""The store on PostgreSQL: statements, schema and connections."""
