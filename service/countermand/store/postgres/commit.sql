@@ -422,7 +422,8 @@ ON CONFLICT (key_id) DO UPDATE SET
 -- name: reset_due_times
 -- The steady clock begins at the time of the wall clock when a server starts.
 UPDATE tasks SET due_time = deadline_time
-WHERE state = 'CANCELLING' AND due_time IS DISTINCT FROM deadline_time
+WHERE state = 'CANCELLING' AND deadline_time IS NOT NULL
+    AND due_time IS DISTINCT FROM deadline_time
 
 -- name: save_ids_ahead
 -- Grouped, for no row is to be met twice.

@@ -3,10 +3,11 @@
 
 -- name: with_late_task
 WITH RECURSIVE found (n) AS (
-    SELECT min(namespace_no) FROM tasks WHERE state = 'CANCELLING'
+    SELECT min(namespace_no) FROM tasks WHERE state = 'CANCELLING' AND due_time IS NOT NULL
     UNION ALL
     SELECT (SELECT min(namespace_no) FROM tasks
-            WHERE state = 'CANCELLING' AND namespace_no > found.n)
+            WHERE state = 'CANCELLING' AND due_time IS NOT NULL
+                AND namespace_no > found.n)
     FROM found WHERE n IS NOT NULL
 )
 SELECT n FROM found WHERE n IS NOT NULL

@@ -30,6 +30,22 @@ TYPES = {
 """The types of parameters and of columns, by their names."""
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names.split()}
 
+PLANNER = {
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Settings that every connection of a store needs, by their names.
+
+A statement is planned once, for whatever values, and mostly before its tables have grown; each was
+written for an index by which it finds row after row. A plan that suits the present size instead,
+such as a walk through a table of a hundred rows, would go on until the table is analyzed anew. With
+most ways ruled out no plan looks cheap, and would be compiled: that costs more than it ever saves.
+"""
+
 _NAMES_OF_ROWS = re.compile(r"\(([^()]*)\)\s+AS\s+\(VALUES \{rows\}")
 _COLUMN = re.compile(r"(\w+)(?:\s*/\*\s*(\w+)\s*\*/)?")
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)(::\w+)?|\?")
