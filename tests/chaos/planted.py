@@ -27,6 +27,7 @@ from countermand.core.states import (
     TargetKind,
     TaskState,
 )
+from countermand.engine.watching import watch_record
 from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
 from countermand.store.sql.rows import tasks
@@ -284,6 +285,75 @@ def resume_skips() -> None:
         return decoded
 
     replace(cancellation, "decode_place", skipping)
+
+
+def record_skips() -> None:
+    """A watch of a checkout or order forgets a version now and then."""
+
+    def forgetful(tell: Any) -> Any:
+        return lambda *args: (one for one in tell(*args) if one.last or not now_and_then(3))
+
+    replace(watch_record, "_changes", forgetful)
+
+
+def record_stutters() -> None:
+    """A watch of a checkout or order tells a version twice now and then."""
+
+    def stuttering(tell: Any) -> Any:
+        return lambda *args: (
+            one for each in tell(*args) for one in [each] * (1 + (not each.last and now_and_then()))
+        )
+
+    replace(watch_record, "_changes", stuttering)
+
+
+def record_as_it_is() -> None:
+    """A watch of a checkout or order shows every version with what the present one has."""
+    now = watch_record.as_it_was
+    replace(
+        watch_record,
+        "as_it_was",
+        lambda _: (
+            lambda record, then: now(record, then).evolve(
+                cancellation_id=record.cancellation_id, state=record.state
+            )
+        ),
+    )
+
+
+def record_resumes_late() -> None:
+    """A watch of a checkout or order that is resumed begins one version too late."""
+    follow = watch_record.WatchRecord.follow
+
+    def late(self: Any, watcher: Any, target: Any, after: int | None, interval: int) -> Any:
+        return follow(self, watcher, target, after and after + 1, interval)
+
+    replace(watch_record.WatchRecord, "follow", lambda _: late)
+
+
+def lost_join() -> None:
+    """Who joined a cancel is not kept now and then."""
+
+    def forgetful(join: Any) -> Any:
+        def joined(command: Any, cancellation: Any, draft: Any) -> Any:
+            return cancellation if now_and_then(3) else join(command, cancellation, draft)
+
+        return joined
+
+    replace(cancelling, "_join", forgetful)
+
+
+def join_takes_over() -> None:
+    """A cancellation has the reason of who joined it last."""
+
+    def taking(join: Any) -> Any:
+        def joined(command: Any, cancellation: Any, draft: Any) -> Any:
+            said = {"reason": command.reason, "message": command.message}
+            return join(command, cancellation, draft).evolve(**said)
+
+        return joined
+
+    replace(cancelling, "_join", taking)
 
 
 def charge_after_cancel() -> None:

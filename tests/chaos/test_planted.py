@@ -48,6 +48,12 @@ BUGS = [
     Bug("dirty_read", {"P2 un-seen", "P4 linearizable"}),
     Bug("late_word", {"P29 one end"}, likes={"cancel_task": 20, "finish_task": 30}, seconds=2.0),
     Bug("resume_skips", {"P7 reliable", "P9 resumable"}),
+    Bug("record_skips", {"P7 reliable", "P9 resumable"}),
+    Bug("record_stutters", {"P6 unique"}),
+    Bug("record_as_it_is", {"P2 un-seen"}, likes={"update_order": 20, "cancel_order": 10}),
+    Bug("record_resumes_late", {"P2 un-seen", "P9 resumable"}),
+    Bug("lost_join", {"joins"}, likes={"join_a_cancel": 20}),
+    Bug("join_takes_over", {"P2 un-seen", "joins"}, likes={"join_a_cancel": 20}),
     Bug(
         "charge_after_cancel", {"money"}, likes={"begin_charge": 30, "cancel_task": 20}, seconds=1.0
     ),

@@ -17,7 +17,7 @@ from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import task_pb2
-from tests.chaos.robustness import truth
+from tests.chaos.robustness import reading, truth
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.board import Board
 from tests.chaos.robustness.checks import rows
@@ -216,7 +216,7 @@ class Play:
 
     def _before_purge(self) -> None:
         """Keeps what is about to be removed, to hold what was seen of it to that."""
-        self.past = joined(truth.read(self.life.path), self.past)
+        self.past = joined(reading.read(self.life.path), self.past)
 
     async def _start_with_keys(self) -> None:
         while not self.admin:
@@ -319,7 +319,7 @@ class Play:
     async def _look_into(self) -> None:
         """Reads the store, and looks for what was left in the parts of the running server."""
         await asyncio.sleep(5.0)
-        self.truth = joined(truth.read(self.life.path), self.past)
+        self.truth = joined(reading.read(self.life.path), self.past)
         if self.script.retention is None:
             self.broken += await rows.broken(self.life.store, self.truth)
         for what in sorted(await self._left()):
@@ -375,6 +375,9 @@ def joined(now: truth.Truth, past: truth.Truth) -> truth.Truth:
     now.cancellations = past.cancellations | now.cancellations
     now.requests = past.requests | now.requests
     now.holders = past.holders | now.holders
+    now.joined = past.joined | now.joined
+    for record, versions in past.records.items():
+        now.records.setdefault(record, versions)
     for order_id, checkout_ids in past.listed.items():
         now.listed.setdefault(order_id, checkout_ids)
     for tenant, places in past.silent.items():

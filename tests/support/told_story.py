@@ -5,13 +5,13 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from countermand.v1 import agent_service_pb2 as a
-from countermand.v1 import cancellation_pb2
+from countermand.v1 import cancellation_pb2, order_pb2
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import task_service_pb2 as t
 from tests.chaos.robustness.checks import check
 from tests.chaos.robustness.checks.verdict import Verdict
 from tests.chaos.robustness.history import DROPPED, Call, History, Stream
-from tests.chaos.robustness.truth import Cancellation, Task, Truth, Version
+from tests.chaos.robustness.truth import Cancellation, Join, RecordVersion, Task, Truth, Version
 
 SECOND = 1_000_000
 UNSET = dict.fromkeys(
@@ -93,6 +93,8 @@ class Story:
                 "message": f"stop {target}",
                 "request_id": request_id,
                 "requested_by": "key",
+                "on_behalf_of": "",
+                "join_count": 0,
                 "accept_seq": self.truth.last["us"],
                 "create_time": int((self.now + 1) * SECOND),
                 "state": state,
@@ -105,6 +107,36 @@ class Story:
         if request_id:
             self.truth.requests["us", request_id] = found.cancellation_id
         return found
+
+    def join(self, one: Cancellation, message: str) -> Call:
+        """Somebody else asks for what is being cancelled, and joins it."""
+        self.now += 1
+        joined = Join("other", "", message, "", f"of {message}", int(self.now * SECOND))
+        one.joins.append(joined)
+        one.row["join_count"] += 1
+        key = ("us", joined.request_id)
+        self.truth.requests[key] = one.cancellation_id
+        self.truth.joined.add(key)
+        answer = c.CancelOrderResponse(cancellation=cancellation(one), joined=True)
+        request = c.CancelOrderRequest(
+            order_id=one.target, message=message, request_id=joined.request_id
+        )
+        return self.call(request, answer)
+
+    def order(self, order_id: str, *states: str) -> dict[str, Any]:
+        """An order with a version of each of these states. Returns its row."""
+        versions = self.truth.records["order", order_id]
+        for state in states:
+            self.now += 1
+            seq = self.truth.last["us"] = self.truth.last["us"] + 1
+            before = versions[-1].seq if versions else 0
+            moment = int(self.now * SECOND)
+            versions.append(RecordVersion(seq, len(versions) + 1, state, moment, before))
+            self.truth.silent["us"].append(seq)
+        last = versions[-1]
+        row = {"version": last.version, "state": last.state, "last_seq": last.seq}
+        row |= {"cancellation_id": None, "cancel_time": None}
+        return self.truth.holders.setdefault(("order", order_id), row)
 
     def call(self, request: Any, answer: Any = None, **fields: Any) -> Call:
         """A call that ends now: with an answer, a refusal's `reason`, or a `code`."""
@@ -153,13 +185,30 @@ class Story:
     def cancel(self, task: Task, version: int, replayed: bool = False, **fields: Any) -> Call:
         answer = c.CancelTaskResponse(
             task=task.shown[version],
-            cancellation=cancellation_pb2.Cancellation(
-                cancellation_id=f"cancel of {task.task_id}",
-                state=cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS,
-            ),
+            cancellation=cancellation(self.truth.cancellations[f"cancel of {task.task_id}"]),
             replayed=replayed,
         )
         return self.call(cancel_request(task), answer, **fields)
+
+
+def cancellation(one: Cancellation) -> cancellation_pb2.Cancellation:
+    """A cancellation as it was answered at first, with all of its joins."""
+    said = {name: one.row[name] for name in ("reason", "message", "requested_by", "request_id")}
+    return cancellation_pb2.Cancellation(
+        cancellation_id=one.cancellation_id,
+        state=cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS,
+        join_count=one.row["join_count"],
+        joins=[_join(join) for join in one.joins],
+        **said,
+    )
+
+
+def _join(join: Join) -> cancellation_pb2.CancellationJoin:
+    shown = cancellation_pb2.CancellationJoin(
+        **{name: getattr(join, name) for name in Join._fields[:-1]}
+    )
+    shown.join_time.FromMicroseconds(join.join_time)
+    return shown
 
 
 def cancel_request(task: Task, request_id: str = "request") -> c.CancelTaskRequest:
@@ -186,3 +235,17 @@ def told(task: Task, version: int, kind: int = c.WATCH_TYPE_CHANGE, **fields: An
 def told_alone(task: Task, version: int, kind: int = c.WATCH_TYPE_CHANGE, **fields: Any) -> Any:
     """A message of WatchTask that shows a version as it is in the log."""
     return c.WatchTaskResponse(type=kind, task=task.shown[version], **fields)
+
+
+def told_order(story: Story, order_id: str, version: int, **fields: Any) -> Any:
+    """A message of WatchOrder that shows a version as it is in the log."""
+    row, then = (
+        story.truth.holders["order", order_id],
+        story.truth.records["order", order_id][version - 1],
+    )
+    order = order_pb2.Order(order_id=order_id, version=version, state=f"ORDER_STATE_{then.state}")
+    order.update_time.FromMicroseconds(then.time)
+    if then.state not in ("OPEN", "CLOSED"):
+        order.cancellation_id = row["cancellation_id"]
+        order.cancel_time.FromMicroseconds(row["cancel_time"])
+    return c.WatchOrderResponse(**{"type": c.WATCH_TYPE_CHANGE, "order": order} | fields)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from countermand.v1 import agent_service_pb2 as a
-from countermand.v1 import cancellation_pb2, task_pb2
 from countermand.v1 import cancellation_service_pb2 as c
+from countermand.v1 import task_pb2
 from countermand.v1 import task_service_pb2 as t
 from tests.chaos.robustness.truth import Task
 from tests.support.told_story import (
     SECOND,
     Story,
     cancel_request,
+    cancellation,
     finish_request,
     told,
     told_alone,
@@ -201,9 +202,8 @@ def early_story() -> tuple[Story, Task]:
 
 def test_a_cancel_may_come_before_its_task():
     story, task = early_story()
-    waits = c.CancelTaskResponse()
-    waits.cancellation.cancellation_id = "cancel of t1"
-    waits.cancellation.state = cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS
+    (one,) = story.truth.cancellations.values()
+    waits = c.CancelTaskResponse(cancellation=cancellation(one))
     request = cancel_request(task)
     request.allow_missing = True
     story.call(request, waits)

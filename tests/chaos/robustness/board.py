@@ -35,6 +35,8 @@ class Board:
         """The fences of each task, the newest last."""
         self.cancels: list[Any] = []
         """Requests of cancels that had an answer."""
+        self.running: deque[Any] = deque(maxlen=8)
+        """Requests of cancels that were not over when they were answered."""
         self.settlements: list[Any] = []
         """Requests of settlements that had an answer."""
         self.owed: deque[str] = deque(maxlen=RECENT)

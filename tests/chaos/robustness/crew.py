@@ -13,7 +13,7 @@ from tests.chaos.robustness.clients import Client, client
 from tests.chaos.robustness.faults import Ground
 from tests.chaos.robustness.history import History, Stream
 from tests.chaos.robustness.traffic import AGENTS, Worker
-from tests.chaos.robustness.watchers import Follower, Roamer
+from tests.chaos.robustness.watchers import Follower, Roamer, of_record
 
 TENANTS = {"default": (5, 4), "other": (2, 1)}
 """How many workers and roamers each tenant has."""
@@ -85,6 +85,8 @@ class Crew:
                     followed.add(id)
                     chosen = task_pb2.TaskFilter(**{f"{kind}_id": id})
                     await self._follow(group, c.WatchTasksRequest(filter=chosen))
+                    if kind != "group":
+                        await self._follow(group, of_record(kind, id, after_version=0))
             task_id = self.board.some("task")
             if task_id is not None:
                 await self._follow(group, c.WatchTaskRequest(task_id=task_id, after_version=0))

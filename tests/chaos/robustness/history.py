@@ -12,6 +12,8 @@ from google.protobuf.text_format import MessageToString
 
 READS = frozenset(
     {
+        "WatchCheckout",
+        "WatchOrder",
         "GetTask",
         "GetGroup",
         "GetCheckout",
@@ -19,6 +21,9 @@ READS = frozenset(
         "GetOrder",
         "GetCancellation",
         "ListTasks",
+        "ListCheckouts",
+        "ListOrders",
+        "ListCarts",
         "ListCancellations",
         "SummarizeCancellations",
     }
@@ -29,6 +34,8 @@ PULSE = "pulse"
 """The client whose small writes show how long the writer takes; they are no traffic."""
 DROPPED = "DROPPED"
 """The code of a watch that its client left."""
+RECORD_WATCHES = {"WatchCheckout": "checkout", "WatchOrder": "order"}
+"""What a watch of one record shows; all other watches show tasks."""
 
 
 @dataclass(slots=True)
@@ -113,6 +120,17 @@ class Stream:
     def root(self) -> "Stream":
         """The first of the watches that this one goes on."""
         return self if self.parent is None else self.parent[0].root
+
+    @property
+    def kind(self) -> str:
+        """What its messages show: a task, checkout or order."""
+        return RECORD_WATCHES.get(self.method, "task")
+
+    def shown(self) -> Iterator[tuple[float, Any]]:
+        """Returns what its messages show, and when each came."""
+        for moment, message in self.messages:
+            if message.HasField(self.kind):
+                yield moment, getattr(message, self.kind)
 
     def __str__(self) -> str:
         went_on = f" after {self.parent[1]} of {id(self.parent[0]):x}" if self.parent else ""

@@ -10,13 +10,14 @@ from time import monotonic
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import key_service_pb2 as k
-from tests.chaos.robustness import truth
+from tests.chaos.robustness import reading
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.clients import ServerFailed
 from tests.chaos.robustness.crew import TENANTS, Crew
 from tests.chaos.robustness.ending import ask_again, end_everything, make_marker
 from tests.chaos.robustness.faults import Ground
 from tests.chaos.robustness.history import PULSE, History
+from tests.chaos.robustness.truth import Truth
 from tests.chaos.robustness.unsynced import cut_power
 from tests.support.caller import SCOPES
 from tests.support.knobs import draw
@@ -57,7 +58,7 @@ class Played:
 
     plan: Plan
     history: History
-    truth: truth.Truth
+    truth: Truth
     store: Path
     shortfalls: list[str] = field(default_factory=list)
     """Why the run cannot count, such as too little traffic."""
@@ -97,7 +98,7 @@ class Run:
         store = self.ground.server.store
         if self.plan.ends == "power cut":
             cut_power(store, self.dice("power"))
-        found = truth.read(store)
+        found = reading.read(store)
         return Played(self.plan, self.history, found, store, self._shortfalls, self._broken)
 
     async def _hire(self) -> None:

@@ -8,19 +8,20 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from countermand.v1 import agent_service_pb2 as a
+from countermand.v1 import cancellation_pb2, checkout_pb2, order_pb2
 from countermand.v1 import cancellation_service_pb2 as c
-from countermand.v1 import checkout_pb2, order_pb2, task_pb2
 from countermand.v1 import checkout_service_pb2 as s
 from countermand.v1 import order_service_pb2 as o
 from countermand.v1 import task_service_pb2 as t
-from tests.chaos.robustness.actor import Actor, Mood
+from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.board import Board, Held
 from tests.chaos.robustness.clients import Client
+from tests.chaos.robustness.shop import REASONS, Shop
 from tests.support.caller import span
 
 AGENTS = ("agent-1", "agent-2", "agent-3")
 GRACES = (0, 0.05, 0.3, 1, 2)
-REASONS = ("customer_requested", "fraud", "compliance")
+IN_PROGRESS = cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS
 EARLY = 0.1
 """How many of the tasks are cancelled before they are created."""
 EXPIRES = 0.05
@@ -44,16 +45,19 @@ MIX = {
     "settle_refund": 6,
     "repeat_a_settlement": 2,
     "reuse_a_request_id": 1,
+    "join_a_cancel": 4,
     "change_cart": 1,
+    "update_checkout": 1,
     "complete_checkout": 2,
     "update_order": 2,
     "read_one": 12,
     "list_some": 4,
+    "list_sales": 1,
 }
 """How often a worker does what."""
 
 
-class Worker(Actor):
+class Worker(Shop):
     """One client that does everything that callers and agents do."""
 
     def __init__(
@@ -215,6 +219,7 @@ class Worker(Actor):
         # What is said tells one cancel from all others when the checker looks for who made it.
         request.message = f"{self._client.name} {self._said}"
         request.reason = self._chosen.choice(REASONS)
+        request.on_behalf_of = self._chosen.choice(("", "a person"))
         request.grace_period.CopyFrom(span(self._chosen.choice(GRACES)))
         if self._chosen.random() < 0.9:
             request.request_id = self._board.new_uuid()
@@ -227,6 +232,18 @@ class Worker(Actor):
             self._board.cancellations.append(call.answer.cancellation.cancellation_id)
             if request.request_id:
                 self._board.cancels.append(request)
+            if call.answer.cancellation.state == IN_PROGRESS:
+                self._board.running.append(request)
+
+    async def join_a_cancel(self) -> None:
+        """Cancels once more what was being cancelled a moment ago, for a reason of its own."""
+        if self._board.running:
+            before = self._chosen.choice(self._board.running)
+            request = type(before)()
+            request.CopyFrom(before)
+            request.ClearField("request_id")
+            request.ClearField("expected_version")
+            await self._cancel(request)
 
     async def undo_a_sale(self) -> None:
         """An order whose work is COMPLETED with the money taken, and which is cancelled then."""
@@ -265,27 +282,6 @@ class Worker(Actor):
             other.message += " otherwise"
             await self._call(other)
 
-    async def change_cart(self) -> None:
-        if cart_id := self._board.some("cart"):
-            lines = [checkout_pb2.LineItem(id="line", total=self._chosen.randint(1, 99))]
-            await self._call(s.ChangeCartRequest(cart_id=cart_id, line_items=lines))
-
-    async def complete_checkout(self) -> None:
-        if checkout_id := self._board.some("checkout"):
-            call = await self._call(s.CompleteCheckoutRequest(checkout_id=checkout_id))
-            if call.done and call.answer.cart.cart_id in self._board.recent["cart"]:
-                self._board.recent["cart"].remove(call.answer.cart.cart_id)  # closed for good
-
-    async def update_order(self) -> None:
-        if order_id := self._board.some("order"):
-            closes = self._chosen.random() < 0.3
-            order = order_pb2.Order(order_id=order_id, note=f"note {self._chosen.random():.3f}")
-            if closes:
-                order.state = order_pb2.ORDER_STATE_CLOSED
-            request = o.UpdateOrderRequest(order=order)
-            request.update_mask.paths.append("state" if closes else "note")
-            await self._call(request)
-
     async def settle_refund(self) -> None:
         task_id = self._board.some("task")
         if self._board.owed and self._chosen.random() < 0.8:
@@ -314,32 +310,3 @@ class Worker(Actor):
             if self._chosen.random() < 0.3:
                 request.note += " otherwise"
             await self._call(request)
-
-    async def read_one(self) -> None:
-        kind = self._chosen.choice(("task",) * 6 + ("group", "checkout", "order", "cart"))
-        if self._board.cancellations and self._chosen.random() < 0.15:
-            id = self._chosen.choice(self._board.cancellations)
-            await self._call(c.GetCancellationRequest(cancellation_id=id))
-        elif id := self._board.some(kind):
-            asks = {
-                "task": t.GetTaskRequest,
-                "group": t.GetGroupRequest,
-                "checkout": s.GetCheckoutRequest,
-                "order": o.GetOrderRequest,
-                "cart": s.GetCartRequest,
-            }
-            await self._call(asks[kind](**{f"{kind}_id": id}))
-
-    async def list_some(self) -> None:
-        if self._chosen.random() < 0.2:
-            await self._call(c.ListCancellationsRequest(reason=self._chosen.choice(REASONS)))
-            return
-        kind = self._chosen.choice(("group", "checkout", "order", "none"))
-        named = {f"{kind}_id": id} if kind != "none" and (id := self._board.some(kind)) else {}
-        request = t.ListTasksRequest(filter=task_pb2.TaskFilter(**named), page_size=100)
-        if self._chosen.random() < 0.4:
-            words = ("REQUIRED", "REQUIRED", "REFUNDED", "NOT_OWED")
-            request.refund_state = f"REFUND_STATE_{self._chosen.choice(words)}"
-        call = await self._call(request)
-        if call.done and request.refund_state == task_pb2.REFUND_STATE_REQUIRED:
-            self._board.owed.extend(task.task_id for task in call.answer.tasks[:10])

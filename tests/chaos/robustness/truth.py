@@ -1,19 +1,12 @@
-"""What the store holds at the end of a run, read from its file while no server has it open.
-
-It reads the tables itself, not through the product's own readings: a mistake there must not hide
-here.
-"""
+"""What the store holds at the end of a run, and how all of it must have been shown."""
 
 import json
-import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from countermand.v1 import task_pb2
 
@@ -42,6 +35,27 @@ class Version(NamedTuple):
     @property
     def refund(self) -> str:
         return self.refund_state or "NONE"
+
+
+class RecordVersion(NamedTuple):
+    """One version of a checkout or order, as its entry in the log says."""
+
+    seq: int
+    version: int
+    state: str
+    time: int
+    previous_seq: int
+
+
+class Join(NamedTuple):
+    """Who else asked for a cancel, as the store keeps it."""
+
+    requested_by: str
+    reason: str
+    message: str
+    on_behalf_of: str
+    request_id: str
+    join_time: int
 
 
 @dataclass
@@ -84,6 +98,7 @@ class Cancellation:
     kind: str
     target: str
     row: dict[str, Any]
+    joins: list[Join] = field(default_factory=list)
 
 
 @dataclass
@@ -96,6 +111,12 @@ class Truth:
     """Which cancellation answered each request id of a tenant, or which task that was settled."""
     holders: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """The rows of groups, checkouts, orders and carts, by kind and id."""
+    records: dict[tuple[str, str], list[RecordVersion]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """The versions of checkouts and orders, by kind and id."""
+    joined: set[tuple[str, str]] = field(default_factory=set)
+    """The request ids of a tenant that joined a cancellation."""
     listed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The checkouts of each order."""
     last: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -146,6 +167,17 @@ class Truth:
             if one.kind in ("CHECKOUT", "ORDER") and self.is_under(task, one.kind, one.target)
         ]
 
+    def versions_of(self, kind: str, id: str) -> Sequence[Version | RecordVersion]:
+        """Returns the versions of a task, checkout or order; none of what is not there."""
+        if kind != "task":
+            return self.records.get((kind, id), [])
+        return self.tasks[id].versions if id in self.tasks else []
+
+    def place_of(self, kind: str, shown: Any) -> int:
+        """Returns the place of a version that was shown; 0 for what is not in the log."""
+        versions = self.versions_of(kind, getattr(shown, f"{kind}_id"))
+        return versions[shown.version - 1].seq if 0 < shown.version <= len(versions) else 0
+
     def under(self, tenant: str, kind: str, id: str) -> list[Task]:
         """Returns the tasks under a holder, or the task itself."""
         return self._members.get((tenant, kind, id), [])
@@ -175,83 +207,6 @@ class Truth:
             for kind, id in self._above[task.task_id]:
                 found[task.tenant, kind, id].append(task)
         return found
-
-
-def read(path: Path) -> Truth:
-    """Reads a store that no server has open; what a crash left in its log is recovered first."""
-    truth = Truth()
-    try:
-        _read(path, truth)
-    except sqlite3.DatabaseError as error:
-        truth.problems.append(f"the file cannot be read: {error}")
-    return truth
-
-
-def _read(path: Path, truth: Truth) -> None:
-    with closing(sqlite3.connect(path)) as db:
-        db.row_factory = sqlite3.Row
-        for check, good in (("integrity_check", [("ok",)]), ("foreign_key_check", [])):
-            found = [tuple(row) for row in db.execute(f"PRAGMA {check}")]
-            if found != good:
-                truth.problems.append(f"{check}: {found[:3]}")
-        tenants = {}
-        for row in db.execute("SELECT * FROM namespaces"):
-            tenants[row["namespace_no"]] = row["tenant"]
-            truth.last[row["tenant"]] = row["last_seq"]
-        for row in db.execute("SELECT * FROM cancellations"):
-            _add_cancellation(truth, tenants[row["namespace_no"]], dict(row))
-        for row in db.execute("SELECT * FROM request_ids"):
-            key = (tenants[row["namespace_no"]], _text(row["request_id"]))
-            truth.requests[key] = _text(row["answer_id"])
-        for kind in ("group", "checkout", "order", "cart"):
-            for row in db.execute(f"SELECT * FROM {kind}s"):
-                truth.holders[kind, _text(row[f"{kind}_id"])] = _plain(row)
-        for row in db.execute("SELECT * FROM order_checkouts ORDER BY position"):
-            truth.listed[row["order_id"]].append(row["checkout_id"])
-        _read_tasks(db, truth, tenants)
-
-
-def _read_tasks(db: sqlite3.Connection, truth: Truth, tenants: dict[int, str]) -> None:
-    numbers = {}
-    for row in db.execute("SELECT * FROM tasks"):
-        task = Task(tenants[row["namespace_no"]], _text(row["task_id"]), _plain(row))
-        task.cancel = truth.cancellations.get(task.row["cancellation_id"] or "")
-        truth.tasks[task.task_id] = numbers[row["task_no"]] = task
-    for row in db.execute("SELECT * FROM events ORDER BY namespace_no, seq"):
-        if row["task_no"] is None or row["record_kind"] is not None:
-            truth.silent[tenants[row["namespace_no"]]].append(row["seq"])
-            continue
-        if row["task_no"] not in numbers:
-            truth.problems.append(f"place {row['seq']} of the log is of no task")
-            continue
-        numbers[row["task_no"]].versions.append(Version(*(row[name] for name in Version._fields)))
-
-
-def _add_cancellation(truth: Truth, tenant: str, row: dict[str, Any]) -> None:
-    kind, target = row["target_kind"], row["target_id"]
-    by_uuid = kind in ("TASK", "GROUP")
-    row["request_id"] = _text(row["request_id"])
-    found = Cancellation(
-        tenant,
-        _text(row["cancellation_id"]),
-        kind,
-        _text(target) if by_uuid else target.decode(),
-        row,
-    )
-    truth.cancellations[found.cancellation_id] = found
-
-
-def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    """Returns a row with the UUIDs in it as text."""
-    found = dict(row)
-    for name in ("task_id", "group_id", "cancellation_id"):
-        if isinstance(found.get(name), bytes):
-            found[name] = _text(found[name])
-    return found
-
-
-def _text(value: Any) -> str:
-    return str(UUID(bytes=value)) if isinstance(value, bytes) else value or ""
 
 
 def _message(task: Task, then: Version) -> task_pb2.Task:

@@ -52,8 +52,10 @@ class Roamer:
             if self._chosen.random() < 0.2:
                 count = self._chosen.randint(1, count)
             return resume(self._client, old, count)
-        if way < 0.6:
+        if way < 0.55:
             return self._watch_task()
+        if way < 0.7:
+            return self._watch_record()
         kind = self._chosen.choice(("group", "checkout", "order", "agent", "both", "none"))
         chosen = task_pb2.TaskFilter()
         if kind in ("agent", "both"):
@@ -68,10 +70,20 @@ class Roamer:
         task_id = self._board.some("task")
         if task_id is None:
             return None
+        request = c.WatchTaskRequest(task_id=task_id)
+        return self._client.watch(self._from_somewhere(request))
+
+    def _watch_record(self) -> Watch | None:
+        kind = self._chosen.choice(("checkout", "order"))
+        id = self._board.some(kind)
+        return None if id is None else self._client.watch(self._from_somewhere(of_record(kind, id)))
+
+    def _from_somewhere(self, request: Any) -> Any:
         after = self._chosen.choice((None, None, 0, 0, 1, 2, 3, 99))
-        request = c.WatchTaskRequest(task_id=task_id, after_version=after)
+        if after is not None:
+            request.after_version = after
         request.heartbeat_interval.CopyFrom(span(1))
-        return self._client.watch(request)
+        return request
 
     async def _read_some(self, opened: Watch) -> None:
         """Reads for a while, quickly or slowly."""
@@ -129,6 +141,7 @@ class Follower:
             return not self._watch.open
         return bool(
             self.marker
+            and self.note.kind == "task"
             and message.task.task_id == self.marker
             and message.task.HasField("end_time")
         )
@@ -140,14 +153,21 @@ def may_resume(note: Stream) -> bool:
     return put_off or note.code in ("UNAVAILABLE", "CANCELLED", DROPPED)
 
 
+def of_record(kind: str, id: str, **fields: Any) -> Any:
+    """Returns the request for a watch of a checkout or order."""
+    if kind == "checkout":
+        return c.WatchCheckoutRequest(checkout_id=id, **fields)
+    return c.WatchOrderRequest(order_id=id, **fields)
+
+
 def resume(client: Client, old: Stream, count: int) -> Watch:
     """Opens a watch that goes on after so many messages of another."""
     request = type(old.request)()
     request.CopyFrom(old.request)
     seen = [message for _, message in old.messages[:count]]
-    if old.method == "WatchTask":
+    if old.method != "WatchTasks":
         # A HEARTBEAT shows the present task, whose CHANGE may still be on its way.
-        told = [message.task.version for message in seen if message.type != HEARTBEAT]
+        told = [getattr(m, old.kind).version for m in seen if m.type != HEARTBEAT]
         if told:
             request.after_version = told[-1]
         return client.watch(request)

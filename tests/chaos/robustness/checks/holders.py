@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any, NamedTuple
 
-from countermand.v1 import cancellation_pb2, task_pb2
-from tests.chaos.robustness.checks.shown import Seen
+from countermand.v1 import cancellation_pb2, cancellation_service_pb2, task_pb2
+from tests.chaos.robustness.checks.shown import CANCELS, Seen, cancellations_of, holders_of
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.history import Call, History
 from tests.chaos.robustness.truth import Truth
 
-KINDS = ("group", "checkout", "order", "cart")
-CANCELS = ("CancelTask", "CancelGroup", "CancelCheckout", "CancelOrder")
+CHANGE = cancellation_service_pb2.WATCH_TYPE_CHANGE
+FIXED = ("reason", "message", "requested_by", "on_behalf_of", "request_id")
+"""What a cancellation says of its first request, whoever joins it."""
 ANSWERED_BY: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(CANCELS, lambda answer: answer.cancellation.cancellation_id),
     "SettleRefund": lambda answer: answer.task.task_id,
@@ -41,14 +42,9 @@ class Shown(NamedTuple):
 def check(history: History, truth: Truth, seen: Seen) -> Iterator[Violation]:
     """Finds what holders and cancellations were said to be, and are not."""
     shown: dict[tuple[str, str], list[Shown]] = defaultdict(list)
-    for call in history.calls:
-        if call.answer is None or call.is_trial:
-            continue
-        for kind in KINDS:
-            if kind in call.answer.DESCRIPTOR.fields_by_name and call.answer.HasField(kind):
-                record = getattr(call.answer, kind)
-                id = getattr(record, f"{kind}_id")
-                shown[kind, id].append(Shown(call, kind, id, record))
+    for call, kind, record in _present_records(history):
+        id = getattr(record, f"{kind}_id")
+        shown[kind, id].append(Shown(call, kind, id, record))
     for found in shown.values():
         yield from _is_kept(found, truth)
         yield from _never_goes_back(found)
@@ -57,6 +53,20 @@ def check(history: History, truth: Truth, seen: Seen) -> Iterator[Violation]:
                 yield from _adds_up(one, truth, seen)
     yield from _cancellations(history, truth)
     yield from _request_ids(history, truth)
+
+
+def _present_records(history: History) -> Iterator[tuple[Call, str, Any]]:
+    """What was shown as it was at present, by answers and by watches; these count as a reading
+    that was answered with each such message."""
+    for call in history.calls:
+        yield from ((call, kind, record) for kind, record in holders_of(call))
+    for stream in history.streams:
+        if stream.kind == "task":
+            continue
+        for moment, message in stream.messages:
+            if message.type != CHANGE:
+                of = (stream.client, stream.tenant, stream.method, stream.request, stream.start)
+                yield Call(*of, moment, code="OK"), stream.kind, getattr(message, stream.kind)
 
 
 def _is_kept(found: list[Shown], truth: Truth) -> Iterator[Violation]:
@@ -115,10 +125,7 @@ def _adds_up(one: Shown, truth: Truth, seen: Seen) -> Iterator[Violation]:
 def _cancellations(history: History, truth: Truth) -> Iterator[Violation]:
     ended_at: dict[str, float] = defaultdict(lambda: inf)
     found = [
-        (call, cancellation)
-        for call in history.calls
-        if not call.is_trial
-        for cancellation in _shown_in(call)
+        (call, cancellation) for call in history.calls for cancellation in cancellations_of(call)
     ]
     for call, cancellation in found:
         if cancellation.state != cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS:
@@ -135,18 +142,10 @@ def _cancellations(history: History, truth: Truth) -> Iterator[Violation]:
             yield Violation(promise, f"{who}, which is not there")
         elif word not in ("IN_PROGRESS", row["state"]):
             yield Violation(Promise.UNSEEN, f"{who}, which is {row['state']}")
+        elif any(getattr(cancellation, name) != (row[name] or "") for name in FIXED):
+            yield Violation(Promise.UNSEEN, f"{who}, which says otherwise who asked, and why")
         elif word == "IN_PROGRESS" and ended_at[id] < call.start:
             yield Violation(Promise.LINEARIZABLE, f"{who} after it had ended")
-
-
-def _shown_in(call: Call) -> list[Any]:
-    if call.answer is None:
-        return []
-    found = [*getattr(call.answer, "cancellations", ())]
-    fields = call.answer.DESCRIPTOR.fields_by_name
-    if "cancellation" in fields and call.answer.HasField("cancellation"):
-        found.append(call.answer.cancellation)
-    return found
 
 
 def _request_ids(history: History, truth: Truth) -> Iterator[Violation]:

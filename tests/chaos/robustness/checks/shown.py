@@ -3,10 +3,11 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from countermand.v1 import task_pb2
+from countermand.v1 import cancellation_pb2, task_pb2
 from tests.chaos.robustness.checks.verdict import Promise, Violation
-from tests.chaos.robustness.history import Call, History
+from tests.chaos.robustness.history import RECORD_WATCHES, Call, History
 from tests.chaos.robustness.truth import Truth
 
 GOOD_CODES = {
@@ -19,6 +20,10 @@ GOOD_CODES = {
 """What a call may be refused with, each with a reason."""
 
 
+CANCELS = ("CancelTask", "CancelGroup", "CancelCheckout", "CancelOrder")
+KINDS = ("group", "checkout", "order", "cart")
+
+
 def tasks_of(call: Call) -> list[task_pb2.Task]:
     """Returns the tasks that an answer shows."""
     if call.answer is None or call.is_trial:
@@ -29,6 +34,29 @@ def tasks_of(call: Call) -> list[task_pb2.Task]:
     return found
 
 
+def holders_of(call: Call) -> Iterator[tuple[str, Any]]:
+    """Yields the groups, checkouts, orders and carts that an answer shows, each with its kind."""
+    if call.answer is None or call.is_trial:
+        return
+    fields = call.answer.DESCRIPTOR.fields_by_name
+    for kind in KINDS:
+        if kind in fields and call.answer.HasField(kind):
+            yield kind, getattr(call.answer, kind)
+        for record in getattr(call.answer, f"{kind}s", ()):
+            yield kind, record
+
+
+def cancellations_of(call: Call) -> list[cancellation_pb2.Cancellation]:
+    """Returns the cancellations that an answer shows."""
+    if call.answer is None or call.is_trial:
+        return []
+    found = [*getattr(call.answer, "cancellations", ())]
+    fields = call.answer.DESCRIPTOR.fields_by_name
+    if "cancellation" in fields and call.answer.HasField("cancellation"):
+        found.append(call.answer.cancellation)
+    return found
+
+
 class Seen:
     """When each place of the log was first seen by anyone: all before it was committed then."""
 
@@ -36,11 +64,13 @@ class Seen:
         marks: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for call in history.calls:
             for task in tasks_of(call):
-                marks[call.tenant].append((call.end, _seq(truth, task)))
+                marks[call.tenant].append((call.end, truth.place_of("task", task)))
+            for kind, record in holders_of(call):
+                if kind in RECORD_WATCHES.values():
+                    marks[call.tenant].append((call.end, truth.place_of(kind, record)))
         for stream in history.streams:
-            for moment, message in stream.messages:
-                if message.HasField("task"):
-                    marks[stream.tenant].append((moment, _seq(truth, message.task)))
+            for moment, record in stream.shown():
+                marks[stream.tenant].append((moment, truth.place_of(stream.kind, record)))
         self._times: dict[str, list[float]] = {}
         self._places: dict[str, list[int]] = {}
         for tenant, found in marks.items():
@@ -56,14 +86,6 @@ class Seen:
         return self._places[tenant][place] if place else 0
 
 
-def _seq(truth: Truth, task: task_pb2.Task) -> int:
-    """Returns the place of what was shown; 0 for what is not in the log."""
-    known = truth.tasks.get(task.task_id)
-    if known is None or not 0 < task.version <= len(known.versions):
-        return 0
-    return known.versions[task.version - 1].seq
-
-
 def check(history: History, truth: Truth, seen: Seen) -> Iterator[Violation]:
     """Finds what was shown and is not there, or was shown when it was over."""
     for call in history.calls:
@@ -76,10 +98,9 @@ def check(history: History, truth: Truth, seen: Seen) -> Iterator[Violation]:
         if call.method == "ListTasks":
             yield from together(shown, call.tenant, truth, f"a page of {call.client}")
     for stream in history.streams:
-        for _, message in stream.messages:
-            if message.HasField("task"):
-                who = f"{stream.client} {stream.method}"
-                yield from _is_there(message.task, stream.tenant, truth, Promise.UNSEEN, who)
+        who = f"{stream.client} {stream.method}"
+        for _, task in stream.shown() if stream.kind == "task" else ():
+            yield from _is_there(task, stream.tenant, truth, Promise.UNSEEN, who)
 
 
 def _code(call: Call) -> Iterator[Violation]:

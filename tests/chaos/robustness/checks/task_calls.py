@@ -102,10 +102,9 @@ def _first_shown(history: History) -> dict[tuple[str, int], float]:
     """Returns when each version was first told to a watcher."""
     first: dict[tuple[str, int], float] = defaultdict(lambda: inf)
     for stream in history.streams:
-        for moment, message in stream.messages:
-            if message.HasField("task"):
-                key = (message.task.task_id, message.task.version)
-                first[key] = min(first[key], moment)
+        for moment, task in stream.shown() if stream.kind == "task" else ():
+            key = (task.task_id, task.version)
+            first[key] = min(first[key], moment)
     return first
 
 

@@ -26,6 +26,7 @@ class Promise(StrEnum):
     MONEY = "money"
     DEADLINE = "deadline"
     COUNTS = "counts"
+    JOINS = "joins"
     STATUS = "status"
     ENDS = "a watch ends"
     WHOLE = "whole file"

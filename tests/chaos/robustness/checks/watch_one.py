@@ -1,31 +1,35 @@
-"""Whether a watch of one task was told every version once, from where it began."""
+"""Whether a watch of one task, checkout or order was told every version once, from its place on."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from countermand.v1 import cancellation_service_pb2 as c
-from countermand.v1 import task_pb2
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.history import Stream
-from tests.chaos.robustness.truth import ENDED, Truth
+from tests.chaos.robustness.truth import Truth
 
 SNAPSHOT, CHANGE = c.WATCH_TYPE_SNAPSHOT, c.WATCH_TYPE_CHANGE
 HEARTBEAT = c.WATCH_TYPE_HEARTBEAT
-ENDED_STATES = {task_pb2.TaskState.Value(f"TASK_STATE_{state}") for state in ENDED}
+LIVE = ("PENDING", "RUNNING", "CANCELLING", "OPEN")
 
 
 def check(stream: Stream, truth: Truth, past: int) -> Iterator[Violation]:
     """Finds what a watch was told wrongly. `past` is the place of the log that was seen before."""
-    task = truth.tasks.get(stream.request.task_id)
-    if task is None or not stream.messages:
+    name = f"{stream.kind}_id"
+    id = getattr(stream.request, name)
+    versions = truth.versions_of(stream.kind, id)
+    if not versions or not stream.messages:
         return
     after = stream.request.after_version if stream.request.HasField("after_version") else None
     # Where the watch stands: what was seen by anyone before it began, it may not begin before.
-    present = sum(version.seq <= past for version in task.versions)
+    present = sum(version.seq <= past for version in versions)
     at, first = after, True
     for _, message in stream.messages:
-        version, kind = message.task.version, message.type
-        if message.task.task_id != task.task_id:
-            yield Violation(Promise.FILTERED, f"it was told of task {message.task.task_id}")
+        shown = getattr(message, stream.kind)
+        version, kind = shown.version, message.type
+        if getattr(shown, name) != id:
+            other = f"{stream.kind} {getattr(shown, name)}"
+            yield Violation(Promise.FILTERED, f"it was told of {other}")
         elif first and after is None and kind != SNAPSHOT:
             yield Violation(Promise.PRESENT, "its first message is no SNAPSHOT")
         elif kind == SNAPSHOT:
@@ -44,13 +48,20 @@ def check(stream: Stream, truth: Truth, past: int) -> Iterator[Violation]:
         else:
             yield from _follows(version, at or 0, first=first)
             at = version
-        ended = message.task.state in ENDED_STATES
-        # A version that came later, of its money, may have been there already or not.
+        ended = state_of(shown) not in LIVE
+        # A version that came later, of its money or its snapshot, may have been there already.
         may_be_last = ended and version >= present
-        must_be_last = ended and version == len(task.versions) and kind != HEARTBEAT
+        must_be_last = ended and version == len(versions) and kind != HEARTBEAT
         if not must_be_last <= message.last <= may_be_last:
             yield Violation(Promise.ENDS, f"last is {message.last} at version {version}")
         first = False
+
+
+def state_of(record: Any) -> str:
+    """Returns the state of a task, checkout or order, in its word."""
+    states = record.DESCRIPTOR.fields_by_name["state"].enum_type
+    name: str = states.values_by_number[record.state].name
+    return name.partition("_STATE_")[2]
 
 
 def _follows(version: int, at: int, *, first: bool) -> Iterator[Violation]:

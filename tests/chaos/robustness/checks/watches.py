@@ -19,7 +19,7 @@ def check(history: History, truth: Truth, seen: Seen) -> Iterator[Violation]:
     for stream in history.streams:
         past = seen.before(stream.tenant, stream.start)
         found = [*_end(stream, truth, past)]
-        if stream.method == "WatchTask":
+        if stream.method != "WatchTasks":
             found += watch_one.check(stream, truth, past)
         else:
             chosen = stream.request.filter
@@ -57,12 +57,11 @@ def _ahead(stream: Stream, truth: Truth, past: int) -> Iterator[Violation]:
 
 
 def _absent(stream: Stream, truth: Truth, past: int) -> Iterator[Violation]:
-    of_task = stream.method == "WatchTask" and _was_seen(stream, truth, 1, past)
-    if stream.messages or stream.parent is not None or of_task:
+    of_one = stream.method != "WatchTasks" and _was_seen(stream, truth, 1, past)
+    if stream.messages or stream.parent is not None or of_one:
         yield Violation(Promise.UNSEEN, f"{stream.reason} of what had been seen")
 
 
 def _was_seen(stream: Stream, truth: Truth, version: int, past: int) -> bool:
-    task = truth.tasks.get(stream.request.task_id)
-    known = task.versions if task is not None else []
+    known = truth.versions_of(stream.kind, getattr(stream.request, f"{stream.kind}_id"))
     return 0 < version <= len(known) and known[version - 1].seq <= past
