@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Where it is set, each worker and each program of the tests would compile all of ours once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import pytest
@@ -20,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from countermand.client import Client
 from countermand.v1.agent_service_pb2 import FINISH_OUTCOME_FAILED
 from countermand.v1.task_pb2 import REFUND_STATE_REFUNDED
+from tests.support import warm
 from tests.support.command import Command, Result
 from tests.support.ports import free_port
 from tests.support.server import Server, started
@@ -29,13 +30,15 @@ BROKEN = ("closed", "full", "unread", "null")
 ALL_CLOSED = [streams for count in (1, 2, 3) for streams in itertools.combinations(STREAMS, count)]
 
 
-def opened(how: str) -> int:
-    """A descriptor that is broken in this way, but for one that is closed."""
+def opened(how: str) -> int | None:
+    """A descriptor that is broken in this way; none where it is closed."""
+    if how == "closed":
+        return None
     if how == "unread":
         read, write = os.pipe()
         os.close(read)
         return write
-    return os.open({"full": "/dev/full", "null": os.devnull, "closed": os.devnull}[how], os.O_RDWR)
+    return os.open({"full": "/dev/full", "null": os.devnull}[how], os.O_RDWR)
 
 
 class Run(NamedTuple):
@@ -47,28 +50,37 @@ class Run(NamedTuple):
     def with_(cls, how: str, *streams: str) -> "Run":
         return cls(tuple((stream, how) for stream in streams))
 
-    async def start(
-        self, *arguments: str, environment: dict[str, str] | None = None
-    ) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, environment: Mapping[str, str] = os.environ) -> Any:
+        with ExitStack() as stack:
+            streams: dict[int, int | None] = {}
+            for name, how in self.broken:
+                if (descriptor := opened(how)) is not None:
+                    stack.callback(os.close, descriptor)
+                streams[STREAMS.index(name)] = descriptor
+            return await warm.start(arguments, environment, streams=streams)
+
+    async def start_cold(self, *arguments: str) -> Any:
+        """As a shell starts it, which is what `start` is like."""
         closings = (f"{STREAMS.index(name)}>&-" for name, how in self.broken if how == "closed")
         with ExitStack() as stack:
             given = dict.fromkeys(STREAMS, PIPE)
             for name, how in self.broken:
-                given[name] = opened(how)
-                stack.callback(os.close, given[name])
+                if (descriptor := opened(how)) is not None:
+                    given[name] = descriptor
+                    stack.callback(os.close, descriptor)
             return await asyncio.create_subprocess_exec(
                 *("sh", "-c", f'exec "$@" {" ".join(closings)}', "sh"),
                 *(sys.executable, "-m", "countermand", *arguments),
                 **given,
-                env=environment,
             )
 
-    async def __call__(self, *arguments: str, environment: dict[str, str] | None = None) -> Result:
-        process = await self.start(*arguments, environment=environment)
-        return await finished(process)
+    async def __call__(
+        self, *arguments: str, environment: Mapping[str, str] = os.environ
+    ) -> Result:
+        return await finished(await self.start(*arguments, environment=environment))
 
 
-async def finished(process: asyncio.subprocess.Process) -> Result:
+async def finished(process: Any) -> Result:
     """How it ended, and what it wrote to the streams that are not broken."""
     out, err = await asyncio.wait_for(process.communicate(), 40)
     return Result(process.returncode, (out or b"").decode(), (err or b"").decode())
@@ -134,7 +146,9 @@ async def test_a_server_serves_and_leaves_with_0(tmp_path: Path, run: Run):
 @some_ways
 async def test_a_server_that_cannot_start_says_so_where_it_can(tmp_path: Path, run: Run):
     missing = f"sqlite:///{tmp_path / 'missing' / 'x.db'}"
-    result = await run("serve", "--listen", "127.0.0.1:0", "--store", missing)
+    result = await finished(
+        await run.start_cold("serve", "--listen", "127.0.0.1:0", "--store", missing)
+    )
     assert result.status == 1
     broken = dict(run.broken)
     if "stderr" not in broken:

@@ -26,7 +26,7 @@ from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
 from tests.support.knobs import DRAWN, PRODUCTION
-from tests.support.stores import Keeper, sqlite_store
+from tests.support.stores import Keeper, put_empty_store, sqlite_store
 
 HOUR = 3_600_000_000
 
@@ -190,6 +190,7 @@ class Following:
 @asynccontextmanager
 async def running(path: Path, **options: Any) -> AsyncIterator[Engine]:
     """An engine whose writer runs, on a store with the two namespaces."""
+    put_empty_store(path)
     engine = Engine(path, **options)
     keeper = Keeper(engine.store.real)
     await keeper.store.open(engine.clock.now())

@@ -23,6 +23,7 @@ from countermand.v1 import (
 )
 from tests.support import warm
 from tests.support.knobs import DRAWN_VALUES
+from tests.support.stores import put_empty_store
 
 READY_SECONDS = 45
 PROGRAM = ("countermand",)
@@ -110,6 +111,7 @@ class Server:
     async def _run(self, *arguments: str) -> Any:
         environment = os.environ | self.environment
         if self.program == PROGRAM and not self.launcher:
+            put_empty_store(self.store)
             return await warm.start(arguments, environment, self.knobs)
         tuned = ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
         return await asyncio.create_subprocess_exec(

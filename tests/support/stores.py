@@ -1,8 +1,11 @@
 """A store under test: commits commands, and tells what they answered."""
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from countermand.core.records import Task
 from countermand.store.contract import Store
 from countermand.store.lists import CancellationQuery, TaskQuery
 from countermand.store.sqlite import SqliteStore
+from countermand.store.sqlite.connection import migrate
 from tests.support.ask import FIRST_TIME, NS, OTHER, key, purges
 from tests.support.knobs import DRAWN, drawn_but
 
@@ -24,6 +28,21 @@ from tests.support.knobs import DRAWN, drawn_but
 def sqlite_store(path: Path, knobs: StoreKnobs = DRAWN.store) -> SqliteStore:
     """Returns a store on a file, not yet opened."""
     return SqliteStore(path, knobs)
+
+
+def put_empty_store(path: Path) -> None:
+    """Puts a store without rows in place, unless something is there. To make one by its migrations
+    takes longer than many a test."""
+    if not os.path.lexists(path):
+        path.touch(0o600)
+        path.write_bytes(_empty_store())
+
+
+@cache
+def _empty_store() -> bytes:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        return connection.serialize()
 
 
 LONG_LOG = drawn_but("store.checkpoint_pages", "store.max_log_bytes").store

@@ -25,10 +25,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+import typer.main
+
+from countermand.app.standard_streams import open_closed_streams
 from countermand.core import knobs as production
 from tests.support.knobs import changed
 
-PARTS = ("countermand.cli.main", "countermand.app.composition", "countermand.rpc.server")
+PARTS = (
+    *("countermand.cli.main", "countermand.app.composition", "countermand.rpc.server"),
+    *("countermand.cli.delivering", "typer._adapters", "uvloop"),  # what commands import when run
+)
 READ_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG", "GRPC_", "MALLOC_")
 """With what the names of variables begin that count before a program runs."""
 MAX_MESSAGE = 1024 * 1024
@@ -47,9 +53,12 @@ class Process:
         self.stdout = asyncio.StreamReader()
         self.stderr = asyncio.StreamReader()
 
-    async def follow(self, stdout: int, stderr: int) -> None:
+    async def follow(self, stdout: int | None, stderr: int | None) -> None:
         """Waits until it runs, and reads what it writes to these pipes."""
         for descriptor, reader in ((stdout, self.stdout), (stderr, self.stderr)):
+            if descriptor is None:
+                reader.feed_eof()
+                continue
             await self._loop.connect_read_pipe(
                 lambda reader=reader: asyncio.StreamReaderProtocol(reader),
                 os.fdopen(descriptor, "rb", 0),
@@ -91,8 +100,14 @@ async def start(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     knobs: Mapping[str, float] | None = None,
+    streams: Mapping[int, int | None] | None = None,
 ) -> Any:
-    """Starts `countermand` with these arguments, as a process with both outputs as pipes."""
+    """Starts `countermand` with these arguments, as a process with both outputs as pipes.
+
+    `streams` has other descriptors for some of its standard streams, or None for one that is
+    closed when it starts; it goes with the usual environment alone.
+    """
+    streams = streams or {}
     if any(_own(name, environment) for name in {*environment, *os.environ}):
         tuned = ["tests.support.tuned", json.dumps(knobs)] if knobs else []
         command = [sys.executable, "-m", *tuned, "countermand", *arguments]
@@ -100,20 +115,26 @@ async def start(
             *command, stdout=PIPE, stderr=PIPE, env=environment
         )
     order = {"arguments": list(arguments), "environment": dict(environment), "knobs": knobs}
-    order["folder"] = str(Path.cwd())
+    order |= {"folder": str(Path.cwd()), "closed": [n for n in streams if streams[n] is None]}
     news, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     news.setblocking(False)
-    read_out, write_out = os.pipe()
-    read_err, write_err = os.pipe()
-    sent = [theirs.fileno(), write_out, write_err]
+    read, given = {}, {}
+    for number in range(3):
+        if (descriptor := streams.get(number)) is not None:
+            given[number] = os.dup(descriptor)
+        elif number == 0 or number in streams:
+            given[number] = os.open(os.devnull, os.O_RDWR)
+        else:
+            read[number], given[number] = os.pipe()
     try:
+        sent = [theirs.fileno(), *given.values()]
         socket.send_fds(_forker(os.getpid()), [json.dumps(order).encode()], sent)
     finally:
-        for descriptor in (write_out, write_err):
+        for descriptor in given.values():
             os.close(descriptor)
         theirs.close()
     process = Process(news)
-    await process.follow(read_out, read_err)
+    await process.follow(read.get(1), read.get(2))
     return process
 
 
@@ -153,14 +174,14 @@ def fork_for(orders: socket.socket) -> dict[str, Any]:
                 with news, suppress(OSError):  # who started it may be gone
                     news.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 continue
-            data, given, _, _ = socket.recv_fds(orders, MAX_MESSAGE, 3)
+            data, given, _, _ = socket.recv_fds(orders, MAX_MESSAGE, 4)
             if not data:
                 _leave()
             order: dict[str, Any] = json.loads(data)
             pid = os.fork()
             if not pid:
-                os.dup2(given[1], 1)
-                os.dup2(given[2], 2)
+                for number, descriptor in enumerate(given[1:]):
+                    os.dup2(descriptor, number)
                 os.closerange(3, 1024)
                 return order
             news = socket.socket(fileno=given[0])
@@ -185,7 +206,12 @@ def become(order: Mapping[str, Any]) -> None:
     random.seed()
     sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
     sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: SIM115
+    for number in order["closed"]:
+        name = ("stdin", "stdout", "stderr")[number]
+        getattr(sys, name).close()
+        setattr(sys, name, None)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    open_closed_streams()  # as countermand.cli does when it is imported
     sys.argv = [import_module("countermand.__main__").__file__ or "", *order["arguments"]]
     if order["knobs"]:
         tuned, usual = changed(order["knobs"]), production.Knobs
@@ -194,9 +220,16 @@ def become(order: Mapping[str, Any]) -> None:
                 module.Knobs = lambda: tuned  # type: ignore[attr-defined]
 
 
+def remember_usage() -> None:
+    """Puts together what the commands take, which each program would do anew."""
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(import_module("countermand.cli.main").app)
+
+
 if __name__ == "__main__":
     for part in PARTS:
         import_module(part)
+    remember_usage()
     gc.freeze()  # A program that ends is not to look through all that it never touched.
     with socket.socket(fileno=int(sys.argv[1])) as given_orders:
         own_order = fork_for(given_orders)

@@ -109,6 +109,7 @@ def rules() -> dict[str, str]:
     return STATEMENTS.rules(CHECKED)
 
 
+@cache
 def migrations() -> list[tuple[int, str]]:
     """Returns the schema's steps, numbered from 1 and in order."""
     return STATEMENTS.migrations()
