@@ -15,7 +15,7 @@ from tests.support.refusals import refusal_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RACES = 1000
+RACES = 300
 AT_ONCE = 50
 """How many tasks race at one time; one connection takes 200 calls."""
 
