@@ -152,14 +152,6 @@ async def test_a_lost_agents_tasks_end_failed_or_cancelled(caller):
         await refused(caller.finish(late), "FENCED")
 
 
-async def test_a_start_never_shortens_a_lease_that_lives_longer(caller):
-    first = await caller.running("long", lease=60)
-    await caller.running("long", lease=1)
-    short = await caller.running("short", lease=1)
-    await caller.ended(short.task_id)  # as long as the lease that did not count
-    assert (await caller.get(first.task_id)).state == RUNNING
-
-
 async def test_a_heartbeat_renews_the_lease_of_all_tasks_and_changes_no_version(caller):
     held = [await caller.running("renewed", lease=1) for _ in range(2)]
     await caller.heartbeat("renewed", lease=60)

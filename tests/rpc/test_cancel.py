@@ -147,16 +147,6 @@ async def test_a_join_answers_with_the_first_cancellation(caller, shared, admin)
         assert again.cancellation == join.cancellation
 
 
-async def test_a_join_brings_the_deadline_nearer_with_one_version(caller):
-    held = await caller.running()
-    first = await caller.cancel(held.task_id, grace=60)
-    join = await caller.cancel(held.task_id, grace=20)
-    assert (join.task.state, join.task.version) == (CANCELLING, 4)
-    assert join.task.deadline_time.ToNanoseconds() < first.task.deadline_time.ToNanoseconds()
-    assert join.cancellation.deadline_time == join.task.deadline_time
-    assert join.cancellation.cancellation_id == first.cancellation.cancellation_id
-
-
 async def test_the_same_request_is_replayed_as_things_are_now(caller, shared, admin):
     held = await caller.running()
     request = {"reason": "fraud", "request_id": new_id()}

@@ -113,17 +113,6 @@ async def test_changing_a_locked_cart_cancels_its_checkout_in_the_same_transacti
     assert state_of(await caller.checkout(sale.made.checkout_id)) == "CANCELLED"
 
 
-async def test_a_change_joins_the_cancel_that_runs_and_keeps_its_reason(caller):
-    sale = await caller.new_checkout(1, running=1, cart_id="cart")
-    first = await caller.cancel_checkout(cart_id="cart", grace=600, reason="fraud")
-    changed = await caller.change_cart("cart", "a")
-    assert changed.cancellation.cancellation_id == first.cancellation.cancellation_id
-    assert changed.cancellation.reason == "fraud"
-    task = await caller.get(sale.held[0].task_id)
-    assert task.version == 4  # the default grace of the change is nearer
-    assert changed.cancellation.deadline_time == task.deadline_time
-
-
 async def test_a_change_unlocks_at_once_if_no_task_has_to_be_waited_for(caller):
     sale = await caller.new_checkout(2, cart_id="cart")
     changed = await caller.change_cart("cart", "a")

@@ -69,13 +69,6 @@ async def test_begin_is_refused_once_a_cancel_was_accepted_and_no_refund_is_requ
     assert not await refund_of(caller, ended)
 
 
-async def test_a_charge_that_was_begun_is_refused_too_once_a_cancel_was_accepted(caller):
-    held = await caller.running()
-    await caller.begin_charge(held)
-    await caller.cancel(held.task_id, 600)
-    await refused(caller.begin_charge(held), "CANCELLATION_REQUESTED")
-
-
 @pytest.mark.parametrize("grace", [None, 0])
 async def test_a_cancel_after_begin_is_accepted_and_its_end_asks_for_a_refund(caller, grace):
     held = await caller.running(lease=600)

@@ -13,7 +13,6 @@ from tests.support.caller import (
     RUNNING,
     new_id,
     take,
-    unjoined,
 )
 from tests.support.records import full_checkout, snapshot_of
 from tests.support.refusals import refused
@@ -211,23 +210,6 @@ async def test_ended_checkouts_are_refused_with_a_reason_of_their_own(caller):
     # What was refused left its request id free.
     other = (await caller.new_checkout()).made.checkout_id
     assert not (await caller.cancel_checkout(other, request_id=request_id)).replayed
-
-
-async def test_another_cancel_joins_and_may_only_bring_deadlines_nearer(caller):
-    sale = await caller.new_checkout(2, running=2)
-    checkout_id, request_id = sale.made.checkout_id, new_id()
-    first = await caller.cancel_checkout(checkout_id, 600, reason="fraud", message="first")
-    later = await caller.cancel_checkout(checkout_id, 3600, reason="x", request_id=request_id)
-    assert unjoined(later.cancellation) == first.cancellation
-    assert (later.checkout, later.replayed) == (first.checkout, False)
-    nearer = await caller.cancel_checkout(checkout_id, 60)
-    assert nearer.cancellation.cancellation_id == first.cancellation.cancellation_id
-    assert (nearer.cancellation.reason, told(nearer)[2]) == ("fraud", "Checkout cancelled: first")
-    assert nearer.cancellation.deadline_time.seconds <= first.cancellation.deadline_time.seconds - 9
-    assert {(await caller.get(held.task_id)).version for held in sale.held} == {4}
-    assert (
-        await caller.cancel_checkout(checkout_id, 3600, reason="x", request_id=request_id)
-    ).replayed
 
 
 async def test_the_expected_version_is_that_of_the_checkout(caller):

@@ -149,17 +149,6 @@ async def test_a_watch_of_many_hears_both_versions_of_a_task_that_joins(caller):
     watch.cancel()
 
 
-async def test_a_closed_group_of_tasks_that_were_all_cancelled_before_is_over_at_once(caller):
-    ids = [new_id(), new_id()]
-    for task_id in ids:
-        await early(caller, task_id)
-    request = t.CreateGroupRequest(closed=True, tasks=[{"task_id": id} for id in ids])
-    group_id = (await caller.tasks.CreateGroup(request)).group.group_id
-    told = await everything(caller.watch_many(group_id=group_id))
-    assert [m.task.state for m in told] == [CANCELLED, CANCELLED, 0]
-    assert told[-1].last
-
-
 async def test_repeats_and_joins_answer_with_the_cancellation_that_waits(caller):
     task_id = new_id()
     request = {"reason": "fraud", "request_id": new_id()}
@@ -180,15 +169,6 @@ async def test_repeats_and_joins_answer_with_the_cancellation_that_waits(caller)
         assert (done.replayed, done.task, done.cancellation.state) == (True, task, SUCCEEDED)
         assert done.cancellation.cancellation_id == first.cancellation.cancellation_id
         assert results(done.cancellation) == [(task_id, STOPPED, CANCELLED, NEVER_STARTED)]
-
-
-async def test_validate_only_stores_nothing(caller):
-    task_id = new_id()
-    tried = await early(caller, task_id, validate_only=True, request_id=new_id())
-    assert not tried.HasField("task")
-    assert (tried.cancellation.cancellation_id, tried.cancellation.state) == ("", IN_PROGRESS)
-    assert await caller.listed() == []
-    assert (await caller.create(task_id=task_id)).state == PENDING
 
 
 async def test_a_task_that_exists_is_cancelled_as_without_it(caller):

@@ -86,14 +86,6 @@ async def test_both_keys_see_the_same_and_a_retry_with_the_new_one_is_a_replay(s
     assert again.cancellation == first.cancellation
 
 
-@pytest.mark.parametrize("overlap", [3600, 30 * DAY])
-async def test_the_overlap_says_how_long_the_old_key_lives(admin, overlap):
-    old = await create(admin)
-    new = await rotate(admin, old.key.key_id, overlap)
-    kept = await listed(admin, old.key.key_id)
-    assert seconds_between(new.key.create_time, kept.expire_time) == overlap
-
-
 async def test_without_an_overlap_the_old_key_is_refused_at_once(admin, channel):
     old = await create(admin)
     new = await rotate(admin, old.key.key_id, overlap=0)

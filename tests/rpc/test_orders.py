@@ -17,7 +17,6 @@ from tests.support.caller import (
 from tests.support.records import full_order, snapshot_of
 from tests.support.refusals import refused
 from tests.support.sales import (
-    ACKNOWLEDGED,
     IN_PROGRESS,
     NEVER_STARTED,
     PARTIAL,
@@ -111,26 +110,6 @@ async def test_an_order_with_nothing_to_wait_for_is_cancelled_in_the_answer(call
     await refused(caller.cancel_order(order.made.order_id), "ORDER_ALREADY_CANCELLED")
 
 
-async def test_a_cancelling_checkout_keeps_its_own_cancellation_and_is_waited_for(caller):
-    sale = await caller.new_checkout(1, running=1)
-    order = await order_of(caller, sale)
-    own = await caller.cancel_checkout(sale.made.checkout_id, reason="cart_changed")
-    answer = await caller.cancel_order(order.made.order_id, reason="fraud")
-    assert state_of(answer.order) == "CANCELLING"
-    assert results(answer.cancellation) == [(sale.held[0].task_id, STOPPING, CANCELLING, 0)]
-    checkout = await caller.checkout(sale.made.checkout_id)
-    assert checkout == own.checkout
-    await end_all(caller, sale.held)
-    assert state_of(await caller.checkout(sale.made.checkout_id)) == "CANCELLED"
-    assert state_of(await caller.order(order.made.order_id)) == "CANCELLED"
-    for accepted in (own, answer):
-        ended = await caller.cancellation(accepted.cancellation.cancellation_id)
-        assert ended.state == SUCCEEDED
-        assert results(ended) == [(sale.held[0].task_id, STOPPED, CANCELLED, ACKNOWLEDGED)]
-    task = await caller.get(sale.held[0].task_id)
-    assert task.cancellation_id == own.cancellation.cancellation_id  # the first one
-
-
 async def test_a_completed_checkout_stays_completed_and_only_its_live_tasks_are_cancelled(caller):
     sale = await caller.new_checkout(2, running=2, cart_id="cart")
     await caller.finish(sale.held[0])
@@ -220,16 +199,6 @@ async def test_an_order_cancel_is_joined_repeated_and_validated(caller):
     await end_all(caller, order.held)
     again = await caller.cancel_order(order_id, expected_version=1, **fields)
     assert (again.replayed, state_of(again.order)) == (True, "CANCELLED")
-
-
-async def test_groups_of_an_order_are_closed_with_it(caller):
-    order_id = (await caller.new_order()).made.order_id
-    made = await caller.create_group(1, order_id=order_id)
-    answer = await caller.cancel_order(order_id)
-    assert len(answer.cancellation.results) == 1
-    group = await caller.group(made.group.group_id)
-    assert (group.closed, group.cancellation_id) == (True, "")
-    assert group.version == made.group.version + 1
 
 
 async def test_every_field_of_an_order_comes_back_from_create_get_and_cancel(caller):

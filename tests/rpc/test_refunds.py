@@ -10,7 +10,6 @@ from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import (
     CANCELLED,
     CHANGE,
-    COMPLETED,
     HEARTBEAT,
     SNAPSHOT,
     Caller,
@@ -89,32 +88,6 @@ async def test_more_than_sixteen_words_after_the_end_are_refused(caller):
 
 
 # Completed work that was undone.
-
-
-async def test_the_cancel_of_an_order_asks_for_the_money_of_what_was_completed(caller):
-    order = await caller.new_order(2, running=2)
-    for held in order.held:
-        await caller.report_charge(held, "CAPTURED")
-    await caller.finish(order.held[0])
-    answer = await caller.cancel_order(order.made.order_id)
-    assert [refund(result) for result in answer.cancellation.results] == ["REQUIRED", "NONE"]
-    completed = await caller.finish(order.held[1])
-    assert (completed.state, refund(completed)) == (COMPLETED, "REQUIRED")
-    assert sorted(await caller.refunds("REQUIRED", order_id=order.made.order_id)) == sorted(
-        held.task_id for held in order.held
-    )
-
-
-async def test_a_completed_checkout_of_a_cancelled_order_is_no_exception(caller):
-    sale = await caller.new_checkout(1, running=1)
-    order = await caller.new_order(checkout_ids=[sale.made.checkout_id])
-    await caller.report_charge(sale.held[0], "CAPTURED")
-    await caller.finish(sale.held[0])
-    await caller.complete(sale.made.checkout_id)
-    before = await caller.checkout(sale.made.checkout_id)
-    await caller.cancel_order(order.made.order_id)
-    assert refund(await caller.get(sale.held[0].task_id)) == "REQUIRED"
-    assert await caller.checkout(sale.made.checkout_id) == before
 
 
 # Settling.

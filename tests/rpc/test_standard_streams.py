@@ -26,7 +26,6 @@ from tests.support.ports import free_port
 from tests.support.server import Server, started
 
 STREAMS = ("stdin", "stdout", "stderr")
-BROKEN = ("closed", "full", "unread", "null")
 ALL_CLOSED = [streams for count in (1, 2, 3) for streams in itertools.combinations(STREAMS, count)]
 
 

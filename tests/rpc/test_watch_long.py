@@ -67,37 +67,6 @@ def said(messages: list[c.WatchTasksResponse]) -> list[tuple[Task, str]]:
     return [(one.task, one.resume_token) for one in messages if one.type == CHANGE]
 
 
-async def test_twenty_watches_of_a_group_that_come_back_together_are_told_all_they_missed(
-    caller: Caller,
-) -> None:
-    made = await caller.create_group(30, group_id=new_id())
-    chosen = {"group_id": made.group.group_id}
-    beginning = await take(caller.watch_many(**chosen), 31)
-    assert beginning[-1].type == SYNCED
-    held = await asyncio.gather(*[caller.start(task.task_id, lease=600) for task in made.tasks])
-    for number in range(5):
-        await asyncio.gather(*[report(caller, one, 1, number) for one in held])
-    await asyncio.gather(*[caller.finish(one) for one in held])
-    await caller.cancel_group(made.group.group_id)
-    token = beginning[-1].resume_token
-    whole = await asyncio.gather(
-        *[everything(caller.watch_many(token, **chosen)) for _ in range(20)]
-    )
-    for messages in whole:
-        assert [m.last for m in messages] == [False] * (len(messages) - 1) + [True]
-        versions = {task.task_id: list[int]() for task in made.tasks}
-        for message in messages:
-            if message.type == CHANGE:
-                versions[message.task.task_id].append(message.task.version)
-        assert versions == {task.task_id: list(range(2, 9)) for task in made.tasks}
-        assert said(messages) == said(whole[0])
-    for place in (0, 63, 64, 65, 128, len(whole[0]) - 2):
-        again = caller.watch_many(whole[0][place].resume_token, **chosen)
-        messages = await everything(again)
-        assert said(messages) == said(whole[0][place + 1 :])
-        assert messages[-1].last
-
-
 async def test_a_heartbeat_comes_each_second_of_silence_though_others_change(
     caller: Caller,
 ) -> None:

@@ -8,10 +8,10 @@ import pytest
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
 from tests.support.choosing import chosen
-from tests.support.stores import Keeper, sqlite_store
+from tests.support.stores import Keeper, put_empty_store, sqlite_store
 
 STORES: dict[str, Callable[[Path, StoreKnobs], Store]] = {
-    "sqlite": lambda folder, knobs: sqlite_store(folder / "store.db", knobs),
+    "sqlite": lambda folder, knobs: sqlite_store(put_empty_store(folder / "store.db"), knobs),
 }
 
 

@@ -19,6 +19,7 @@ from countermand.store.sqlite.writing import Writer
 from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_group, start, uid
 from tests.support.counting import Counted
 from tests.support.knobs import PRODUCTION
+from tests.support.stores import put_empty_store
 
 WIDTHS = {
     "load_keys": 1,
@@ -81,7 +82,8 @@ MAY_SCAN = {
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A new file with one namespace."""
-    with closing(connect_writer(tmp_path / "store.db", PRODUCTION.store)) as connection:
+    path = put_empty_store(tmp_path / "store.db")
+    with closing(connect_writer(path, PRODUCTION.store)) as connection:
         connection.execute(
             "INSERT INTO namespaces (tenant, environment) VALUES ('acme', 'sandbox')"
         )

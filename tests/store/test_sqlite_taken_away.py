@@ -19,7 +19,13 @@ import pytest
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.sqlite import SqliteStore
 from tests.support.ask import FIRST_TIME, NS, create, uid
-from tests.support.stores import LONG_LOG, Keeper, leave_as_killed, sqlite_store
+from tests.support.stores import (
+    LONG_LOG,
+    Keeper,
+    leave_as_killed,
+    put_empty_store,
+    sqlite_store,
+)
 
 Deed = Callable[[Path, Path], None]
 """Does something to a file, for which another one may be of use: an older backup of it."""
@@ -95,7 +101,7 @@ class Served:
         self.older = older
         self.backup = older.with_name("backup.db")
         knobs = replace(LONG_LOG, watch_interval=0.01)
-        self.keeper = Keeper(sqlite_store(path, knobs))
+        self.keeper = Keeper(sqlite_store(put_empty_store(path), knobs))
         self.count = 0
 
     async def add(self, count: int = 1) -> None:

@@ -190,8 +190,7 @@ class Following:
 @asynccontextmanager
 async def running(path: Path, **options: Any) -> AsyncIterator[Engine]:
     """An engine whose writer runs, on a store with the two namespaces."""
-    put_empty_store(path)
-    engine = Engine(path, **options)
+    engine = Engine(put_empty_store(path), **options)
     keeper = Keeper(engine.store.real)
     await keeper.store.open(engine.clock.now())
     if not await keeper.store.keys():

@@ -30,12 +30,13 @@ def sqlite_store(path: Path, knobs: StoreKnobs = DRAWN.store) -> SqliteStore:
     return SqliteStore(path, knobs)
 
 
-def put_empty_store(path: Path) -> None:
-    """Puts a store without rows in place, unless something is there. To make one by its migrations
-    takes longer than many a test."""
+def put_empty_store(path: Path) -> Path:
+    """Puts a store without rows in place, unless something is there, and returns the path. To make
+    one by its migrations takes longer than many a test."""
     if not os.path.lexists(path):
         path.touch(0o600)
         path.write_bytes(_empty_store())
+    return path
 
 
 @cache

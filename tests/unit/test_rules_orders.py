@@ -267,7 +267,8 @@ def test_without_anything_to_stop_it_is_cancelled_at_once(world: World) -> None:
 
 def test_all_its_groups_are_closed(world: World) -> None:
     world.do_all(create_order(), create_group(T1, order_id=O1), cancel_order())
-    assert world.group(G1).closed
+    group = world.group(G1)
+    assert (group.closed, group.cancellation_id, group.version) == (True, None, 2)
     assert _refusal(world, create(T2, G1)).reason is Reason.GROUP_CLOSED
 
 
