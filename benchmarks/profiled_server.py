@@ -42,7 +42,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "countermand.rpc.servicers.cancellation:set_task",
         "countermand.rpc.servicers.cancellation:set_cancellation",
     ),
-    "rows to records": ("countermand.store.sqlite.loading:Loader.load",),
+    "rows to records": ("countermand.store.sql.loading:Loader.load",),
     "decide": ("countermand.store.sqlite.writing:Writer._decide",),
     "records to rows": ("countermand.store.sqlite.writing:Writer._save",),
 }

@@ -31,7 +31,7 @@ from countermand.engine.watching import watch_record
 from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
 from countermand.store.sql.rows import tasks
-from countermand.store.sqlite import reader_pool
+from countermand.store.sqlite import lanes
 from countermand.store.sqlite.file import store_file as file
 from countermand.store.sqlite.writing import Writer
 from tests.chaos.robustness.unsynced import note_writes
@@ -214,7 +214,7 @@ def dirty_read() -> None:
 
         return saved
 
-    replace(reader_pool, "connect_reader", lambda _: dirty)
+    replace(lanes, "connect_reader", lambda _: dirty)
     replace(Writer, "_save", failing)
 
 

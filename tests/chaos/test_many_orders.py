@@ -13,8 +13,9 @@ import pytest
 
 from countermand.core.states import OrderState, TargetKind
 from countermand.store.lists import HolderQuery, PageQuery
+from countermand.store.sql.reading import Reader
 from countermand.store.sqlite.connection import connect_writer
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.session import SqliteSession
 from tests.support.ask import NS
 from tests.support.knobs import PRODUCTION
 
@@ -47,7 +48,7 @@ def fill(db: sqlite3.Connection) -> None:
 def test_a_page_of_a_state_takes_a_moment_however_many_orders_there_are(tmp_path: Path) -> None:
     with closing(connect_writer(tmp_path / "store.db", PRODUCTION.store)) as db:
         fill(db)
-        reader = Reader(db, PRODUCTION.store)
+        reader = Reader(SqliteSession(db, PRODUCTION.store), PRODUCTION.store)
         for state, count in ((None, 1000), (OrderState.OPEN, 1000), (OrderState.CANCELLING, RARE)):
             for before in (None, COUNT // 2):
                 begin = time.perf_counter()

@@ -21,7 +21,7 @@ from countermand.engine.reaper import Reaper
 from countermand.engine.watching import watch_many
 from countermand.engine.watching.hub import Hub, Subscription
 from countermand.engine.watching.open_watches import Watcher, Watchers
-from countermand.store.sqlite.reading_watches import WatchReader
+from countermand.store.sql.reading_watches import WatchReader
 from tests.chaos import planted as chaos
 from tests.simulation.judge import judge
 from tests.simulation.play import play

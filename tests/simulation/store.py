@@ -20,6 +20,7 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.rows import Saves
 from countermand.store.sqlite import SqliteStore
 from countermand.store.sqlite.connection import Connection
+from countermand.store.sqlite.lanes import ReaderLane
 from tests.simulation.stepping import Stepper, pause
 
 
@@ -206,7 +207,8 @@ class SimStore(SqliteStore):
         self._file.close()
 
     def _readers_connections(self) -> list[Connection]:
-        return [one for readers in self._all_readers for one in readers._connections]
+        lanes = [lane for readers in self._all_readers for lane in readers._lanes]
+        return [lane.connection for lane in lanes if isinstance(lane, ReaderLane)]
 
 
 class _Troubled:

@@ -16,8 +16,9 @@ from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND
+from countermand.store.sql.reading import Reader
 from countermand.store.sqlite.connection import connect_writer
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.session import SqliteSession
 from countermand.store.sqlite.writing import Writer
 from tests.support.ask import (
     FIRST_TIME,
@@ -49,7 +50,8 @@ class File:
     def __init__(self, raw: sqlite3.Connection, **knobs: int) -> None:
         store = changed({f"store.{name}": value for name, value in knobs.items()}).store
         self.ids = UuidMaker()
-        self.writer, self.reader = Writer(Counted(raw), store), Reader(raw, store)
+        self.writer = Writer(Counted(raw), store)
+        self.reader = Reader(SqliteSession(raw, store), store)
         self.steps = 0
         raw.set_progress_handler(self.count, 10)
 

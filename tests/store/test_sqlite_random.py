@@ -16,8 +16,9 @@ from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
 from countermand.core.records import SECOND, Checkout, Group, Order
 from countermand.core.states import SummaryKey
+from countermand.store.sql.reading import Reader
 from countermand.store.sqlite.connection import migrate
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sqlite.session import SqliteSession
 from countermand.store.sqlite.upkeep.checking import check
 from countermand.store.sqlite.writing import Writer
 from tests.support import ask, strategies
@@ -107,10 +108,10 @@ def test_the_store_keeps_what_the_rules_decide(
             assert [_reason(answer) for answer in batch.answers] == [
                 _reason(answer) for answer in answers
             ]
-        _same(Reader(raw, PRODUCTION.store), world)
+        _same(reader_of(raw), world)
         assert check(raw).faults == []
         assert _purge(writer, world.now, retention, limit) == world.purge(retention, limit)
-        _same(Reader(raw, PRODUCTION.store), world)
+        _same(reader_of(raw), world)
         assert check(raw).faults == []
         holders = world.holders.values()
         for table, rows in {
@@ -128,7 +129,16 @@ def test_the_store_keeps_what_the_rules_decide(
         listed = sum(len(x.checkout_ids) for x in holders if isinstance(x, Order))
         assert raw.execute("SELECT count(*) FROM order_checkouts").fetchone() == (listed,)
         for namespace, floor in world.floors.items():
-            assert Reader(raw, PRODUCTION.store).bookmark(namespace, TaskFilter()).floor == floor
+            assert (
+                Reader(SqliteSession(raw, PRODUCTION.store), PRODUCTION.store)
+                .bookmark(namespace, TaskFilter())
+                .floor
+                == floor
+            )
+
+
+def reader_of(raw: sqlite3.Connection) -> Reader:
+    return Reader(SqliteSession(raw, PRODUCTION.store), PRODUCTION.store)
 
 
 def _purge(writer: Writer, now: int, retention: int, limit: int) -> int:

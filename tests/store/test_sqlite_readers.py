@@ -8,12 +8,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from countermand.store.contract import StoreFailed, StoreRefused
-from countermand.store.sqlite.reader_pool import Readers
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sql.reader_pool import Readers
+from countermand.store.sql.reading import Reader
+from countermand.store.sqlite.lanes import ReaderLane
 from tests.support.ask import NS, T1, cancel, create, start
 from tests.support.knobs import PRODUCTION
 from tests.support.stores import Keeper, sqlite_store
@@ -43,20 +45,24 @@ async def file(tmp_path: Path) -> Path:
     return path
 
 
+def readers_of(file: Path, **bounds: Any) -> Readers:
+    return Readers(PRODUCTION.store, lambda: ReaderLane(file, PRODUCTION.store), **bounds)
+
+
 @pytest.fixture
 async def readers(file: Path) -> AsyncIterator[Readers]:
-    readers = Readers(PRODUCTION.store, threads=1, max_readings=64)
-    await readers.open(file)
+    readers = readers_of(file, threads=1, max_readings=64)
+    await readers.open()
     yield readers
     await readers.close()
 
 
 def count(reader: Reader) -> int:
-    return reader._connection.execute("SELECT count(*) FROM seen").fetchone()[0]
+    return reader.session._connection.execute("SELECT count(*) FROM seen").fetchone()[0]
 
 
 def fail(reader: Reader) -> None:
-    reader._connection.execute("SELECT * FROM nowhere")
+    reader.session._connection.execute("SELECT * FROM nowhere")
 
 
 def fault(reader: Reader) -> None:
@@ -111,9 +117,9 @@ async def test_a_reading_that_nobody_waits_for_is_left_out(readers: Readers) -> 
 
 async def test_a_store_that_cannot_be_opened_is_refused_before_any_reading(tmp_path: Path) -> None:
     for threads in (1, 2, 3):
-        readers = Readers(PRODUCTION.store, threads=threads, max_readings=64)
+        readers = readers_of(tmp_path / "missing.db", threads=threads, max_readings=64)
         with pytest.raises(StoreRefused, match=r"missing\.db"):
-            await readers.open(tmp_path / "missing.db")
+            await readers.open()
         with pytest.raises(StoreFailed):
             await readers.read(1, count)
         await readers.close()
@@ -138,12 +144,14 @@ async def test_a_reading_needs_no_descriptor_not_even_to_sort(file: Path) -> Non
         db.commit()
 
     def sort(reader: Reader) -> int:
-        reader._connection.execute("PRAGMA cache_size = 10")  # above that, SQLite sorts in a file
+        reader.session._connection.execute(
+            "PRAGMA cache_size = 10"
+        )  # above that, SQLite sorts in a file
         sorting = "SELECT number FROM seen ORDER BY number % 1000, number DESC"
-        return len(reader._connection.execute(sorting).fetchall())
+        return len(reader.session._connection.execute(sorting).fetchall())
 
-    readers = Readers(PRODUCTION.store, threads=2, max_readings=1)
-    await readers.open(file)
+    readers = readers_of(file, threads=2, max_readings=1)
+    await readers.open()
     with no_descriptor_left():
         with pytest.raises(OSError, match="Too many open files"):
             os.dup(0)
@@ -179,8 +187,8 @@ async def gated(readers: Readers, namespace: int) -> tuple[Gate, "asyncio.Task[s
 
 
 async def test_another_namespaces_reading_comes_next_however_many_wait(file: Path) -> None:
-    readers = Readers(PRODUCTION.store, threads=1, max_readings=2, mixed=False)
-    await readers.open(file)
+    readers = readers_of(file, threads=1, max_readings=2, mixed=False)
+    await readers.open()
     try:
         gate, first = await gated(readers, 1)
         order: list[int] = []
@@ -211,8 +219,8 @@ async def test_a_mixed_batch_has_something_of_each_namespace(readers: Readers) -
 
 
 async def test_no_namespace_reads_on_all_threads(file: Path) -> None:
-    readers = Readers(PRODUCTION.store, threads=2, max_readings=2, mixed=False)
-    await readers.open(file)
+    readers = readers_of(file, threads=2, max_readings=2, mixed=False)
+    await readers.open()
     try:
         gate, first = await gated(readers, 1)
         second = asyncio.create_task(readers.read(1, count))

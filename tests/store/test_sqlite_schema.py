@@ -12,9 +12,10 @@ from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.log import TaskFilter
+from countermand.store.sql.reading import Reader
 from countermand.store.sqlite.connection import connect_writer
-from countermand.store.sqlite.reading import Reader
-from countermand.store.sqlite.statements import statements, with_rows
+from countermand.store.sqlite.session import SqliteSession
+from countermand.store.sqlite.statements import STATEMENTS
 from countermand.store.sqlite.writing import Writer
 from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, create, create_group, start, uid
 from tests.support.counting import Counted
@@ -380,12 +381,12 @@ def _plan(raw: sqlite3.Connection, sql: str) -> list[str]:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 1024])
-@pytest.mark.parametrize("name", sorted(statements()))
+@pytest.mark.parametrize("name", sorted(STATEMENTS.texts))
 def test_a_statement_walks_through_no_table(raw: sqlite3.Connection, name: str, rows: int) -> None:
-    if "{rows}" in statements()[name]:
-        sql = with_rows(name, rows, WIDTHS.get(name, 2))
+    if "{rows}" in STATEMENTS.texts[name]:
+        sql = STATEMENTS.with_rows(name, rows, WIDTHS.get(name, 2))
     else:
-        sql = statements()[name]
+        sql = STATEMENTS.texts[name]
     plan = _plan(raw, sql)
     made = {line.split()[1] for line in plan if line.startswith(("CO-ROUTINE", "MATERIALIZE"))}
     allowed = made | SMALL | MAY_SCAN.get(name, set())
@@ -449,7 +450,7 @@ HOT = {
 def test_a_statement_uses_the_index_that_was_made_for_it(
     raw: sqlite3.Connection, name: str
 ) -> None:
-    sql = statements()[name].replace("{rows}", f"({', '.join('?' * WIDTHS.get(name, 2))})")
+    sql = STATEMENTS.texts[name].replace("{rows}", f"({', '.join('?' * WIDTHS.get(name, 2))})")
     plan = _plan(raw, sql)
     assert any(re.search(rf"INDEX {HOT[name]}\b|{HOT[name]} \(", line) for line in plan), plan
 
@@ -459,7 +460,8 @@ def test_what_a_commit_and_a_watch_cost_does_not_grow_with_the_rows(
 ) -> None:
     """Counted in steps of SQLite's machine, which no other load on the computer changes."""
     writer = Writer(Counted(raw), PRODUCTION.store)
-    reader, ids = Reader(raw, PRODUCTION.store), UuidMaker()
+    reader = Reader(SqliteSession(raw, PRODUCTION.store), PRODUCTION.store)
+    ids = UuidMaker()
     steps = 0
 
     def count() -> int:

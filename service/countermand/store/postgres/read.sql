@@ -415,13 +415,14 @@ SELECT json_build_array(
 SELECT json_build_array(time) FROM events WHERE namespace_no = ? AND seq = ?
 
 -- name: snapshot_{scope} for group checkout order agent live
+-- What came under an order later than the place is left to the log, which has it as an entry.
 SELECT coalesce(json_agg(json_build_array({task})), '[]')
 FROM (
     SELECT t.task_no
     FROM ({tasks_of_scope}) AS s
     JOIN tasks AS t ON t.namespace_no = s.namespace_no AND t.task_no = s.task_no
-    WHERE s.task_no > :after AND s.task_no <= :last_number AND {chosen}
-    ORDER BY s.task_no LIMIT nullif(:limit, -1)
+    WHERE s.task_no > :after AND s.task_no <= :last_number AND {chosen} AND {since} < :position
+    ORDER BY s.task_no LIMIT :limit
 ) AS x
 JOIN tasks AS t ON t.namespace_no = :namespace_no AND t.task_no = x.task_no
 LEFT JOIN cancellations AS c

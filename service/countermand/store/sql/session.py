@@ -43,6 +43,19 @@ class Session(Protocol):
         """
 
 
+class ReadingSession(Session, Protocol):
+    """A session that cannot write, and reads in snapshots."""
+
+    def begin_snapshot(self) -> None:
+        """Begins a reading, unless one goes on: all until the end is one moment of the store."""
+
+    def end_snapshot(self) -> None:
+        """Ends a reading, if one goes on."""
+
+    def failure(self, error: Exception) -> Exception:
+        """Returns what an error means to who reads: StoreFailed, if it is the database's."""
+
+
 def value_of(answer: Answer) -> Any:
     """Returns the JSON value that was answered; None if there is no row."""
     row = answer.one()

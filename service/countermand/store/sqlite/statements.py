@@ -94,14 +94,6 @@ CHECKED = {
 STATEMENTS = Statements(Dialect(__package__, FRAGMENTS, FILTERS, ":{}".format, _rows))
 
 
-def statements() -> dict[str, str]:
-    """Returns every statement by its name; `{rows}` is left for `with_rows`."""
-    return STATEMENTS.texts
-
-
-with_rows = STATEMENTS.with_rows
-
-
 @cache
 def rules() -> dict[str, str]:
     """Returns what must hold of a store's rows: for each rule a statement that counts what breaks

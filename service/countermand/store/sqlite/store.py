@@ -13,11 +13,12 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.quotas import grows
 from countermand.store.contract import StoreFailed
 from countermand.store.lists import StoreStatus
+from countermand.store.sql.store_readings import StoreReadings
 from countermand.store.sqlite.connection import Connection
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.file.store_file import StoreFile
-from countermand.store.sqlite.store_readings import StoreReadings
+from countermand.store.sqlite.lanes import ReaderLane
 from countermand.store.sqlite.writing import Writer
 
 log = logging.getLogger(__name__)
@@ -49,14 +50,14 @@ class SqliteStore(StoreReadings):
         self._pairing: Pairing | None = None
         self._writer: Writer | None = None
         self._idle_clock: IdleClock | None = None
-        self._make_readers(knobs, connections)
+        self._make_readers(knobs, lambda: ReaderLane(self._file.path, knobs, connections))
 
     async def open(self, now: int) -> None:
         """See the contract."""
         await self._connection
         await self._connection.run(lambda: self._begin(now))
         for readers in self._all_readers:
-            await readers.open(self._file.path)
+            await readers.open()
 
     def _connect(self) -> sqlite3.Connection:
         connection, self._pairing = self._file.open()

@@ -1,9 +1,9 @@
 """The readings of webhooks, of the outbox, and of deliveries."""
 
 from countermand.core.webhooks import Delivery, DeliveryState, Notice, Webhook
+from countermand.store.sql.queries import NO_NUMBER, Queries
 from countermand.store.sql.rows.ids import uuid_bytes
 from countermand.store.sql.rows.webhooks import read_delivery, read_notice, read_webhook
-from countermand.store.sqlite.queries import NO_NUMBER, Queries
 
 
 class WebhookReader(Queries):

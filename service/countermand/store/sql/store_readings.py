@@ -1,6 +1,6 @@
 """The readings of the store, each on the threads that its kind has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.chronicle import Stretch
@@ -39,32 +39,31 @@ from countermand.store.lists import (
     TenantsPage,
     Trail,
 )
-from countermand.store.sqlite.connection import Connection
-from countermand.store.sqlite.reader_pool import Readers
+from countermand.store.sql.reader_pool import Lane, Readers
 
 
 class StoreReadings:
     """The part of a store that only reads; see countermand.store.contract.Store."""
 
-    def _make_readers(self, knobs: StoreKnobs, connections: type[Connection]) -> None:
+    def _make_readers(self, knobs: StoreKnobs, lanes: Callable[[], Lane]) -> None:
         self._quick = Readers(
-            knobs, connections, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
+            knobs, lanes, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
         )
         """For readings that find a few rows by their key, which nothing long shall keep waiting."""
         self._long = Readers(
             knobs,
-            connections,
+            lanes,
             threads=knobs.long_threads,
             max_readings=knobs.max_long_readings,
             mixed=False,
         )
         """For readings whose rows are many, or may be."""
         self._watches = Readers(
-            knobs, connections, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
+            knobs, lanes, threads=knobs.watch_threads, max_readings=knobs.max_watch_readings
         )
         """For the pages of watches that catch up, which are many and nobody else's burden."""
         self._agents = Readers(
-            knobs, connections, threads=knobs.agent_threads, max_readings=knobs.max_agent_readings
+            knobs, lanes, threads=knobs.agent_threads, max_readings=knobs.max_agent_readings
         )
         """For what agents are to stop: no list, count or watch shall keep that waiting."""
         self._all_readers = (self._quick, self._long, self._watches, self._agents)

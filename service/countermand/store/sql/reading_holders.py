@@ -18,10 +18,8 @@ from countermand.store.lists import (
     Trail,
 )
 from countermand.store.sql import rows
-from countermand.store.sql.session import Parameters
-from countermand.store.sqlite.chunks import run_in_chunks
-from countermand.store.sqlite.queries import NO_NUMBER, Queries
-from countermand.store.sqlite.reading_watches import parameters
+from countermand.store.sql.queries import NO_NUMBER, Queries
+from countermand.store.sql.reading_watches import parameters
 
 
 class HolderReader(Queries):
@@ -87,7 +85,7 @@ class HolderReader(Queries):
         more = len(page) < len(found) or len(found) == asked.limit
         chosen = [row for row in page if query.state in (None, row[4])]
         wanted = [(namespace, row[1]) for row in chosen]
-        holders = {row.target.id: row for row in map(read, self._chunks(f"load_{scope}", wanted))}
+        holders = {row.target.id: row for row in map(read, self._rows(f"load_{scope}", wanted))}
         counts = self._counts(query.kind, namespace, [row[1] for row in chosen if row[3]])
         numbers = [row[0] for row in chosen]
         snapshots = self._blobs(f"page_{scope}_snapshots", numbers)
@@ -118,9 +116,7 @@ class HolderReader(Queries):
     ) -> dict[str, dict[TaskState, int]]:
         counts: dict[str, dict[TaskState, int]] = {id: {} for id in ids}
         wanted = [(place, namespace, id) for place, id in enumerate(ids)]
-        for place, state, tally in self._chunks(
-            f"count_many_{rows.HOLDER_ROWS[kind].scope}", wanted
-        ):
+        for place, state, tally in self._rows(f"count_many_{rows.HOLDER_ROWS[kind].scope}", wanted):
             counts[ids[place]][TaskState(state)] = tally
         return counts
 
@@ -143,20 +139,11 @@ class HolderReader(Queries):
         page = self._fitting(found, asked.max_bytes)
         more = len(page) < len(found) or len(found) == asked.limit
         wanted = [(namespace, row[1]) for row in page]
-        carts = {
-            row.cart_id: row for row in map(rows.read_cart, self._chunks("load_carts", wanted))
-        }
+        carts = {row.cart_id: row for row in map(rows.read_cart, self._rows("load_carts", wanted))}
         numbers = [row[0] for row in page]
         lines = self._blobs("page_cart_lines", numbers)
         found_carts = [carts[id].evolve(line_items=lines[number]) for number, id, *_ in page]
         return CartPage(found_carts, numbers, page[-1][0] if more else None)
-
-    def _chunks(self, name: str, wanted: Sequence[Parameters]) -> list[Any]:
-        found: list[Any] = []
-        if wanted:
-            for cursor in run_in_chunks(self._connection, name, wanted, self._max_rows):
-                found.extend(json.loads(cursor.fetchone()[0]))
-        return found
 
 
 def under(target: Target) -> TaskFilter:

@@ -10,7 +10,7 @@ from countermand.core.records import Task
 from countermand.store.contract import Bookmark, History, LogPage
 from countermand.store.lists import TaskPage, Trail
 from countermand.store.sql import rows
-from countermand.store.sqlite.queries import Queries
+from countermand.store.sql.queries import Queries
 
 HOLDER_KINDS = tuple(rows.HOLDER_ROWS)
 """In the order in which the statement `position` tells of them."""

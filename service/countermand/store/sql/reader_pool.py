@@ -8,17 +8,14 @@ however long that takes, another's reading comes next.
 """
 
 import asyncio
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from countermand.core.knobs import StoreKnobs
-from countermand.store.contract import StoreFailed, StoreRefused
-from countermand.store.sqlite.connection import Connection, connect_reader
-from countermand.store.sqlite.failures import open_failed, read_failed
-from countermand.store.sqlite.reading_operator import OperatorReader
+from countermand.store.contract import StoreFailed
+from countermand.store.sql.reading_operator import OperatorReader
+from countermand.store.sql.session import ReadingSession
 
 Result = TypeVar("Result")
 
@@ -28,20 +25,35 @@ class _Reading(NamedTuple):
     answer: asyncio.Future[Any]
 
 
-class _Lane(NamedTuple):
-    """A thread that reads, with its connection."""
+class Lane(Protocol):
+    """A thread that reads, with a connection of its own that cannot write."""
 
-    connection: Connection
+    @property
+    def session(self) -> ReadingSession:
+        """What it reads with once it is open, on its thread."""
+
+    async def open(self) -> None:
+        """Starts the thread, and has all that a reading needs. Raises StoreRefused."""
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Returns what the function does on the thread; raises ValueError once it is closed."""
+
+    async def close(self) -> None:
+        """Ends the thread. It may be called twice, and after it could not be opened."""
+
+
+class _Reader(NamedTuple):
+    lane: Lane
     reader: OperatorReader
 
 
 class Readers:
-    """Runs readings on threads, each with a connection of its own that cannot write."""
+    """Runs readings on threads, each of which is a lane."""
 
     def __init__(
         self,
         knobs: StoreKnobs,
-        connections: type[Connection] = Connection,
+        lanes: Callable[[], Lane],
         *,
         threads: int,
         max_readings: int,
@@ -52,9 +64,9 @@ class Readers:
         self._knobs = knobs
         self._max_readings = max_readings
         self._threads = threads
-        self._connect_by = connections
-        self._connections: list[Connection] = []
-        self._idle: list[_Lane] = []
+        self._make_lane = lanes
+        self._lanes: list[Lane] = []
+        self._idle: list[_Reader] = []
         self._working: set[asyncio.Task[None]] = set()
         self._mixed = mixed
         self._waiting: dict[int, deque[_Reading]] = {}
@@ -64,25 +76,15 @@ class Readers:
         self._max_at_work = max(1, threads - 1)
         self._is_open = False
 
-    async def open(self, path: Path) -> None:
+    async def open(self) -> None:
         """Starts the threads, each with a connection: later there may be no thread and no
         descriptor left to have. Raises StoreRefused."""
         for _ in range(self._threads):
-            connection = self._connect_by(lambda: self._connect(path), "store-reader")
-            self._connections.append(connection)
-            try:
-                await connection
-            except sqlite3.Error as error:
-                raise open_failed(path, error) from error
-            except RuntimeError as error:  # no thread is left
-                raise StoreRefused(f"cannot open the store {path}: {error}") from error
-            self._idle.append(_Lane(connection, OperatorReader(connection.driver, self._knobs)))
+            lane = self._make_lane()
+            self._lanes.append(lane)
+            await lane.open()
+            self._idle.append(_Reader(lane, OperatorReader(lane.session, self._knobs)))
         self._is_open = True
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        connection = connect_reader(path, self._knobs)
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens all files
-        return connection
 
     async def read(self, namespace: int, read: Callable[[OperatorReader], Result]) -> Result:
         """Returns what the function reads, in one snapshot that is not older than this call.
@@ -105,19 +107,19 @@ class Readers:
         self._is_open = False
         _settle([(one, _closed()) for queue in self._waiting.values() for one in queue])
         self._waiting.clear()
-        for connection in self._connections:
-            await connection.close()
-        self._connections.clear()
+        for lane in self._lanes:
+            await lane.close()
+        self._lanes.clear()
         self._idle.clear()
 
-    def _begin(self, lane: _Lane) -> None:
+    def _begin(self, idle: _Reader) -> None:
         """Gives what waits to a thread."""
         batch, namespaces = self._next_batch()
         if not batch:
-            self._idle.append(lane)
+            self._idle.append(idle)
             return
         self._at_work.update(namespaces)
-        working = asyncio.create_task(self._work(lane, batch, namespaces))
+        working = asyncio.create_task(self._work(idle, batch, namespaces))
         self._working.add(working)
         working.add_done_callback(self._working.discard)
 
@@ -143,16 +145,16 @@ class Readers:
                 self._waiting[namespace] = queue  # Behind the others.
         return batch, namespaces
 
-    async def _work(self, lane: _Lane, batch: list[_Reading], namespaces: list[int]) -> None:
+    async def _work(self, by: _Reader, batch: list[_Reading], namespaces: list[int]) -> None:
         """Answers a batch, and goes on with what queued meanwhile."""
         try:
-            answers = await lane.connection.run(lambda: _read_all(batch, lane.reader))
+            answers = await by.lane.run(lambda: _read_all(batch, by.reader))
         except ValueError:  # It was closed before the batch came to it.
             answers = [_closed() for _ in batch]
         _settle(list(zip(batch, answers, strict=True)))
         self._at_work.subtract(namespaces)
         self._at_work += Counter()  # Forgets those that have none.
-        self._begin(lane)
+        self._begin(by)
 
 
 def _read_all(batch: list[_Reading], reader: OperatorReader) -> list[Any]:
@@ -161,21 +163,19 @@ def _read_all(batch: list[_Reading], reader: OperatorReader) -> list[Any]:
         try:
             return [_read_one(one, reader) for one in batch]
         finally:
-            reader.snapshot_end()
-    except sqlite3.Error as error:
-        return [read_failed(error) for _ in batch]
+            reader.session.end_snapshot()
+    except Exception as error:
+        return [reader.session.failure(error) for _ in batch]
 
 
 def _read_one(reading: _Reading, reader: OperatorReader) -> Any:
     if reading.answer.cancelled():
         return None
     try:
-        reader.snapshot_begin()
+        reader.session.begin_snapshot()
         return reading.read(reader)
-    except sqlite3.Error as error:
-        return read_failed(error)
     except Exception as error:
-        return error
+        return reader.session.failure(error)
 
 
 def _closed() -> StoreFailed:

@@ -9,7 +9,7 @@ from countermand.core.records import SECOND
 from countermand.core.states import SummaryKey
 from countermand.store.lists import CancellationPage, CancellationQuery
 from countermand.store.sql import rows
-from countermand.store.sqlite.queries import NO_NUMBER, Queries
+from countermand.store.sql.queries import NO_NUMBER, Queries
 
 MILLISECOND = SECOND // 1000
 AHEAD = 60 * SECOND

@@ -4,8 +4,6 @@ Namespaces take turns: each has an equal share of a batch, so that what one has 
 is due in another waiting for no longer than one batch.
 """
 
-import json
-import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,7 +12,7 @@ from countermand.core.instant import Instant
 from countermand.core.overdue import Overdue, OverdueKind, OverdueSearch
 from countermand.core.records import Task
 from countermand.store.sql import rows
-from countermand.store.sqlite.statements import statements
+from countermand.store.sql.session import Session, value_of
 
 K = OverdueKind
 
@@ -26,12 +24,12 @@ Turn = Callable[[int, int], tuple[list[Row], bool]]
 class OverdueLoader:
     """Loads what is overdue on the one connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def load(self, instant: Instant, search: OverdueSearch) -> tuple[Overdue, list[Task]]:
         """Returns what has run out, and the rows of its tasks, which will be wanted next."""
-        sweep = _Sweep(self._connection, search)
+        sweep = _Sweep(self._session, search)
         late = sweep.tasks(K.LATE_TASK, "late_task", instant.steady)
         orphans, agents = sweep.lost(search.lease_time)
         expired = sweep.tasks(K.EXPIRED_TASK, "expired_task", instant.now)
@@ -45,8 +43,8 @@ class OverdueLoader:
 class _Sweep:
     """One look at all that is overdue."""
 
-    def __init__(self, connection: sqlite3.Connection, search: OverdueSearch) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, search: OverdueSearch) -> None:
+        self._session = session
         self._search = search
         self.more = False
         self.last = 0
@@ -131,8 +129,7 @@ class _Sweep:
         return behind + [one for one in found if one <= self._search.after]
 
     def _rows(self, name: str, *parameters: int) -> list[Any]:
-        (value,) = self._connection.execute(statements()[name], parameters).fetchone()
-        found: list[Any] = json.loads(value)
+        found: list[Any] = value_of(self._session.execute(name, parameters))
         return found
 
 

@@ -13,11 +13,11 @@ from countermand.core.states import RefundState, TargetKind
 from countermand.store.contract import CancellationReading, Due
 from countermand.store.lists import DeadlinePage, DeadlinePlace, TaskPage, TaskQuery, place_of
 from countermand.store.sql import rows
-from countermand.store.sqlite.queries import NO_NUMBER
-from countermand.store.sqlite.reading_cancellations import CancellationReader
-from countermand.store.sqlite.reading_holders import HolderReader, under
-from countermand.store.sqlite.reading_watches import WatchReader, holder_scope, parameters
-from countermand.store.sqlite.reading_webhooks import WebhookReader
+from countermand.store.sql.queries import NO_NUMBER
+from countermand.store.sql.reading_cancellations import CancellationReader
+from countermand.store.sql.reading_holders import HolderReader, under
+from countermand.store.sql.reading_watches import WatchReader, holder_scope, parameters
+from countermand.store.sql.reading_webhooks import WebhookReader
 
 
 class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
@@ -76,7 +76,12 @@ class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
         return self._sorted(
             f"snapshot_{rows.HOLDER_ROWS[target.kind].scope}",
             parameters(target.namespace, under(target))
-            | {"after": 0, "last_number": NO_NUMBER, "limit": -1, "position": NO_NUMBER},
+            | {
+                "after": 0,
+                "last_number": NO_NUMBER,
+                "limit": NO_NUMBER,
+                "position": NO_NUMBER,
+            },
         )
 
     def stops(self, namespace: int, agent_id: str, limit: int) -> list[Task]:

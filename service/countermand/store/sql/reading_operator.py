@@ -19,7 +19,7 @@ from countermand.store.lists import (
     place_of,
 )
 from countermand.store.sql import rows
-from countermand.store.sqlite.reading import Reader
+from countermand.store.sql.reading import Reader
 
 MAX_COUNTED = 10_000
 """Up to how many an agent's tasks are counted. It is promised."""
