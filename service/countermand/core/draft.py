@@ -147,34 +147,35 @@ class Draft(Changes):
 
     def orders_of(self, task: Task) -> frozenset[str]:
         """Returns the orders that a task is under: its own, and those of its checkout."""
-        own = {task.order_id} if task.order_id is not None else set()
-        if task.checkout_id is None:
-            return frozenset(own)
-        checkout = self.checkout(task.namespace, task.checkout_id)
-        return frozenset(own.union(checkout.order_ids if checkout is not None else ()))
+        own = task.order_id
+        listing: tuple[str, ...] = ()
+        if task.checkout_id is not None:
+            checkout = self.checkout(task.namespace, task.checkout_id)
+            listing = checkout.order_ids if checkout is not None else ()
+        if not listing:
+            return NO_ORDERS if own is None else frozenset((own,))
+        return frozenset(listing if own is None else (own, *listing))
 
     def log_task(self, task: Task) -> Task:
-        """Keeps a new task and logs it. Returns it with its place in the log."""
-        return self._log(task.evolve(seq=self._next_seq(task.namespace)), 0, NOTHING)
+        """Keeps a new task and logs it at its place, which `next_seq` gave. Returns it."""
+        return self._log(task, 0, NOTHING)
 
-    def log_change(self, task: Task, *, over: frozenset[Target] = NOTHING, **changes: Any) -> Task:
+    def log_change(self, task: Task, **changes: Any) -> Task:
         """Keeps the next version of a task, with these changes, and logs it. Returns it."""
-        time = self.now
-        if time < task.update_time:
-            time = task.update_time
-            changes |= {name: time for name in ("start_time", "end_time") if name in changes}
-        changed = task.evolve(
-            **changes,
-            version=task.version + 1,
-            update_time=time,
-            seq=self._next_seq(task.namespace),
-        )
-        return self._log(changed, task.seq, over)
+        changes["version"] = task.version + 1
+        changes["update_time"] = time = max(self.now, task.update_time)
+        changes["seq"] = self.next_seq(task.namespace)
+        if "start_time" in changes:
+            changes["start_time"] = time
+        return self._log(task.evolve(**changes), task.seq, NOTHING)
 
-    def log_end(self, task: Task, *, over: frozenset[Target] = NOTHING, **changes: Any) -> Task:
-        """Keeps the version with which a task ends, with these changes, and logs it. Returns it."""
-        end_seq = self.position(task.namespace) + 1
-        return self.log_change(task, over=over, end_time=self.now, end_seq=end_seq, **changes)
+    def log_end(self, task: Task, over: frozenset[Target], **changes: Any) -> Task:
+        """Keeps the version with which a task ends, with these changes, and logs it with the
+        holders that are over with it. Returns it."""
+        changes["version"] = task.version + 1
+        changes["update_time"] = changes["end_time"] = max(self.now, task.update_time)
+        changes["seq"] = changes["end_seq"] = self.next_seq(task.namespace)
+        return self._log(task.evolve(**changes), task.seq, over)
 
     def _log(self, task: Task, previous_seq: int, over: frozenset[Target]) -> Task:
         self.tasks[task.namespace, task.task_id] = task
@@ -191,7 +192,7 @@ class Draft(Changes):
         place = self.position(order.namespace)
         self.attach_seqs[order.namespace, order.order_id, checkout_id] = place
         for before in tasks:
-            task = before.evolve(seq=self._next_seq(before.namespace))
+            task = before.evolve(seq=self.next_seq(before.namespace))
             self.save_task(task)
             self.attached.append(
                 Event(
@@ -206,9 +207,12 @@ class Draft(Changes):
 
     def log_over(self, namespace: int, over: frozenset[Target]) -> None:
         """Logs that holders are over without a task's change."""
-        seq = self._next_seq(namespace)
+        seq = self.next_seq(namespace)
         self.events.append(Event(seq, namespace, None, over=over, time=self.now))
 
-    def _next_seq(self, namespace: int) -> int:
-        seq = self.positions[namespace] = self.position(namespace) + 1
+    def next_seq(self, namespace: int) -> int:
+        """Takes the next place in the namespace's log, which something must be logged at."""
+        taken = self.positions.get(namespace)
+        seq = (self.rows.positions[namespace] if taken is None else taken) + 1
+        self.positions[namespace] = seq
         return seq

@@ -5,7 +5,6 @@ the tasks before what ends with them. Each command of a batch has its places bef
 that a batch decides what its commands would decide one by one.
 """
 
-from countermand.core.cancellations import Cancellation
 from countermand.core.log import RecordEvent
 from countermand.core.rows import Rows
 
@@ -15,13 +14,10 @@ def number_records(rows: Rows) -> None:
     last one of each in its row."""
     saves, positions = rows.saves, rows.positions
     for record in saves.to_log:
-        seq = positions[record.namespace] = positions[record.namespace] + 1
-        saves.positions[record.namespace] = seq
+        namespace = record.namespace
+        positions[namespace] = saves.positions[namespace] = seq = positions[namespace] + 1
         saves.records.append(RecordEvent(seq, record, record.last_seq))
-        if isinstance(record, Cancellation):
-            key = (record.namespace, record.cancellation_id)
-            rows.cancellations[key] = saves.cancellations[key] = record.evolve(last_seq=seq)
-        else:
-            target = record.target
-            rows.holders[target] = saves.holders[target] = record.evolve(last_seq=seq)
+        # In place: its command made it just now, and a copy for this one number would cost as much
+        # as all else about the place of a cancel.
+        vars(record)["last_seq"] = seq
     saves.to_log.clear()

@@ -240,11 +240,11 @@ class Rows:
         if self.early_cancels:
             self._add_early_cancels(changes.cancellations.values())
         # Most commands change two or three kinds of rows, so the others are passed over.
+        here, changed, saved = vars(self), vars(changes), vars(self.saves)
         for kind in KINDS:
-            changed = getattr(changes, kind)
-            if changed:
-                getattr(self, kind).update(changed)
-                getattr(self.saves, kind).update(changed)
+            if rows := changed[kind]:
+                here[kind].update(rows)
+                saved[kind].update(rows)
         if changes.webhooks is not None:
             self.webhooks.apply(changes.webhooks, self.outboxes)
             self.saves.webhooks = self.saves.webhooks or WebhookChanges()

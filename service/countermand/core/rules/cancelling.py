@@ -17,12 +17,12 @@ from countermand.core.records import (
     Task,
 )
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.ending import end_task, settle
+from countermand.core.rules.ending import Ends
 from countermand.core.rules.holders import holders_of
+from countermand.core.rules.outcomes import settle
 from countermand.core.rules.owing import change_refund, would_be_owed
 from countermand.core.states import (
     ENDED_STATES,
-    CancelProof,
     RefundState,
     TargetKind,
     TaskState,
@@ -118,8 +118,18 @@ def open_cancellation(
     return cancellation
 
 
-def new_cancellation(command: Cancel, target: Target, draft: Draft) -> Cancellation:
-    """Returns the record of a cancel that covers nothing yet."""
+def open_running_cancel(command: Cancel, task: Task, draft: Draft) -> Cancellation:
+    """Does the same for a RUNNING task alone, as most cancels are: of that, all is known."""
+    deadline = draft.now + command.grace_period
+    cancellation = new_cancellation(
+        command, task.target, draft, live_count=1, deadline_time=deadline
+    )
+    draft.save_cancellation(cancellation)
+    return cancellation
+
+
+def new_cancellation(command: Cancel, target: Target, draft: Draft, **covered: int) -> Cancellation:
+    """Returns the record of a cancel that covers nothing yet, unless it is said."""
     return Cancellation.make(
         namespace=command.namespace,
         cancellation_id="" if command.validate_only else draft.new_uuid(),
@@ -131,6 +141,7 @@ def new_cancellation(command: Cancel, target: Target, draft: Draft) -> Cancellat
         create_time=draft.now,
         caller=command.caller,
         seq=draft.position(command.namespace),
+        **covered,
     )
 
 
@@ -147,21 +158,24 @@ def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> No
     draft.save_cancellation(settle(counted, draft.now))
 
 
-def stop(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) -> Task:
-    """Stops one covered task as far as that can be done now; of an ended one no state changes."""
-    if task.ended:
-        return _undo(task, cancellation, draft)
-    if task.state is TaskState.CANCELLING:
-        return join_running_cancel(task, command, draft)
-    if task.state is TaskState.PENDING:
-        return stop_pending(task, cancellation, draft)
-    return draft.log_change(
-        task,
-        **_naming(cancellation),
-        state=TaskState.CANCELLING,
-        deadline_time=draft.now + command.grace_period,
-        due_time=draft.instant.steady + command.grace_period,
-    )
+def stop(
+    tasks: Iterable[Task], cancellation: Cancellation, command: Cancel, draft: Draft
+) -> tuple[Task, ...]:
+    """Stops covered tasks as far as that can be done now; of an ended one no state changes."""
+    ends = Ends(draft)
+    never_started, running = _naming(cancellation), _stopping(cancellation, command, draft)
+    stopped = []
+    for task in tasks:
+        if task.state is TaskState.PENDING:
+            stopped.append(ends.never_started(task, never_started))
+        elif task.state is TaskState.RUNNING:
+            stopped.append(draft.log_change(task, **running))
+        elif task.state is TaskState.CANCELLING:
+            stopped.append(join_running_cancel(task, command, draft))
+        else:
+            stopped.append(_undo(task, cancellation, draft))
+    ends.count()
+    return tuple(stopped)
 
 
 def _undo(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
@@ -174,8 +188,27 @@ def _undo(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
 
 def stop_pending(task: Task, cancellation: Cancellation, draft: Draft) -> Task:
     """Cancels a covered task that nobody has started."""
-    named = task.evolve(**_naming(cancellation))
-    return end_task(named, TaskState.CANCELLED, draft, proof=CancelProof.NEVER_STARTED)
+    ends = Ends(draft)
+    ended = ends.never_started(task, _naming(cancellation))
+    ends.count()
+    return ended
+
+
+def stop_running(task: Task, cancellation: Cancellation, command: Cancel, draft: Draft) -> Task:
+    """Asks the agent of a covered task to stop."""
+    return draft.log_change(task, **_stopping(cancellation, command, draft))
+
+
+def _stopping(cancellation: Cancellation, command: Cancel, draft: Draft) -> dict[str, Any]:
+    """Returns what a running task says from now on, until it has stopped."""
+    return {
+        "cancellation_id": cancellation.cancellation_id,
+        "cancel_reason": cancellation.reason,
+        "cancel_message": cancellation.message,
+        "state": TaskState.CANCELLING,
+        "deadline_time": draft.now + command.grace_period,
+        "due_time": draft.instant.steady + command.grace_period,
+    }
 
 
 def _naming(cancellation: Cancellation) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from countermand.core.rules.cancelling import (
     join_running_cancel,
     new_cancellation,
     open_cancellation,
+    open_running_cancel,
     replay,
-    stop,
     stop_pending,
+    stop_running,
     wants_to_cancel,
 )
-from countermand.core.rules.ending import settle, wants_task, wants_to_end
+from countermand.core.rules.ending import wants_task, wants_to_end
+from countermand.core.rules.outcomes import settle
 from countermand.core.states import TargetKind, TaskState
 
 
@@ -55,8 +57,12 @@ def cancel_task(command: CancelTask, draft: Draft) -> Cancelled:
     expect_version(command, "task", task.version)
     if task.state is TaskState.CANCELLING:
         return _join_task(command, task, draft)
-    cancellation = open_cancellation(command, task.target, (task,), draft)
-    task = stop(task, cancellation, command, draft)
+    if task.state is TaskState.PENDING:
+        cancellation = open_cancellation(command, task.target, (task,), draft)
+        task = stop_pending(task, cancellation, draft)
+    else:
+        cancellation = open_running_cancel(command, task, draft)
+        task = stop_running(task, cancellation, command, draft)
     return accept(command, task, cancellation.cancellation_id, (task,), draft, joins=False)
 
 
@@ -95,6 +101,8 @@ def end_waiting(cancellation: Cancellation, draft: Draft) -> bool:
 
 def stop_new_task(task: Task, draft: Draft) -> Task:
     """Cancels a task that was created just now, if a cancel waits for it. Returns it as it is."""
+    if draft.rows.early_cancels[task.namespace, task.task_id] is None:
+        return task  # Of ten thousand, mostly all.
     waiting = _waiting_cancel(task.namespace, task.task_id, draft)
     if waiting is None:
         return task

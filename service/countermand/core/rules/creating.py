@@ -51,7 +51,7 @@ def create_task(command: CreateTask, draft: Draft) -> Task:
     new = _inherit(new, namespace, draft)
     if draft.task(namespace, new.task_id) is not None:
         raise already_exists("task", new.task_id)
-    task = _new_task(new, namespace, draft.now)
+    task = _new_task(new, namespace, new.group_id, new.checkout_id, new.order_id, draft)
     # What the caller named is asked first, so that the refusal speaks of that.
     targets = dict.fromkeys((*holders, *_named(new, namespace)))
     for order_id in draft.orders_of(task):
@@ -165,27 +165,13 @@ def create_tasks_under(
     for task in new:
         if draft.task(namespace, task.task_id) is not None:
             raise already_exists("task", task.task_id)
-    placed = [
-        _new_task(
-            NewTask(
-                task.task_id,
-                group_id,
-                task.merchant,
-                task.labels,
-                task.expire_time,
-                checkout_id,
-                order_id,
-            ),
-            namespace,
-            draft.now,
-        )
-        for task in new
-    ]
+    placed = [_new_task(task, namespace, group_id, checkout_id, order_id, draft) for task in new]
     if placed:
         for holder in _others(placed[0], created, draft):
             join(holder, len(placed), draft)
-    logged = [draft.log_task(task) for task in placed]
-    return tuple(stop_new_task(task, draft) for task in logged)
+    for made in placed:
+        draft.log_task(made)
+    return tuple(stop_new_task(made, draft) for made in placed)
 
 
 def _others(task: Task, created: Target, draft: Draft) -> list[Holder]:
@@ -202,20 +188,29 @@ def _others(task: Task, created: Target, draft: Draft) -> list[Holder]:
 
 def _expect_same(field: str, id: str | None, named: Iterable[str | None]) -> None:
     for place, other in enumerate(named):
-        if other not in (None, id):
+        if other is not None and other != id:
             raise invalid(f"tasks[{place}].{field}", "must be absent, or that of this request")
 
 
-def _new_task(new: NewTask, namespace: int, now: int) -> Task:
-    return Task(
+def _new_task(
+    new: NewTask,
+    namespace: int,
+    group_id: str | None,
+    checkout_id: str | None,
+    order_id: str | None,
+    draft: Draft,
+) -> Task:
+    """Returns a new task under these holders, at the next place in the log."""
+    return Task.make(
         namespace=namespace,
         task_id=new.task_id,
-        group_id=new.group_id,
-        checkout_id=new.checkout_id,
-        order_id=new.order_id,
+        group_id=group_id,
+        checkout_id=checkout_id,
+        order_id=order_id,
         merchant=new.merchant,
         labels=new.labels,
         expire_time=new.expire_time,
-        create_time=now,
-        update_time=now,
+        create_time=draft.now,
+        update_time=draft.now,
+        seq=draft.next_seq(namespace),
     )

@@ -1,24 +1,17 @@
-"""How a task ends, and what ends with it."""
+"""How tasks end, and what ends with them."""
 
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 from countermand.core.cancellations import PROOF_PLACES, Cancellation
 from countermand.core.changes import Id
-from countermand.core.draft import Draft
-from countermand.core.records import Checkout, Order, Target, Task
+from countermand.core.draft import NOTHING, Draft
+from countermand.core.records import Checkout, Holder, Order, Target, Task
 from countermand.core.rows import Rows, Wanted
-from countermand.core.rules.holders import direct_targets, holders_of, leave, wants_holders
+from countermand.core.rules.holders import direct_targets, holders_of, wants_holders
+from countermand.core.rules.outcomes import end_holder, settle
 from countermand.core.rules.owing import is_owed, is_undone, would_be_owed
-from countermand.core.states import (
-    CancellationState,
-    CancelProof,
-    CartState,
-    CheckoutState,
-    OrderState,
-    RefundState,
-    TargetKind,
-    TaskState,
-)
+from countermand.core.states import CancelProof, RefundState, TargetKind, TaskState
 
 
 def wants_task(key: Id, rows: Rows, wanted: Wanted) -> Task | None:
@@ -57,105 +50,179 @@ def end_task(
     failure_message: str = "",
     by_agent: bool = False,
 ) -> Task:
-    """Ends a live task, and counts its end in what holds it and in every cancel that covers it.
-
-    An end that the agent did not make raises the fence, so that the agent's late word is refused.
-    """
-    completed = state is TaskState.COMPLETED
-    holding = holders_of(task, draft)
-    owed = is_owed(state, task.charge_state, undone=is_undone(holding))
-    holders = [leave(holder, draft, completed=completed, owed=owed) for holder in holding]
-    ended = draft.log_end(
-        task,
-        state=state,
-        cancel_proof=proof,
-        failure_message=failure_message,
-        refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
-        fence=task.fence if by_agent else task.fence + 1,
-        fence_raised=not by_agent,
-        over=frozenset(holder.target for holder in holders if holder.over),
-    )
-    targets = {task.target, *(holder.target for holder in holders)}
-    covering = {task.cancellation_id, *(holder.cancellation_id for holder in holders)}
-    for cancellation_id in covering:
-        if cancellation_id is None:
-            continue
-        cancellation = draft.cancellation(task.namespace, cancellation_id)
-        if cancellation is not None and cancellation.target in targets:
-            draft.save_cancellation(count_end(cancellation, ended, draft.now))
-    for holder in holders:
-        if isinstance(holder, Checkout | Order):
-            end_holder(holder, draft)
+    """Ends one live task; see `Ends.end`."""
+    ends = Ends(draft)
+    ended = ends.end(task, state, proof=proof, failure_message=failure_message, by_agent=by_agent)
+    ends.count()
     return ended
 
 
-def end_holder(holder: Checkout | Order, draft: Draft) -> None:
-    """Ends a CANCELLING checkout or order whose tasks have all ended."""
-    if holder.live_count:
-        return
-    if isinstance(holder, Checkout) and holder.state is CheckoutState.CANCELLING:
-        partly = holder.completed_count > 0
-        state = CheckoutState.PARTIALLY_CANCELLED if partly else CheckoutState.CANCELLED
-        draft.save_holder(
-            holder.evolve(
-                state=state,
-                cancel_time=draft.now,
-                version=draft.next_version(holder.target),
-                update_time=draft.now,
-            )
+class Ends:
+    """The ends of tasks by one command, counted in what holds them and in the cancels that cover
+    them.
+
+    Ten thousand may have the same holders and cancels. So each of these is found once, and has its
+    new counts once, with `count`. Until then nothing else may end a task of the draft.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self._holdings: dict[_Parents, _Holding] = {}
+        self._tallies: dict[Target, _Tally] = {}
+        self._covers: dict[Id, _Cover] = {}
+
+    def end(
+        self,
+        task: Task,
+        state: TaskState,
+        *,
+        proof: CancelProof | None = None,
+        failure_message: str = "",
+        by_agent: bool = False,
+        **changes: Any,
+    ) -> Task:
+        """Ends a live task, with these other changes. Returns it.
+
+        An end that the agent did not make raises the fence, so that the agent's late word is
+        refused.
+        """
+        parents = (task.namespace, task.group_id, task.checkout_id, task.order_id)
+        holding = self._holdings.get(parents) or self._hold(parents, task)
+        owed = is_owed(state, task.charge_state, undone=holding.undone)
+        over = NOTHING
+        for tally in holding.tallies:
+            if tally.ends(completed=state is TaskState.COMPLETED, owed=owed):
+                over |= {tally.target}
+        ended = self.draft.log_end(
+            task,
+            over,
+            state=state,
+            cancel_proof=proof,
+            failure_message=failure_message,
+            refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
+            fence=task.fence if by_agent else task.fence + 1,
+            fence_raised=not by_agent,
+            **changes,
         )
-        _unlock_cart(holder, draft)
-    elif isinstance(holder, Order) and holder.state is OrderState.CANCELLING:
-        cancellation = draft.cancellation(holder.namespace, holder.cancellation_id or "")
-        partly = cancellation is not None and cancellation.completed_count > 0
-        draft.save_holder(
-            holder.evolve(
-                state=OrderState.PARTIALLY_CANCELLED if partly else OrderState.CANCELLED,
-                version=draft.next_version(holder.target),
-                update_time=draft.now,
+        covers = holding.covers.get(ended.cancellation_id)
+        for cover in self._covering(ended, holding) if covers is None else covers:
+            cover.ends(state, proof)
+        return ended
+
+    def never_started(self, task: Task, naming: dict[str, Any]) -> Task:
+        """Ends a PENDING task by the cancel that it names from now on. Returns it."""
+        proof = CancelProof.NEVER_STARTED
+        return self.end(task, TaskState.CANCELLED, proof=proof, **naming)
+
+    def _hold(self, parents: "_Parents", task: Task) -> "_Holding":
+        """Finds what holds a task, and all others with the same parents."""
+        holders = holders_of(task, self.draft)
+        tallies: list[_Tally] = []
+        for holder in holders:
+            tally = self._tallies.get(holder.target)
+            if tally is None:
+                tally = self._tallies[holder.target] = _Tally(holder)
+            tallies.append(tally)
+        holding = self._holdings[parents] = _Holding(tallies, is_undone(holders), {})
+        return holding
+
+    def _covering(self, task: Task, holding: "_Holding") -> "list[_Cover]":
+        """Finds the cancels that cover a task: its own, and those of what holds it."""
+        found: list[_Cover] = []
+        targets, ids = [task.target], {task.cancellation_id: None}
+        for tally in holding.tallies:
+            targets.append(tally.target)
+            ids[tally.cancellation_id] = None
+        for id in ids:
+            cancellation = None if id is None else self.draft.cancellation(task.namespace, id)
+            if id is None or cancellation is None or cancellation.target not in targets:
+                continue
+            cover = self._covers.get((task.namespace, id))
+            if cover is None:
+                cover = self._covers[task.namespace, id] = _Cover()
+            found.append(cover)
+        holding.covers[task.cancellation_id] = found
+        return found
+
+    def count(self) -> None:
+        """Gives what holds the ended tasks, and the cancels that cover them, their new counts; and
+        ends those of which all tasks have."""
+        draft = self.draft
+        for target, tally in self._tallies.items():
+            tally.save(draft.holder(target), draft)
+        for key, cover in self._covers.items():
+            cover.save(draft.cancellation(*key), draft)
+        for target in self._tallies:
+            holder = draft.holder(target)
+            if isinstance(holder, Checkout | Order):
+                end_holder(holder, draft)
+
+
+_Parents = tuple[int, str | None, str | None, str | None]
+"""The namespace, group, checkout and order of a task: tasks with the same have the same holders."""
+
+
+class _Holding(NamedTuple):
+    """What tasks of the same parents have in common."""
+
+    tallies: "list[_Tally]"
+    undone: bool
+    covers: "dict[str | None, list[_Cover]]"
+    """By the cancellation that a task names: all that cover it."""
+
+
+class _Tally:
+    """How many tasks of one holder ended."""
+
+    __slots__ = ("cancellation_id", "completed", "ended", "live", "open", "owed", "target")
+
+    def __init__(self, holder: Holder) -> None:
+        self.target = holder.target
+        self.cancellation_id = holder.cancellation_id
+        self.open = holder.open
+        self.live = holder.live_count
+        self.ended = self.completed = self.owed = 0
+
+    def ends(self, *, completed: bool, owed: bool) -> bool:
+        """Counts an end. Returns whether nothing more can happen to the holder's tasks."""
+        self.ended += 1
+        self.completed += completed
+        self.owed += owed
+        return self.ended == self.live and not self.open
+
+    def save(self, holder: Holder | None, draft: Draft) -> None:
+        if holder is not None:
+            draft.save_holder(
+                holder.evolve(
+                    live_count=holder.live_count - self.ended,
+                    completed_count=holder.completed_count + self.completed,
+                    owed_count=holder.owed_count + self.owed,
+                )
             )
-        )
 
 
-def _unlock_cart(checkout: Checkout, draft: Draft) -> None:
-    """Makes the checkout's cart ACTIVE, if the cart still names it."""
-    if checkout.cart_id is None:
-        return
-    cart = draft.cart(checkout.namespace, checkout.cart_id)
-    if cart is not None and cart.checkout_id == checkout.checkout_id:
-        draft.save_cart(
-            cart.evolve(
-                state=CartState.ACTIVE,
-                checkout_id=None,
-                version=cart.version + 1,
-                update_time=draft.now,
+class _Cover:
+    """How many tasks ended that one cancellation covers."""
+
+    __slots__ = ("completed", "ended", "proofs")
+
+    def __init__(self) -> None:
+        self.ended = self.completed = 0
+        self.proofs = [0] * len(PROOF_PLACES)
+
+    def ends(self, state: TaskState, proof: CancelProof | None) -> None:
+        """Counts an end."""
+        self.ended += 1
+        if state is TaskState.COMPLETED:
+            self.completed += 1
+        elif proof is not None:
+            self.proofs[PROOF_PLACES[proof]] += 1
+
+    def save(self, cancellation: Cancellation | None, draft: Draft) -> None:
+        if cancellation is not None:
+            counted = cancellation.evolve(
+                live_count=cancellation.live_count - self.ended,
+                completed_count=cancellation.completed_count + self.completed,
+                proofs=tuple(map(add, cancellation.proofs, self.proofs)),
             )
-        )
-
-
-def count_end(cancellation: Cancellation, task: Task, now: int) -> Cancellation:
-    """Returns a cancellation after one of its live tasks ended."""
-    counts: dict[str, Any] = {"live_count": cancellation.live_count - 1}
-    if task.state is TaskState.COMPLETED:
-        counts["completed_count"] = cancellation.completed_count + 1
-    elif task.cancel_proof is not None:
-        proofs = list(cancellation.proofs)
-        proofs[PROOF_PLACES[task.cancel_proof]] += 1
-        counts["proofs"] = tuple(proofs)
-    return settle(cancellation.evolve(**counts), now)
-
-
-def settle(cancellation: Cancellation, now: int) -> Cancellation:
-    """Returns the cancellation ended, if no covered task is live; else unchanged."""
-    if cancellation.live_count:
-        return cancellation
-    return cancellation.evolve(state=outcome(cancellation), end_time=now)
-
-
-def outcome(cancellation: Cancellation) -> CancellationState:
-    """Returns how a cancellation ends, once all that it covers has ended."""
-    stopped, completed = cancellation.stopped_count, cancellation.completed_count
-    needs_a_stop = cancellation.target.kind in (TargetKind.TASK, TargetKind.GROUP)
-    if not stopped and (completed or needs_a_stop):
-        return CancellationState.TOO_LATE
-    return CancellationState.PARTIAL if completed else CancellationState.SUCCEEDED
+            draft.save_cancellation(settle(counted, draft.now))

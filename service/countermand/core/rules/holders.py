@@ -114,17 +114,6 @@ def _refused(reason: Reason, holder: Holder, what: str) -> Refused:
     return Refused(reason, f"{kind} {holder.target.id} {what}", metadata=metadata)
 
 
-def leave(holder: Holder, draft: Draft, *, completed: bool, owed: bool) -> Holder:
-    """Counts one live task less in a holder. Returns the holder."""
-    holder = holder.evolve(
-        live_count=holder.live_count - 1,
-        completed_count=holder.completed_count + completed,
-        owed_count=holder.owed_count + owed,
-    )
-    draft.save_holder(holder)
-    return holder
-
-
 def close_group(group: Group, draft: Draft) -> None:
     """Closes a group to new tasks, if it is open."""
     if group.open:
