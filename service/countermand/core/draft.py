@@ -156,10 +156,6 @@ class Draft(Changes):
             return NO_ORDERS if own is None else frozenset((own,))
         return frozenset(listing if own is None else (own, *listing))
 
-    def log_task(self, task: Task) -> Task:
-        """Keeps a new task and logs it at its place, which `next_seq` gave. Returns it."""
-        return self._log(task, 0, NOTHING)
-
     def log_change(self, task: Task, **changes: Any) -> Task:
         """Keeps the next version of a task, with these changes, and logs it. Returns it."""
         changes["version"] = task.version + 1
@@ -167,7 +163,7 @@ class Draft(Changes):
         changes["seq"] = self.next_seq(task.namespace)
         if "start_time" in changes:
             changes["start_time"] = time
-        return self._log(task.evolve(**changes), task.seq, NOTHING)
+        return self.log_task(task.evolve(**changes), task.seq)
 
     def log_end(self, task: Task, over: frozenset[Target], **changes: Any) -> Task:
         """Keeps the version with which a task ends, with these changes, and logs it with the
@@ -175,9 +171,13 @@ class Draft(Changes):
         changes["version"] = task.version + 1
         changes["update_time"] = changes["end_time"] = max(self.now, task.update_time)
         changes["seq"] = changes["end_seq"] = self.next_seq(task.namespace)
-        return self._log(task.evolve(**changes), task.seq, over)
+        return self.log_task(task.evolve(**changes), task.seq, over)
 
-    def _log(self, task: Task, previous_seq: int, over: frozenset[Target]) -> Task:
+    def log_task(
+        self, task: Task, previous_seq: int = 0, over: frozenset[Target] = NOTHING
+    ) -> Task:
+        """Keeps a version of a task and logs it at its place, which `next_seq` gave; one without a
+        version before is new. `over` are the holders that are over with it. Returns it."""
         self.tasks[task.namespace, task.task_id] = task
         orders = NO_ORDERS
         if task.order_id is not None or task.checkout_id is not None:

@@ -101,8 +101,6 @@ def end_waiting(cancellation: Cancellation, draft: Draft) -> bool:
 
 def stop_new_task(task: Task, draft: Draft) -> Task:
     """Cancels a task that was created just now, if a cancel waits for it. Returns it as it is."""
-    if draft.rows.early_cancels[task.namespace, task.task_id] is None:
-        return task  # Of ten thousand, mostly all.
     waiting = _waiting_cancel(task.namespace, task.task_id, draft)
     if waiting is None:
         return task

@@ -159,9 +159,9 @@ def create_tasks_under(
     order_id: str | None = None,
 ) -> tuple[Task, ...]:
     """Creates tasks under holders; `created` is the one that counts them already."""
-    _expect_same("group_id", group_id, (task.group_id for task in new))
-    _expect_same("checkout_id", checkout_id, (task.checkout_id for task in new))
-    _expect_same("order_id", order_id, (task.order_id for task in new))
+    _expect_same("group_id", group_id, [task.group_id for task in new])
+    _expect_same("checkout_id", checkout_id, [task.checkout_id for task in new])
+    _expect_same("order_id", order_id, [task.order_id for task in new])
     for task in new:
         if draft.task(namespace, task.task_id) is not None:
             raise already_exists("task", task.task_id)
@@ -171,7 +171,9 @@ def create_tasks_under(
             join(holder, len(placed), draft)
     for made in placed:
         draft.log_task(made)
-    return tuple(stop_new_task(made, draft) for made in placed)
+    if any(draft.rows.early_cancels.values()):
+        return tuple(stop_new_task(made, draft) for made in placed)
+    return tuple(placed)
 
 
 def _others(task: Task, created: Target, draft: Draft) -> list[Holder]:
