@@ -1,6 +1,6 @@
 """The cancels of groups, checkouts and orders."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 from countermand.core.answers import Cancelled
@@ -14,13 +14,12 @@ from countermand.core.rules.cancelling import (
     Replayed,
     accept,
     expect_version,
-    join_running_cancel,
     open_cancellation,
     replay,
     stop,
     wants_to_cancel,
 )
-from countermand.core.rules.ending import wants_to_end
+from countermand.core.rules.ending import wants_to_end_all
 from countermand.core.rules.holders import (
     announce_over,
     checkout_ended,
@@ -28,8 +27,8 @@ from countermand.core.rules.holders import (
     order_ended,
     wants_holders,
 )
+from countermand.core.rules.joining import join_running_cancel
 from countermand.core.rules.outcomes import end_holder
-from countermand.core.rules.owing import would_be_owed
 from countermand.core.states import (
     CartState,
     CheckoutState,
@@ -113,7 +112,7 @@ def wants_tree(target: Target, rows: Rows, wanted: Wanted) -> None:
     if holder is None:
         return
     wanted.members.add(target)
-    _wants_what_ends_with(rows.members.get(target, ()), target.namespace, rows, wanted)
+    wants_to_end_all(rows.members.get(target, ()), target.namespace, rows, wanted)
     if isinstance(holder, Checkout) and holder.group_id is not None:
         wanted.holders.add(Target(TargetKind.GROUP, target.namespace, holder.group_id))
     if isinstance(holder, Order):
@@ -124,22 +123,6 @@ def wants_tree(target: Target, rows: Rows, wanted: Wanted) -> None:
             known = rows.holders.get(checkout)
             if isinstance(known, Checkout) and known.group_id is not None:
                 wanted.holders.add(Target(TargetKind.GROUP, target.namespace, known.group_id))
-
-
-def _wants_what_ends_with(
-    task_ids: Iterable[str], namespace: int, rows: Rows, wanted: Wanted
-) -> None:
-    """Wants what `wants_to_end` does, of many tasks: most have the same parents and cancels."""
-    wanted.namespaces.add(namespace)
-    seen: set[tuple[str | None, ...]] = set()
-    for task_id in task_ids:
-        task = rows.tasks[namespace, task_id]
-        if task is None or (task.ended and not would_be_owed(task)):
-            continue
-        known = (task.group_id, task.checkout_id, task.order_id, task.cancellation_id)
-        if known not in seen:
-            seen.add(known)
-            wants_to_end((namespace, task_id), rows, wanted)
 
 
 def cancel_group(command: CancelGroup, draft: Draft) -> Cancelled:

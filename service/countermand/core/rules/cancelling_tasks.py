@@ -11,7 +11,6 @@ from countermand.core.rules.cancelling import (
     accept,
     cover,
     expect_version,
-    join_running_cancel,
     new_cancellation,
     open_cancellation,
     open_running_cancel,
@@ -21,6 +20,7 @@ from countermand.core.rules.cancelling import (
     wants_to_cancel,
 )
 from countermand.core.rules.ending import wants_task, wants_to_end
+from countermand.core.rules.joining import join_running_cancel
 from countermand.core.rules.outcomes import settle
 from countermand.core.states import TargetKind, TaskState
 

@@ -1,5 +1,6 @@
 """How tasks end, and what ends with them."""
 
+from collections.abc import Iterable
 from operator import add
 from typing import Any, NamedTuple
 
@@ -39,6 +40,20 @@ def wants_to_end(key: Id, rows: Rows, wanted: Wanted) -> None:
     if task.cancellation_id is not None:
         wanted.cancellations.add((task.namespace, task.cancellation_id))
     wants_holders(direct_targets(task), rows, wanted)
+
+
+def wants_to_end_all(task_ids: Iterable[str], namespace: int, rows: Rows, wanted: Wanted) -> None:
+    """Wants what `wants_to_end` does, of many tasks: most have the same parents and cancels."""
+    wanted.namespaces.add(namespace)
+    seen: set[tuple[str | None, ...]] = set()
+    for task_id in task_ids:
+        task = rows.tasks[namespace, task_id]
+        if task is None or (task.ended and not would_be_owed(task)):
+            continue
+        known = (task.group_id, task.checkout_id, task.order_id, task.cancellation_id)
+        if known not in seen:
+            seen.add(known)
+            wants_to_end((namespace, task_id), rows, wanted)
 
 
 def end_task(
