@@ -8,12 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.postgres import Cluster
 from tests.support.postgres_proxy import Proxy, proxy_to
-
-psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 
 
 @pytest.fixture

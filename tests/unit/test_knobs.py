@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "store/sqlite/file/pairing.py COOKIES",
         "store/sqlite/file/pairing.py LOG_ID",
         "store/sql/queries.py NO_NUMBER",
+        "store/postgres/values.py _LOADERS",
         "store/sql/rows/holders.py _SHARED",
         "store/sql/rows/tasks.py EVENT_WIDTH",
         "store/sqlite/file/wal.py LOGS",
@@ -76,6 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     "of the protocols of the internet": {
         "client/channels.py _MAX_PORT",
         "core/egress.py WEB_PORTS",
+        "store/postgres/address.py DEFAULTS",
         "core/egress.py FIRST_FREE_PORT",
         "core/egress.py LAST_PORT",
         "webhooks/sender.py PAUSING",

@@ -37,7 +37,13 @@ class StoreFailed(Exception):
     """
 
     def __init__(
-        self, message: str, *, full: bool = False, fatal: bool = False, committed: bool = False
+        self,
+        message: str,
+        *,
+        full: bool = False,
+        fatal: bool = False,
+        committed: bool = False,
+        unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.full = full
@@ -46,6 +52,8 @@ class StoreFailed(Exception):
         """The disk cannot be trusted any more: the process must leave, and start anew."""
         self.committed = committed
         """The batch is on disk all the same: what failed came after it."""
+        self.unknown = unknown
+        """Nobody can say whether the batch was done; a retry with the same request id finds it."""
 
 
 class CommitTooLong(Exception):

@@ -26,7 +26,7 @@ from countermand.core.knobs.serving import (
     PublicKnobs,
     ServerKnobs,
 )
-from countermand.core.knobs.store import StoreKnobs
+from countermand.core.knobs.store import PostgresKnobs, StoreKnobs
 from countermand.core.knobs.telemetry import ScrapingKnobs, TelemetryKnobs
 from countermand.core.knobs.watching import (
     HubKnobs,
@@ -46,6 +46,7 @@ __all__ = [
     "PagesKnobs",
     "PagingKnobs",
     "PieceKnobs",
+    "PostgresKnobs",
     "PublicKnobs",
     "PulseKnobs",
     "PurgerKnobs",

@@ -1,13 +1,52 @@
-"""The knobs of the store on SQLite."""
+"""The knobs of the stores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresKnobs:
+    """How the store on PostgreSQL reaches its server. All times are in seconds."""
+
+    connect_timeout: float = 2.0
+    """To connect to one server in; libpq takes no less."""
+    max_search: float = 4.5
+    """For one round of trying each of the servers; no more are tried then."""
+    open_timeout: float = 4.8
+    """For a server to be reached in when the store is opened."""
+    reconnect_interval: float = 0.1
+    """Between two rounds while no server takes writes, about."""
+    max_wait: float = 10.0
+    """How long a reading, or a commit, may wait for the server before its connection is broken."""
+    look_interval: float = 0.25
+    """Between two looks at whether a connection waits too long."""
+    ping_interval: float = 1.0
+    """After which an idle writer asks whether its server is still there."""
+    away_after: float = 2.0
+    """Without an answer to the writer, after which the server says that it is not well."""
+    idle_transaction_timeout: float = 2.0
+    """After which the server ends a transaction of a writer that was frozen."""
+    lock_timeout: float = 2.0
+    """How long a transaction waits for what another has locked."""
+    close_timeout: float = 2.0
+    """To end a thread in."""
+    migration_lock_timeout: float = 2.0
+    """How long a step of a migration waits for a lock, behind which every server waits."""
+    migration_pause: float = 0.5
+    """Between two tries of a step that did not get its locks."""
+    max_migration_tries: int = 60
+    """How often a step is tried."""
+    max_prepared: int = 512
+    """How many statements the server keeps for one connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreKnobs:
-    """How the store on SQLite works. Sizes of caches are in KiB."""
+    """How the stores work; what is not said of PostgreSQL is of SQLite. Sizes of caches are in
+    KiB."""
+
+    postgres: PostgresKnobs = field(default_factory=PostgresKnobs)
 
     max_statement_rows: int = 1024
     """How many rows of parameters one statement takes; SQLite takes 32,766 parameters."""

@@ -1,0 +1,242 @@
+"""Generations of connections: all of one are to one server, and end together.
+
+A server that is lost to the writer may come back as it was: an old primary that was frozen would
+show its readers an old state. So with the writer's connection all others go, and readers follow to
+where the writer found a server that takes writes.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import psycopg
+
+from countermand.core.knobs import PostgresKnobs
+from countermand.store.contract import StoreFailed
+from countermand.store.postgres.address import Address, Server, without_password
+from countermand.store.postgres.failures import reason_of
+from countermand.store.postgres.link import Link, duplicate, shut
+
+log = logging.getLogger(__name__)
+
+Prepare = Callable[[psycopg.Connection[Any], "int | None"], None]
+"""Makes a new connection ready for the writer; the number is that of the server's process for the
+one before. Raises StoreRefused if this database must not be written."""
+
+
+class Breakable(Protocol):
+    """What waits for the server, and can be broken."""
+
+    def waits(self, now: float) -> float:
+        """Returns for how many seconds it has been waiting, by the clock."""
+
+    def shut(self) -> None:
+        """Breaks it, from any thread."""
+
+
+class Generation:
+    """The connections to one server. Any thread may end it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.is_over = False
+        self._links: set[Breakable] = set()
+        self._lock = threading.Lock()
+
+    def add(self, link: Breakable) -> None:
+        """Has a connection end with the others."""
+        with self._lock:
+            self._links.add(link)
+            if self.is_over:
+                link.shut()
+
+    def discard(self, link: Breakable) -> None:
+        """Forgets a connection, which is closed."""
+        with self._lock:
+            self._links.discard(link)
+
+    def end(self) -> None:
+        """Breaks every connection of it, whatever it waits for."""
+        with self._lock:
+            self.is_over = True
+            for link in self._links:
+                link.shut()
+
+    def shut_hung(self, seconds: float) -> None:
+        """Breaks those that have been waiting for the server for so long."""
+        now = time.monotonic()
+        with self._lock:
+            for link in self._links:
+                if link.waits(now) > seconds:
+                    link.shut()
+
+
+class _Preparing:
+    """A connection that is made ready for the writer, which waits with each statement."""
+
+    def __init__(self, driver: psycopg.Connection[Any]) -> None:
+        self._socket = duplicate(driver)
+        self._since = time.monotonic()
+
+    def waits(self, now: float) -> float:
+        return now - self._since
+
+    def shut(self) -> None:
+        shut(self._socket)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Generations:
+    """Finds the server that takes writes, and connects to it."""
+
+    def __init__(self, address: Address, knobs: PostgresKnobs, prepare: Prepare) -> None:
+        self._address = address
+        self._knobs = knobs
+        self._prepare = prepare
+        self._servers = address.servers
+        self._lost_at: float | None = None
+        self._last_pid: int | None = None
+        self._writer: Link | None = None
+        self._candidate: Generation | None = None
+        """What the writer tries just now."""
+        self.current: Generation | None = None
+        """The one that goes on; None before the first."""
+        self.was_reached = False
+        """Whether a server was reached, be it of use or not."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no server to write to, as far as is known."""
+        return self.current is None or self.current.is_over
+
+    def writer(self) -> Link:
+        """Returns the writer's connection; on the writer's thread alone.
+
+        If it is lost, each server is tried once. Raises StoreFailed if none takes writes, and
+        StoreRefused if the database that does must not be written.
+        """
+        if self._writer is not None and not self.is_lost and not self._writer.is_gone:
+            return self._writer
+        self.end("its connection was closed")
+        return self._begin()
+
+    def reader(self, before: Link | None) -> Link:
+        """Returns a connection that cannot write, in the place of an earlier one of that thread.
+
+        Raises StoreFailed if the database is away.
+        """
+        generation = self.current
+        if before is not None and before.generation is generation and not before.is_over:
+            return before
+        self.close_reader(before)
+        if generation is None or generation.is_over:
+            raise StoreFailed("the database is away")
+        try:
+            driver = self._connect(generation.server, self._knobs.max_wait)
+            driver.execute(
+                "SELECT set_config('default_transaction_read_only', 'on', false),"
+                " set_config('statement_timeout', %s, false)",
+                [str(round(self._knobs.max_wait * 1000))],
+            )
+        except psycopg.Error as error:
+            # The writer may wait for the same server and not know yet: it looks for itself.
+            generation.end()
+            raise StoreFailed(f"the database is away: {self._reason(error)}") from error
+        link = Link(driver, self._knobs.max_prepared, generation)
+        generation.add(link)
+        return link
+
+    def close_reader(self, link: Link | None) -> None:
+        """Closes the connection of a reader."""
+        if link is not None:
+            link.generation.discard(link)
+            link.close()
+
+    def end(self, why: str) -> None:
+        """Ends the generation that goes on, if one does; on the writer's thread alone."""
+        if self._writer is None:
+            return
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+            log.warning("the database was lost: %s", without_password(self._address, why))
+        assert self.current is not None
+        self.current.end()
+        self._last_pid = self._writer.pid
+        # The server that was lost is tried last.
+        lost = [one for one in self._servers if one[:2] == self.current.server[:2]]
+        self._servers = [one for one in self._servers if one not in lost] + lost
+        self.current.discard(self._writer)
+        self._writer.close()
+        self._writer = None
+
+    def shut_hung(self) -> None:
+        """Breaks what has been waiting too long for its server; from any thread."""
+        for generation in (self.current, self._candidate):
+            if generation is not None:
+                generation.shut_hung(self._knobs.max_wait)
+
+    def give_up(self) -> None:
+        """Breaks what the writer waits for; from any thread."""
+        for generation in (self.current, self._candidate):
+            if generation is not None:
+                generation.end()
+
+    def close(self) -> None:
+        """Closes the writer's connection; on the writer's thread alone."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _begin(self) -> Link:
+        begin = time.monotonic()
+        failures: list[str] = []
+        for server in list(self._servers):
+            left = self._knobs.max_search - (time.monotonic() - begin)
+            if left < self._knobs.connect_timeout and failures:
+                break  # It comes first in the next round.
+            self._servers.append(self._servers.pop(0))
+            try:
+                driver = self._connect(server, left)
+            except psycopg.Error as error:
+                failures.append(f"{server}: {self._reason(error)}")
+                continue
+            return self._take(driver, server)
+        raise StoreFailed(f"the database is away: {'; '.join(failures)}")
+
+    def _take(self, driver: psycopg.Connection[Any], server: Server) -> Link:
+        self.was_reached = True
+        generation = Generation(server._replace(hostaddr=driver.info.hostaddr))
+        preparing = _Preparing(driver)
+        self._candidate = generation
+        try:
+            generation.add(preparing)
+            self._prepare(driver, self._last_pid)
+        except BaseException as error:
+            driver.close()
+            if isinstance(error, psycopg.Error):
+                raise StoreFailed(f"the database is away: {self._reason(error)}") from error
+            raise
+        finally:
+            self._candidate = None
+            generation.discard(preparing)
+            preparing.close()
+        self._writer = link = Link(driver, self._knobs.max_prepared, generation)
+        generation.add(link)
+        self.current = generation
+        if self._lost_at is not None:
+            seconds = time.monotonic() - self._lost_at
+            log.warning("the database is back at %s after %.1f s", server, seconds)
+            self._lost_at = None
+        return link
+
+    def _connect(self, server: Server, seconds: float) -> psycopg.Connection[Any]:
+        timeout = min(seconds, self._knobs.connect_timeout)
+        given = self._address.at(server) | {"connect_timeout": max(2, round(timeout))}
+        return psycopg.connect(**given, autocommit=True, prepare_threshold=None)
+
+    def _reason(self, error: psycopg.Error) -> str:
+        return without_password(self._address, reason_of(error))
