@@ -75,6 +75,7 @@ LEAST: dict[str, float] = {
     "purger.interval": 0.05,
     "reaper.max_sleep": 0.05,
     "server.memory_interval": 0.05,
+    "server.store_interval": 0.05,
     "store.watch_interval": 0.05,
     "store.postgres.look_interval": 0.05,
     "store.postgres.ping_interval": 0.05,

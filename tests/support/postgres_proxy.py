@@ -43,6 +43,8 @@ class Proxy:
         """How many of them asked to cancel what another runs."""
         self.delay = 0.0
         """Seconds that everything takes in each direction."""
+        self.rewritten = (b"", b"")
+        """What the server says, and what clients hear instead; it has the same length."""
         self.cut: Cut | None = None
         """What is to be cut next; None again once it was."""
         self.cut_done = threading.Event()
@@ -245,7 +247,8 @@ class _Line:
                 self._proxy.cut_done.set()
                 return False
         if not self._client.is_closing():
-            self._client.write(data)
+            said, heard = self._proxy.rewritten
+            self._client.write(data.replace(said, heard) if said else data)
         return True
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:

@@ -190,6 +190,8 @@ class _Life:
         await make_first_key(app.keyring, settings.first_key_file)
         self._ready = True
         health.set(serving=True)
+        looking = health.follow(lambda: not app.store.is_away, knobs.server.store_interval)
+        beside.append(asyncio.create_task(looking))
         self._announce(address, app.store.name)
 
         stopping = asyncio.create_task(self._stop.wait())

@@ -143,6 +143,10 @@ class Store(OperatorReads, WebhookReadings, Protocol):
     name: str
     """What kind of store it is, for logs and traces."""
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it cannot be reached. It is looked for, and comes back by itself."""
+
     async def open(self, now: int) -> None:
         """Opens the store, brings its schema up to date and renews every live lease from `now`.
 

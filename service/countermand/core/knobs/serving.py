@@ -183,6 +183,8 @@ class ServerKnobs:
     the first may be taken on the second."""
     failed_drain_timeout: float = 1.0
     """Seconds that calls have to end in when the server leaves because a part of it failed."""
+    store_interval: float = 0.25
+    """Seconds between two looks at whether the store is away."""
     memory_interval: float = 10.0
     """Seconds between two times that memory is given back to the system."""
     max_heaps: int = 2

@@ -6,7 +6,8 @@ waits for.
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -23,6 +24,8 @@ from countermand.rpc.guard.refusal_log import RefusalLog
 from countermand.rpc.public.refusing import refusing
 from countermand.rpc.public.streams import OpenStreams
 from countermand.rpc.public.turns import Turns
+
+log = logging.getLogger(__name__)
 
 SERVICE_NAME: str = health.SERVICE_NAME
 
@@ -61,6 +64,20 @@ class Health:
         self._serving = serving
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    async def follow(self, is_well: Callable[[], bool], interval: float) -> None:
+        """Says it of all services when what they stand on is not well, and when it is again, until
+        cancelled. It looks every so many seconds."""
+        while True:
+            await asyncio.sleep(interval)
+            well = is_well()
+            if self._serving is well or self._draining:
+                continue
+            if well:
+                log.warning("serving again, since the store is back")
+            else:
+                log.warning("not serving, since the store is away")
+            self.set(serving=well)
 
     def drain(self) -> None:
         """Says NOT_SERVING to all who ask and all who watch, and ends the open streams."""

@@ -34,6 +34,8 @@ class ConnectionGone(psycopg.OperationalError):
 
     failed_before = False
     """Whether the server had answered with an error before: no commit behind it was done."""
+    was_broken = False
+    """Whether we broke it, for the server did not answer: callers have waited long enough."""
 
 
 def is_of_the_server(error: psycopg.Error) -> bool:
@@ -47,7 +49,7 @@ def is_of_the_server(error: psycopg.Error) -> bool:
 def is_worth_a_retry(error: BaseException) -> bool:
     """Whether a transaction that failed so, before its commit was sent, may go well at once."""
     if isinstance(error, ConnectionGone):
-        return True
+        return not error.was_broken
     return isinstance(error, psycopg.Error) and error.sqlstate in AT_ONCE
 
 

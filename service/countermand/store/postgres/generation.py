@@ -16,7 +16,7 @@ import psycopg
 from countermand.core.knobs import PostgresKnobs
 from countermand.store.contract import StoreFailed
 from countermand.store.postgres.address import Address, Server, without_password
-from countermand.store.postgres.failures import reason_of
+from countermand.store.postgres.failures import reason_of, text_of
 from countermand.store.postgres.link import Link, duplicate, shut
 
 log = logging.getLogger(__name__)
@@ -99,6 +99,8 @@ class Generations:
         self._prepare = prepare
         self._servers = address.servers
         self._lost_at: float | None = None
+        self._why_away = ""
+        """Why there is no server, once one was looked for in vain, or did not answer."""
         self._last_pid: int | None = None
         self._writer: Link | None = None
         self._candidate: Generation | None = None
@@ -116,13 +118,27 @@ class Generations:
     def writer(self) -> Link:
         """Returns the writer's connection; on the writer's thread alone.
 
-        If it is lost, each server is tried once. Raises StoreFailed if none takes writes, and
-        StoreRefused if the database that does must not be written.
+        One that was just lost is replaced, if that goes at once. Raises StoreFailed if no server
+        takes writes, and StoreRefused if the database that does must not be written.
         """
-        if self._writer is not None and not self.is_lost and not self._writer.is_gone:
-            return self._writer
-        self.end("its connection was closed")
-        return self._begin()
+        if not self._is_connected:
+            self.end("its connection was closed")
+            if self._why_away:  # Callers have waited for it before; `search` goes on.
+                raise StoreFailed(f"the database is away: {self._why_away}")
+            return self._begin()
+        assert self._writer is not None
+        return self._writer
+
+    def search(self) -> None:
+        """Tries each server once, unless the writer is connected; on its thread alone. Raises as
+        `writer`."""
+        if not self._is_connected:
+            self.end("its connection was closed")
+            self._begin()
+
+    @property
+    def _is_connected(self) -> bool:
+        return self._writer is not None and not self._writer.is_over
 
     def reader(self, before: Link | None) -> Link:
         """Returns a connection that cannot write, in the place of an earlier one of that thread.
@@ -143,8 +159,9 @@ class Generations:
                 [str(round(self._knobs.max_wait * 1000))],
             )
         except psycopg.Error as error:
-            # The writer may wait for the same server and not know yet: it looks for itself.
-            generation.end()
+            if "FATAL:" not in str(error):
+                # It does not answer. The writer may not know yet, and looks for another.
+                generation.end()
             raise StoreFailed(f"the database is away: {self._reason(error)}") from error
         link = Link(driver, self._knobs.max_prepared, generation)
         generation.add(link)
@@ -164,6 +181,8 @@ class Generations:
             self._lost_at = time.monotonic()
             log.warning("the database was lost: %s", without_password(self._address, why))
         assert self.current is not None
+        if self._writer.was_broken:
+            self._why_away = "it did not answer"
         self.current.end()
         self._last_pid = self._writer.pid
         # The server that was lost is tried last.
@@ -205,7 +224,8 @@ class Generations:
                 failures.append(f"{server}: {self._reason(error)}")
                 continue
             return self._take(driver, server)
-        raise StoreFailed(f"the database is away: {'; '.join(failures)}")
+        self._why_away = "; ".join(failures)
+        raise StoreFailed(f"the database is away: {self._why_away}")
 
     def _take(self, driver: psycopg.Connection[Any], server: Server) -> Link:
         self.was_reached = True
@@ -217,8 +237,9 @@ class Generations:
             self._prepare(driver, self._last_pid)
         except BaseException as error:
             driver.close()
+            self._why_away = without_password(self._address, text_of(error))
             if isinstance(error, psycopg.Error):
-                raise StoreFailed(f"the database is away: {self._reason(error)}") from error
+                raise StoreFailed(f"the database is away: {self._why_away}") from error
             raise
         finally:
             self._candidate = None
@@ -227,6 +248,7 @@ class Generations:
         self._writer = link = Link(driver, self._knobs.max_prepared, generation)
         generation.add(link)
         self.current = generation
+        self._why_away = ""
         if self._lost_at is not None:
             seconds = time.monotonic() - self._lost_at
             log.warning("the database is back at %s after %.1f s", server, seconds)

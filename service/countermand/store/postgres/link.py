@@ -124,6 +124,8 @@ class Link:
         driver.add_notice_handler(self._hear)
         self._pgconn.enter_pipeline_mode()
         self._waits_since: float | None = None
+        self.was_broken = False
+        """Whether somebody broke it, mostly since the server does not answer."""
         self.pid: int = self._pgconn.backend_pid
         """The server's process for it."""
 
@@ -239,6 +241,7 @@ class Link:
 
         The server is not asked for anything: it may be in a commit.
         """
+        self.was_broken = True
         shut(self._socket)
 
     def close(self) -> None:
@@ -274,11 +277,12 @@ class Link:
         said = [error] if first is None or first.error is None else [first.error, error]
         gone = ConnectionGone("; ".join([*map(text_of, said), *self._warnings]))
         gone.failed_before = first is not None and first.is_refused
+        gone.was_broken = self.was_broken
         for started in self._started:
             if started is not None and started.error is None:
                 started.error = gone
         self._started.clear()
-        self.shut()
+        shut(self._socket)
         raise gone from error
 
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:

@@ -32,6 +32,7 @@ class SqliteStore(StoreReadings):
     """
 
     name = "sqlite"
+    is_away = False
 
     def __init__(
         self,

@@ -1,0 +1,121 @@
+"""What must hold of a database before it is written: whose it is, and how it keeps text."""
+
+from collections.abc import Callable
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from countermand.core.knobs import PostgresKnobs
+from countermand.store.contract import StoreFailed, StoreRefused
+from countermand.store.postgres.address import Address, parse_address
+from countermand.store.postgres.generation import Generations
+from countermand.store.postgres.migrating import Schema, migrate, read_schema
+from countermand.store.postgres.statements import migrations
+
+OLDEST_SERVER = 15
+Connection = psycopg.Connection[TupleRow]
+_LOCK = "hashtextextended('countermand ' || current_schema(), 0)"
+_TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
+_HOLDER = f"""
+SELECT l.pid FROM pg_locks AS l
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+    AND ((l.classid::bigint << 32) | l.objid::bigint) = {_LOCK}
+"""
+_RIGHTS = """
+SELECT coalesce(string_agg(c.relname, ', ' ORDER BY c.relname), '') FROM pg_class AS c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+    AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
+"""
+
+
+def migrate_store(
+    url: str, knobs: PostgresKnobs, told: Callable[[int], None] = lambda step: None
+) -> Schema:
+    """Brings the schema of a store up to date, and returns it; `told` is called after each step.
+
+    Servers may have the store open. Raises StoreRefused.
+    """
+    address, found = parse_address(url), Schema(0, 0)
+
+    def prepare(connection: Connection, own: int | None) -> None:
+        nonlocal found
+        check_server(connection, address)
+        found = migrate(connection, address, migrations(), knobs, told)
+
+    generations = Generations(address, knobs, prepare)
+    try:
+        generations.search()
+    except StoreFailed as failure:
+        raise StoreRefused(f"cannot open the store {address}: {failure}") from failure
+    finally:
+        generations.close()
+    return found
+
+
+def check_server(connection: Connection, address: Address) -> None:
+    """Raises StoreRefused unless the server and its database can keep a store."""
+    version = connection.info.server_version // 10000
+    if version < OLDEST_SERVER:
+        raise StoreRefused(
+            f"cannot open the store {address}: it is PostgreSQL {version}, and {OLDEST_SERVER} or "
+            "newer is needed"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreRefused(
+            f"cannot open the store {address}: the database keeps text as {encoding}, and not as "
+            "UTF8; make it with ENCODING 'UTF8'"
+        )
+
+
+def check_schema(connection: Connection, address: Address, knobs: PostgresKnobs) -> None:
+    """Raises StoreRefused unless the database is a store of this program's; makes one of an empty
+    database."""
+    schema = read_schema(connection, address)
+    if schema is None:
+        schema = migrate(connection, address, migrations(), knobs)
+    newest = migrations()[-1][0]
+    if schema.oldest_program > newest:
+        raise StoreRefused(
+            f"the store {address} was written by a newer version (schema {schema.version}; this one"
+            f" knows {newest})"
+        )
+    if schema.version < newest:
+        raise StoreRefused(
+            f"the store {address} has schema {schema.version}, and {newest} is needed: run "
+            "`countermand migrate` first"
+        )
+    [(lacking,)] = connection.execute(_RIGHTS).fetchall()
+    if lacking:
+        raise StoreRefused(
+            f"cannot open the store {address}: {connection.info.user} may not read and write "
+            f"{lacking}"
+        )
+
+
+def take_lock(connection: Connection, address: Address, own: int | None) -> None:
+    """Raises StoreRefused if another server has this store open.
+
+    The lock is held by the connection, and released with it. Until servers hear of each other's
+    commits there must be one alone. `own` is the server's process for our own connection before:
+    one that hangs in a commit still has the lock, and nobody must end that.
+    """
+    [(taken,)] = connection.execute(_TAKE).fetchall()
+    if taken:
+        return
+    if own is not None and (own,) in connection.execute(_HOLDER).fetchall():
+        return
+    raise StoreRefused(f"the store {address} is in use by another server")
+
+
+def set_limits(connection: Connection, knobs: PostgresKnobs) -> None:
+    """Has the server end what a writer leaves that was frozen, so that others can go on."""
+    limits = {
+        "idle_in_transaction_session_timeout": knobs.idle_transaction_timeout,
+        "lock_timeout": knobs.lock_timeout,
+    }
+    for name, seconds in limits.items():
+        value = f"{round(seconds * 1000)}ms"
+        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
