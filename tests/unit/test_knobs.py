@@ -95,6 +95,7 @@ ALLOWED: dict[str, set[str]] = {
     "number of glibc": {"app/memory.py M_ARENA_MAX"},
     "contract bound": {
         "core/quotas.py ROW_BYTES",
+        "store/postgres/opening.py OLDEST_SERVER",
         "client/runtime/job.py _MAX_MESSAGE",
         "client/runtime/keeping.py MAX_STOPS",
         "core/egress.py MAX_URL",

@@ -70,8 +70,8 @@ class Database:
     async def close(self) -> None:
         """Closes the writer's connection. It may be called twice."""
         try:
-            closing = self._worker.run(self.generations.close)
-            await asyncio.wait_for(closing, self._knobs.close_timeout)
+            async with asyncio.timeout(self._knobs.close_timeout):
+                await self._worker.run(self.generations.close)
         except TimeoutError:
             self.generations.give_up()
         except ValueError:  # It was closed before.
