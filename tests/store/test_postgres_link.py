@@ -196,6 +196,9 @@ def test_whoever_waits_on_a_frozen_server_can_be_broken_by_another_thread(proxy,
     assert failure.value.unknown
     breaking.join()
     proxy.thaw()
+    with pytest.raises(StoreFailed, match="did not answer"):
+        found.writer()  # Callers have waited long enough.
+    found.search()
     assert not found.writer().is_gone
 
 
