@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
+from countermand.app.reading import covering
 from countermand.core.answers import Cancelled
 from countermand.core.cancellations import Cancellation
 from countermand.core.commands import Cancel, CancelCheckout, CancelGroup, CancelOrder, CancelTask
-from countermand.core.errors import Reason, invalid, not_found
+from countermand.core.errors import not_found
 from countermand.core.ids import parse_uuid
 from countermand.core.knobs import PagingKnobs
 from countermand.core.records import Checkout, Group, Order, Task
@@ -17,7 +18,6 @@ from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from countermand.rpc.method import Call, needs
-from countermand.rpc.servicers.reading import covering
 from countermand.rpc.servicers.records import RecordWatches
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
@@ -30,7 +30,7 @@ from countermand.rpc.wire.render.orders import render_order
 from countermand.rpc.wire.render.pages import fit_page
 from countermand.rpc.wire.render.tasks import count_states, render_group, render_task, set_task
 from countermand.rpc.wire.snapshots import goods_left
-from countermand.rpc.wire.tokens import decode, decode_place, encode, encode_place
+from countermand.rpc.wire.tokens import decode_id, decode_place, encode_id, encode_place
 from countermand.store.contract import Store
 from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_pb2
@@ -210,21 +210,16 @@ class CancellationService(RecordWatches):
         limit = form.page_size(request.page_size)
         form.check()
         bound_to = ("cancellations", call.namespace, query, covered)
-        before = None
-        if request.page_token:
-            reason = Reason.PAGE_TOKEN_INVALID
-            payload = decode(request.page_token, "page_token", reason, *bound_to)
-            before = parse_uuid(payload.decode("ascii", "replace"))
-            if before is None:
-                raise invalid("page_token", "is not a page token", reason)
+        before = decode_id(request.page_token, parse_uuid, *bound_to)
         query = query._replace(ids=await covering(self._store, covered))
         page = await self._store.cancellations(call.namespace, query, before, limit)
         cancellations = fit_page(map(self._rendered, page.cancellations), self._knobs.max_bytes)
         next_id = page.next_id
         if len(cancellations) < len(page.cancellations):
             next_id = cancellations[-1].cancellation_id
-        token = encode(next_id.encode(), *bound_to) if next_id else ""
-        return pb.ListCancellationsResponse(cancellations=cancellations, next_page_token=token)
+        return pb.ListCancellationsResponse(
+            cancellations=cancellations, next_page_token=encode_id(next_id, *bound_to)
+        )
 
     @needs("tasks:read", "tasks:run")
     async def summarize_cancellations(

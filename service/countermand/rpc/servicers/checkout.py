@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from countermand.app.reading import read_holder
 from countermand.core.answers import CartChanged, CheckoutChanged, CheckoutCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
@@ -14,7 +15,6 @@ from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, cut, list_holders
-from countermand.rpc.servicers.reading import read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import checkouts as parse

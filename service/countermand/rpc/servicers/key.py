@@ -1,13 +1,12 @@
 """KeyService."""
 
-from countermand.core.errors import Reason, invalid
 from countermand.engine.clock import Clock
 from countermand.engine.keyring import Keyring
 from countermand.rpc.method import Call, needs
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse.keys import parse_create_key, parse_revoke_key, parse_rotate_key
 from countermand.rpc.wire.render.keys import render_key
-from countermand.rpc.wire.tokens import decode, encode
+from countermand.rpc.wire.tokens import decode_id, encode_id
 from countermand.v1 import key_service_pb2 as pb
 
 
@@ -32,18 +31,14 @@ class KeyService:
         limit = form.page_size(request.page_size)
         form.check()
         keys = self._keyring.list()
-        if request.page_token:
-            reason = Reason.PAGE_TOKEN_INVALID
-            last = decode(request.page_token, "page_token", reason, "keys").decode(
-                "ascii", "replace"
-            )
-            ids = [key.key_id for key in keys]
-            if last not in ids:
-                raise invalid("page_token", "is not a page token", reason)
-            keys = keys[ids.index(last) + 1 :]
-        page = keys[:limit]
-        token = encode(page[-1].key_id.encode(), "keys") if len(keys) > limit else ""
-        return pb.ListKeysResponse(keys=[render_key(key) for key in page], next_page_token=token)
+        ids = [key.key_id for key in keys]
+        last = decode_id(request.page_token, lambda id: id if id in ids else None, "keys")
+        begin = 0 if last is None else ids.index(last) + 1
+        page = keys[begin : begin + limit]
+        following = page[-1].key_id if begin + limit < len(keys) else None
+        return pb.ListKeysResponse(
+            keys=map(render_key, page), next_page_token=encode_id(following, "keys")
+        )
 
     @needs("keys:admin")
     async def revoke_key(self, call: Call, request: pb.RevokeKeyRequest) -> pb.RevokeKeyResponse:

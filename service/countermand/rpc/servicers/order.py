@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from countermand.app.reading import read_holder
 from countermand.core.answers import OrderChanged, OrderCreated
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import PagingKnobs
@@ -12,7 +13,6 @@ from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, MEDIUM, Call, needs
 from countermand.rpc.servicers.large import read_creation
 from countermand.rpc.servicers.listing import Asked, list_holders
-from countermand.rpc.servicers.reading import read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import orders as parse

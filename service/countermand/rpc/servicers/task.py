@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from countermand.app.reading import read, read_holder
 from countermand.core.answers import GroupCreated
 from countermand.core.errors import not_found
 from countermand.core.ids import UuidMaker
@@ -14,7 +15,6 @@ from countermand.engine.clock import Clock
 from countermand.engine.writer import Writer
 from countermand.rpc.method import LARGE, Call, needs
 from countermand.rpc.servicers.large import read_creation
-from countermand.rpc.servicers.reading import read, read_holder
 from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.fresh import Fresh
 from countermand.rpc.wire.parse import tasks as parse

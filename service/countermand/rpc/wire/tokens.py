@@ -6,7 +6,7 @@ caller makes up, it reads only its own tenant and environment.
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -54,6 +54,25 @@ def decode_numbers(token: str, count: int, *bound_to: Any) -> tuple[int, ...]:
     ):
         raise invalid("page_token", "is not a page token", reason)
     return tuple(map(int, parts))
+
+
+def encode_id(id: str | None, *bound_to: Any) -> str:
+    """Returns the page token of a place that is known by an id; an empty one without any."""
+    return encode(id.encode(), *bound_to) if id else ""
+
+
+def decode_id(token: str, known: Callable[[str], str | None], *bound_to: Any) -> str | None:
+    """Returns the id of a page token as `known` returns it, None for an empty one.
+
+    Raises Refused: PAGE_TOKEN_INVALID, also if `known` returns None.
+    """
+    if not token:
+        return None
+    reason = Reason.PAGE_TOKEN_INVALID
+    found = known(decode(token, "page_token", reason, *bound_to).decode("ascii", "replace"))
+    if found is None:
+        raise invalid("page_token", "is not a page token", reason)
+    return found
 
 
 def encode_named(number: int, name: str, *bound_to: Any) -> str:
