@@ -20,6 +20,7 @@ from countermand.store.sqlite.writing import Writer
 from tests.support import ask
 from tests.support.ask import C1, C2, FIRST_TIME, G1, O1, R1, R2, R3, T1, T2, T3, T4, X1, X2, uid
 from tests.support.knobs import PRODUCTION
+from tests.support.whole import OF_FRESH_STORES
 from tests.support.world import Counter
 
 LABELLED, ALONE, EARLY, DONE = uid(9), uid(10), uid(20), uid(11)
@@ -167,6 +168,9 @@ FAULTS = {
         VALUES ('k', 1, '', zeroblob(32), 0, 1, 'gone', 0, 0, 0, 0)""",
     "a tenant stores more or less than is counted": """
         UPDATE namespaces SET stored_bytes = stored_bytes + 1""",
+    "a tenant counts other webhooks than it has": "UPDATE namespaces SET webhook_count = 1",
+    "a webhook, notice or delivery is beyond the end of its outbox": """
+        INSERT INTO notices VALUES (1, 5, 0, 'task.failed', 'task:1', '{}', '')""",
 }
 
 
@@ -181,6 +185,22 @@ def test_a_planted_fault_is_found(store: sqlite3.Connection, rule: str) -> None:
     store.create_function("label_digest", 2, label_digest)
     (count,) = store.execute(rules()[rule]).fetchone()
     assert count > 0
+
+
+FAULTS_OF_FRESH_STORES = {
+    "an order has another number of entries than versions": """
+        UPDATE events SET record_kind = 'CHECKOUT' WHERE record_kind = 'ORDER'""",
+    "a checkout, order or cancellation has no entry in the log": """
+        UPDATE cancellations SET last_seq = 0 WHERE state = 'SUCCEEDED'""",
+    "something was removed from the log": "UPDATE namespaces SET floor_seq = 1",
+}
+
+
+@pytest.mark.parametrize("rule", OF_FRESH_STORES)
+def test_a_fault_planted_in_a_fresh_store_is_found(store: sqlite3.Connection, rule: str) -> None:
+    assert store.execute(OF_FRESH_STORES[rule]).fetchone() == (0,)
+    assert store.execute(FAULTS_OF_FRESH_STORES[rule]).rowcount > 0
+    assert store.execute(OF_FRESH_STORES[rule]).fetchone()[0] > 0
 
 
 def test_a_broken_rule_is_said_with_how_many_rows_break_it(store: sqlite3.Connection) -> None:

@@ -319,3 +319,19 @@ SELECT count(*) FROM namespaces AS n WHERE stored_bytes <> (
     SELECT coalesce(sum(1000 + length(line_items)), 0) FROM cart_lines AS c
     WHERE c.namespace_no = n.namespace_no
 )
+
+-- name: a tenant counts other webhooks than it has
+SELECT count(*) FROM namespaces AS n WHERE webhook_count <> (
+    SELECT count(*) FROM webhooks AS w WHERE w.namespace_no = n.namespace_no)
+
+-- name: a webhook, notice or delivery is beyond the end of its outbox
+SELECT (
+    SELECT count(*) FROM webhooks AS w LEFT JOIN namespaces AS n USING (namespace_no)
+    WHERE (w.cursor <= n.last_notice) IS NOT TRUE
+) + (
+    SELECT count(*) FROM notices AS o LEFT JOIN namespaces AS n USING (namespace_no)
+    WHERE (o.notice_no <= n.last_notice) IS NOT TRUE
+) + (
+    SELECT count(*) FROM deliveries AS d LEFT JOIN namespaces AS n USING (namespace_no)
+    WHERE (d.notice_no <= n.last_notice) IS NOT TRUE
+)
