@@ -1,7 +1,7 @@
 """What a service gets that installs the client: little, beside the versions that it has already.
 
-Each is installed from this tree into a venv of its own, from the index that pip knows; without one
-these tests are skipped.
+Each is installed into a venv of its own, from a wheel that was built from a source distribution of
+this tree, with the index that pip knows; without one these tests are skipped.
 """
 
 import asyncio
@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from countermand import __version__
 from tests.support.server import Server, started
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -57,18 +59,32 @@ def pip(python: Path | str, *arguments: str) -> str:
     return result.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This tree as a wheel, built from a copy, so that nothing is left beside it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    files = subprocess.run(
+def tracked() -> list[str]:
+    """The files of this tree that are under version control."""
+    listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
-    ).stdout.split("\0")
-    subprocess.run(
-        ["cp", "--parents", *filter(None, files), folder], cwd=ROOT, check=True, timeout=60
     )
-    pip(sys.executable, "wheel", "-q", "--no-deps", "-w", str(folder / "out"), str(folder))
-    [found] = (folder / "out").glob("countermand-*.whl")
+    return [name for name in listed.stdout.split("\0") if name]
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This tree as a source distribution, built from a copy, so that nothing is left beside it."""
+    folder = tmp_path_factory.mktemp("sdist")
+    subprocess.run(["cp", "--parents", *tracked(), folder], cwd=ROOT, check=True, timeout=60)
+    build = "from setuptools import build_meta; build_meta.build_sdist('out')"
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=folder, capture_output=True, check=True, timeout=120
+    )
+    [found] = (folder / "out").glob("countermand-*.tar.gz")
+    return found
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path) -> Path:
+    """What users of other systems make of it."""
+    pip(sys.executable, "wheel", "-q", "--no-deps", "-w", str(sdist.parent), str(sdist))
+    [found] = sdist.parent.glob("countermand-*.whl")
     return found
 
 
@@ -109,14 +125,19 @@ async def test_a_client_has_little_with_it_and_works_with_the_newest_and_the_old
     assert sum(sizes) <= MAX_MEBIBYTES * 2**20
     async with started(tmp_path) as server:
         assert await play(python, server) == ["[1, 2, 3, 4]", "TASK_ALREADY_CANCELLED"]
-    command = await asyncio.to_thread(
+    helped = await asyncio.to_thread(
         subprocess.run,
         [tmp_path / "venv" / "bin" / "countermand", "--help"],
         capture_output=True,
         check=False,
     )
-    assert (command.returncode, command.stdout) == (1, b"")
-    assert b"pip install 'countermand[cli]'" in command.stderr
+    assert (helped.returncode, helped.stdout) == (1, b"")
+    assert b"pip install 'countermand[cli]'" in helped.stderr
+    if not versions:
+        pip(python, "install", "-q", f"{wheel}[cli]")
+        command = tmp_path / "venv/bin/countermand"
+        said = await asyncio.to_thread(subprocess.check_output, [command, "--version"], text=True)
+        assert said == f"countermand {__version__}\n"
 
 
 @pytest.mark.parametrize("other", (*BESIDE, *OTHERS) if FULL else BESIDE)
@@ -136,7 +157,17 @@ def test_there_are_wheels_for_other_systems(tmp_path: Path, wheel: Path, platfor
     assert {path.name.split("-")[0] for path in tmp_path.glob("*.whl")} >= {"grpcio", "protobuf"}
 
 
-def test_the_protos_are_in_the_wheel_and_in_a_source_distribution(wheel: Path) -> None:
+def test_a_source_distribution_has_the_whole_package_its_protos_and_its_licence(
+    sdist: Path,
+) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = {name for name in tracked() if name.startswith(("service/", "protos/"))}
+    wanted -= {"protos/buf.yaml", "protos/released.binpb"}  # of those who change the protos
+    assert wanted | {"pyproject.toml", "README.md", "LICENSE"} <= names
+
+
+def test_the_protos_are_in_the_wheel(wheel: Path) -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True, check=True
     ).stdout
