@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from countermand.app.settings import Settings
 from countermand.cli.serve import serve as serve_command
+from countermand.core.egress import is_public
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -118,7 +120,8 @@ POD = record(
         )
     ),
 )
-PEERS = listing(record(namespaceSelector=SELECTOR, podSelector=SELECTOR))
+IP_BLOCK = {**record("cidr"), "properties": {"cidr": TEXT, "except": TEXTS}}
+PEERS = listing(record(namespaceSelector=SELECTOR, podSelector=SELECTOR, ipBlock=IP_BLOCK))
 OPEN_PORTS = listing(record("port", protocol={"enum": ["TCP", "UDP"]}, port=COUNT))
 SPECS: dict[tuple[str, str], dict[str, Any]] = {
     ("v1", "Namespace"): {},
@@ -265,6 +268,29 @@ def test_mounts_are_those_of_volumes_and_selectors_find_the_pod() -> None:
     assert spec_of("NetworkPolicy")["podSelector"]["matchLabels"] == labels
     ports = {port["name"] for port in SERVER["ports"]}
     assert {port["targetPort"] for port in spec_of("Service")["ports"]} == ports
+
+
+def test_webhooks_are_let_out_to_the_internet_and_not_inside() -> None:
+    """What the network lets out is never more than what the server itself judges as public."""
+    blocks = [
+        peer["ipBlock"]
+        for rule in spec_of("NetworkPolicy")["egress"]
+        for peer in rule.get("to", [])
+        if "ipBlock" in peer and {"protocol": "TCP", "port": 443} in rule["ports"]
+    ]
+
+    def is_let(address: str) -> bool:
+        found = ip_address(address)
+        return any(
+            found in ip_network(block["cidr"])
+            and not any(found in ip_network(left_out) for left_out in block.get("except", []))
+            for block in blocks
+        )
+
+    assert is_let("93.184.215.14")
+    assert is_let("2606:4700::1111")
+    inside = ("10.1.2.3", "172.20.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "fd00::1")
+    assert not [address for address in inside if is_let(address) or is_public(address)]
 
 
 def test_the_image_runs_as_nobody_asks_for_its_health_and_has_no_tools_to_install() -> None:
