@@ -16,6 +16,7 @@ from countermand.v1 import agent_service_pb2 as agents
 from countermand.v1 import cancellation_service_pb2 as watches
 from countermand.v1 import task_pb2 as task
 from countermand.v1 import task_service_pb2 as tasks
+from tests.support.waiting import until
 from tests.unit.test_client_calls import TASK_ID, serving
 
 OTHER_ID = "0192f0c1-0000-7000-8000-000000000009"
@@ -29,6 +30,8 @@ class Told(grpc.GenericRpcHandler):
     def __init__(self, **answers: Callable[[Message], Message | grpc.StatusCode | None]) -> None:
         self.answers = answers
         self.seen: list[Message] = []
+        self.watched: list[bytes] = []
+        """The requests of all streams."""
 
     def service(self, details):
         name = details.method.rpartition("/")[2]
@@ -47,6 +50,7 @@ class Told(grpc.GenericRpcHandler):
             return found.SerializeToString()
 
         async def stream(raw: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            self.watched.append(raw)
             if make is not None:
                 for message in make(request_type.FromString(raw)):
                     yield message.SerializeToString()
@@ -110,6 +114,22 @@ async def test_stops_that_a_heartbeat_has_no_room_for_are_heard_without_a_watch(
         "agent-1",
         [task.TASK_STATE_CANCELLING],
     )
+
+
+async def test_watches_that_broke_off_long_ago_keep_later_ones_waiting_no_longer() -> None:
+    """Each that began well is followed by the next one soon, whatever became of those before."""
+
+    def broken_off(_: Message) -> list[Message]:
+        shown = task.Task(task_id=TASK_ID, agent_id="agent-1", state=task.TASK_STATE_COMPLETED)
+        return [
+            watches.WatchTasksResponse(type=watches.WATCH_TYPE_SYNCED),
+            watches.WatchTasksResponse(type=watches.WATCH_TYPE_CHANGE, task=shown, last=True),
+        ]
+
+    told = Told(Heartbeat=alive, WatchTasks=broken_off)
+    async with agent_of(told, min_backoff=0.001, max_backoff=1000.0):
+        # The pauses of so many failures in a row would be an hour together.
+        await until(lambda: len(told.watched) >= 24, 10)
 
 
 async def test_a_body_stops_when_the_server_is_not_heard_of_for_as_long_as_the_lease() -> None:

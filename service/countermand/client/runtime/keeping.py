@@ -59,6 +59,8 @@ class Keeper:
         self._lease_duration = lease_duration
         self._lease = lease_duration.total_seconds()
         self._expiry: asyncio.TimerHandle | None = None
+        self._backoff = Backoff(agent.knobs)
+        """Between two watches; it begins anew with each that shows what there is."""
         self._left: dict[str, bool] = {}
         """Tasks of this agent in nobody's hands; whether they were so for a while."""
 
@@ -146,13 +148,12 @@ class Keeper:
 
     async def _listen(self) -> None:
         """Hears at once what becomes of the tasks. Heartbeats do the rest while it is broken."""
-        backoff = Backoff(self._agent.knobs)
         while True:
             try:
                 await self._listen_once()
             except CountermandError as error:
                 _log.warning("agent %s: cannot watch: %s", self._agent.agent_id, error)
-            await asyncio.sleep(backoff.next())
+            await asyncio.sleep(self._backoff.next())
 
     async def _listen_once(self) -> None:
         """Follows a watch. What it does not show at first had ended before it."""
@@ -163,6 +164,7 @@ class Keeper:
                 missing.discard(message.task.task_id)
                 self._hear(message.task)
             if message.type == WATCH_TYPE_SYNCED:
+                self._backoff.reset()
                 for task_id in missing:
                     self._agent.spawn(self._look(task_id))
                 missing = set()

@@ -91,6 +91,7 @@ class Taking:
     async def _run(self, task_id: str) -> None:
         try:
             await self._play(task_id)
+            self._backoff.reset()
         except TaskLost as error:
             _log.warning("agent %s: %s", self._agent.agent_id, error)
         except CountermandError as error:
