@@ -106,3 +106,51 @@ async def test_the_commands_of_one_tenant_keep_their_order() -> None:
     for ns in (NS, OTHER):
         mine = [one for one in made if one.command.namespace == ns]
         assert [one for one in taken if one.command.namespace == ns] == mine
+
+
+async def test_a_tenant_that_another_writes_rests_and_is_tried_again_alone() -> None:
+    waiting = queue(busy_pause=1.0, max_busy=10.0)
+    mine, theirs = put(waiting, create(uid(1)), create(uid(1), ns=OTHER))
+    assert waiting.take(0.0) == [mine, theirs]
+    assert waiting.put_back([theirs], 0.0) == []
+    put(waiting, create(uid(2)), create(uid(2), ns=OTHER), cancel_group(uid(3), ns=OTHER))
+    assert namespaces(waiting.take(0.5)) == [NS]
+    assert waiting.take(0.75) == []
+    assert waiting.rest(0.75) == 0.25
+    put(waiting, create(uid(4)))
+    tried = waiting.take(1.0)
+    assert namespaces(tried) == [OTHER, OTHER]
+    assert tried[0] is theirs
+    waiting.committed(tried)
+    put(waiting, create(uid(5), ns=OTHER))
+    assert namespaces(waiting.take(1.0)) == [OTHER]  # the large one
+    assert sorted(namespaces(waiting.take(1.0))) == [NS, OTHER]
+
+
+async def test_commands_of_a_tenant_that_another_writes_for_long_come_back() -> None:
+    waiting = queue(busy_pause=1.0, max_busy=2.0)
+    put(waiting, create(uid(1)))
+    for now in (0.0, 1.0, 2.0):
+        assert waiting.put_back(waiting.take(now), now) == []
+    later = put(waiting, create(uid(2)))
+    first, second = waiting.take(3.0)
+    assert waiting.put_back([first, second], 3.0) == [second, first]
+    assert not waiting
+    put(waiting, create(uid(3)))
+    assert waiting.put_back(waiting.take(4.0), 4.0) == []  # Its time begins anew.
+    assert later == [second]
+
+
+async def test_large_commands_rest_with_the_small_ones_of_their_tenant() -> None:
+    waiting = queue(busy_pause=1.0, max_busy=10.0)
+    [large] = put(waiting, cancel_group(uid(1)))
+    assert waiting.put_back(waiting.take(0.0), 0.0) == []
+    assert waiting.take(0.5) == []
+    assert waiting.take(1.0) == [large]
+    waiting.committed([large])
+    [large] = put(waiting, cancel_group(uid(1)))
+    assert waiting.put_back(waiting.take(2.0), 2.0) == []
+    large.answer.cancel()
+    assert waiting.take(3.0) == []
+    assert waiting.rest(3.0) == 0.0
+    assert not waiting

@@ -110,8 +110,14 @@ class Batch:
         self.room = room
         """How much its commands may store; the store says what is free on its disk."""
 
+    def restart(self) -> None:
+        """Forgets what its plan has seen and decided, so that it may be run again."""
+        self.answers = []
+        self.saves = Saves()
+        self.rows = Rows(self.rows.instant, self.rows.ids)
+
     def plan(self) -> Plan:
-        """Decides the commands. It may be run once."""
+        """Decides the commands. It may be run once, and again after a restart."""
         yield from self._load()
         for command in self.commands:
             self.answers.append(decide(command, self.rows, self.room))

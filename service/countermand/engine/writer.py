@@ -9,7 +9,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from typing import Any
 
 from countermand.core import commands as c
@@ -25,7 +26,7 @@ from countermand.engine.leases import Leases
 from countermand.engine.listeners import Committed, Listener, Listeners
 from countermand.engine.suspend_detector import Pulse
 from countermand.engine.write_queue import Request, WriteQueue
-from countermand.store.contract import Store, StoreFailed
+from countermand.store.contract import Store, StoreFailed, TenantsBusy
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
@@ -123,9 +124,11 @@ class Writer:
                         continue
                     if len(taken) + self._queue.small_count >= self._knobs.crowd:
                         await self._gather()
-                    taken = self._queue.take()
+                    taken = self._queue.take(self._clock.steady() / SECOND)
                     if taken:
                         await self._commit(taken)
+                    elif self._queue:
+                        await self._rest()
         finally:
             self._closed = True
             for request in taken + self._queue.drain():
@@ -137,6 +140,13 @@ class Writer:
         self._wake.clear()
         await self._wake.wait()
         return (self._clock.steady() - begin) / SECOND
+
+    async def _rest(self) -> None:
+        """Waits for a command while all that wait are of tenants that another writes."""
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._queue.rest(self._clock.steady() / SECOND)):
+                await self._wake.wait()
 
     async def _gather(self) -> None:
         """Waits while commands come, so that the next sync serves more of them."""
@@ -156,6 +166,8 @@ class Writer:
             committed, waited, failure = await self._commit_together(requests)
         except StoreFailed as refusal:
             self._refuse(requests, refusal)
+        except TenantsBusy as busy:
+            await self._commit_without(busy.namespaces, requests)
         except Exception:
             if len(requests) == 1:
                 self._log_fault(requests[0].command)
@@ -166,6 +178,7 @@ class Writer:
             for request in requests:
                 await self._commit([request])
         else:
+            self._queue.committed(requests)
             # Out of reach of the second try: whatever fails from here on, the batch is on disk.
             self._leases.committed(committed.batch, waited, self._clock.steady())
             self._listeners.announce(committed)
@@ -173,6 +186,20 @@ class Writer:
                 _settle(request, answer)
             if failure is not None:
                 raise failure
+
+    async def _commit_without(self, busy: Set[int], requests: Sequence[Request]) -> None:
+        """Puts the commands of tenants back that another writes, and commits the others.
+
+        One of ours that came upon such a tenant waits with all of ours.
+        """
+        present = {one.command.namespace for one in requests}
+        resting = present & busy or present & {0} or present
+        theirs = [one for one in requests if one.command.namespace in resting]
+        for request in self._queue.put_back(theirs, self._clock.steady() / SECOND):
+            _settle(request, unavailable("another server writes for this tenant; try again"))
+        others = [one for one in requests if one.command.namespace not in resting]
+        if others:
+            await self._commit(others)
 
     def _log_fault(self, command: c.Command) -> None:
         """Says how a command failed; of one of our own, which come again and again, once."""
@@ -220,8 +247,7 @@ class Writer:
     def _look(self) -> None:
         """Breaks off a commit that works too long, and gives one up that hangs.
 
-                It looks with each beat, since a
-        timer for each would cost too much.
+        It looks with each beat, since a timer for each would cost too much.
         """
         # While the process is suspended no commit can end, so that time does not count.
         if self._since is None:
@@ -229,7 +255,7 @@ class Writer:
         seconds = self._pulse.awake() - self._since
         if seconds >= self._knobs.max_commit:
             self._store.break_off()
-        if seconds < self._knobs.commit_timeout:
+        if seconds < self._knobs.commit_timeout or self._store.outlives_hangs:
             return
         assert self._running is not None
         self._hangs = True

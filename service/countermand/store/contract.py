@@ -11,6 +11,10 @@ from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Target, Task
 from countermand.core.states import CartState, SummaryKey
+from countermand.store.failing import CommitTooLong as CommitTooLong
+from countermand.store.failing import StoreFailed as StoreFailed
+from countermand.store.failing import StoreRefused as StoreRefused
+from countermand.store.failing import TenantsBusy as TenantsBusy
 from countermand.store.lists import (
     CancellationPage,
     CancellationQuery,
@@ -28,40 +32,6 @@ from countermand.store.lists import (
 )
 from countermand.store.operator_reads import OperatorReads
 from countermand.store.webhooks import WebhookReadings
-
-
-class StoreFailed(Exception):
-    """A commit did not happen, or nobody can say whether it did; or a reading was not possible.
-
-    What the caller may believe is in the attributes; the text is for the log alone.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        full: bool = False,
-        fatal: bool = False,
-        committed: bool = False,
-        unknown: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.full = full
-        """The disk is full: nothing was done, and it can be tried again when there is room."""
-        self.fatal = fatal
-        """The disk cannot be trusted any more: the process must leave, and start anew."""
-        self.committed = committed
-        """The batch is on disk all the same: what failed came after it."""
-        self.unknown = unknown
-        """Nobody can say whether the batch was done; a retry with the same request id finds it."""
-
-
-class CommitTooLong(Exception):
-    """A commit was broken off, for it worked too long. Nothing was done."""
-
-
-class StoreRefused(Exception):
-    """The store cannot be opened; the text says why, for the operator."""
 
 
 class CancellationReading(NamedTuple):
@@ -142,6 +112,9 @@ class Store(OperatorReads, WebhookReadings, Protocol):
 
     name: str
     """What kind of store it is, for logs and traces."""
+    outlives_hangs: bool
+    """Whether it ends a commit that hangs by itself, and goes on after it. Else the process has to
+    leave, for its thread may hang in a disk for ever."""
 
     @property
     def is_away(self) -> bool:
@@ -170,8 +143,9 @@ class Store(OperatorReads, WebhookReadings, Protocol):
 
         Returns once it is on disk, with the seconds that it waited for that: what it took, less the
         time in which this process worked. Raises StoreFailed if that did not happen, or if nobody
-        can say; or, with `committed` set, if it did happen and the store failed after it. Any other
-        exception rolled everything back. The caller never runs two commits at once.
+        can say; or, with `committed` set, if it did happen and the store failed after it. Raises
+        TenantsBusy if others write the same tenants. Any other exception rolled everything back.
+        The caller never runs two commits at once.
         """
 
     def break_off(self) -> None:

@@ -49,6 +49,10 @@ class WriterKnobs:
     it was of is refused."""
     commit_timeout: float = 10.0
     """Seconds after which a commit counts as hung, and the process leaves."""
+    busy_pause: float = 0.01
+    """Seconds before the commands of a tenant are tried again that another writes."""
+    max_busy: float = 2.0
+    """Seconds after which they are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class SqliteStore(StoreReadings):
 
     name = "sqlite"
     is_away = False
+    outlives_hangs = False
 
     def __init__(
         self,
