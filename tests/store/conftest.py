@@ -1,6 +1,9 @@
 """The stores that the suite holds to the contract. Another one is another line in STORES."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,68 @@ import pytest
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
 from tests.support.choosing import chosen
-from tests.support.stores import Keeper, put_empty_store, sqlite_store
+from tests.support.postgres import Cluster, started_cluster
+from tests.support.postgres_store import EmptyStores, postgres_store
+from tests.support.stores import Keeper, sqlite_store
 
-STORES: dict[str, Callable[[Path, StoreKnobs], Store]] = {
-    "sqlite": lambda folder, knobs: sqlite_store(put_empty_store(folder / "store.db"), knobs),
+Make = Callable[[], Store]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for all tests of the suite."""
+    with started_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def empty_stores(cluster: Cluster) -> Iterator[EmptyStores]:
+    """A database of that cluster, without a row when it is given out."""
+    with closing(EmptyStores(cluster)) as stores:
+        yield stores
+
+
+@contextmanager
+def _sqlite(request: pytest.FixtureRequest, folder: Path, knobs: StoreKnobs) -> Iterator[Make]:
+    yield lambda: sqlite_store(folder / "store.db", knobs)
+
+
+@contextmanager
+def _postgresql(request: pytest.FixtureRequest, folder: Path, knobs: StoreKnobs) -> Iterator[Make]:
+    empty: EmptyStores = request.getfixturevalue("empty_stores")
+    # A connection costs more there than most tests.
+    few = replace(knobs, quick_threads=1, long_threads=1, watch_threads=1, agent_threads=1)
+    with empty.database() as url:
+        yield lambda: postgres_store(url, few)
+
+
+Maker = Callable[[pytest.FixtureRequest, Path, StoreKnobs], AbstractContextManager[Make]]
+STORES: dict[str, Maker] = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
+HEAVY = {
+    "played",  # hundreds of tasks, each read at each of its versions
+    "test_a_group_that_goes_in_pieces_always_counts_what_is_left",
+    "test_a_batch_of_1000_creates_and_a_cancel_of_10000_are_one_transaction_each",
 }
+"""Fixtures and tests that take PostgreSQL seconds, and hold nothing that others do not."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves one of a test's parameters to PostgreSQL, where each costs ten times as much; the full
+    round has them all."""
+    if os.environ.get("COUNTERMAND_CHAOS") == "full":
+        return
+    reason = "PostgreSQL has one of each test's parameters: COUNTERMAND_CHAOS=full has them all"
+    seen = set()
+    for item in items:
+        called = getattr(item, "callspec", None)
+        if called is None or "postgresql" not in called.params.values():
+            continue
+        name = getattr(item, "originalname", item.name)
+        if (item.path, name) in seen or HEAVY & {name, *called.params}:
+            item.add_marker(pytest.mark.skip(reason=reason))
+        seen.add((item.path, name))
 
 
 @pytest.fixture
@@ -22,16 +82,14 @@ def knobs(request: pytest.FixtureRequest) -> StoreKnobs:
 
 
 @pytest.fixture(params=STORES)
-def make_store(
-    request: pytest.FixtureRequest, tmp_path: Path, knobs: StoreKnobs
-) -> Callable[[], Store]:
+def make_store(request: pytest.FixtureRequest, tmp_path: Path, knobs: StoreKnobs) -> Iterator[Make]:
     """Makes stores, not yet opened, that all keep their rows in the same place."""
-    make = STORES[request.param]
-    return lambda: make(tmp_path, knobs)
+    with STORES[request.param](request, tmp_path, knobs) as make:
+        yield make
 
 
 @pytest.fixture
-async def keeper(make_store: Callable[[], Store]) -> AsyncIterator[Keeper]:
+async def keeper(make_store: Make) -> AsyncIterator[Keeper]:
     """An open store with two namespaces."""
     keeper = Keeper(make_store())
     await keeper.store.open(keeper.now)

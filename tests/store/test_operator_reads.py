@@ -130,7 +130,8 @@ async def test_the_status_counts_what_is_overdue_and_who_is_alive(keeper: Keeper
     status = await keeper.store.status(keeper.now)
     assert (status.overdue_count, status.oldest_overdue_time, status.live_agents) == (0, None, 3)
     assert status.bytes > 0
-    assert status.free_bytes > 0
+    if keeper.store.name == "sqlite":  # What a server's disk has left is not ours to know.
+        assert status.free_bytes > 0
     assert status.schema > 0
     later = await keeper.store.status(deadlines[1] + 1)
     assert (later.overdue_count, later.oldest_overdue_time) == (2, deadlines[0])

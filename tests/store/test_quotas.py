@@ -1,6 +1,7 @@
 """What a tenant may store, and what of the disk is kept for those who stop."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,8 +46,13 @@ from tests.support.stores import Keeper, sqlite_store
 
 
 async def stored(keeper: Keeper, ns: int = NS) -> int:
-    store = keeper.store
-    assert isinstance(store, SqliteStore)
+    store: Any = keeper.store
+    if not isinstance(store, SqliteStore):
+        sql = "SELECT stored_bytes FROM positions WHERE namespace_no = $1"
+        (found,) = await store._quick.read(
+            0, lambda reader: reader.session.link.start(sql, [ns]).one()
+        )
+        return int(found)
     sql = "SELECT stored_bytes FROM namespaces WHERE namespace_no = ?"
     connection = store._connection
     (found,) = await connection.run(lambda: connection.driver.execute(sql, (ns,)).fetchone())
@@ -154,6 +160,8 @@ async def test_a_batch_of_creations_has_room_once(keeper: Keeper) -> None:
 
 @with_knobs({"store.min_free_bytes": 1 << 60}, of="knobs")
 async def test_the_last_room_of_the_disk_is_kept_for_those_who_stop(keeper: Keeper) -> None:
+    if keeper.store.name != "sqlite":
+        pytest.skip("what a server's disk has left is not ours to know")
     for name, command in GROWING.items():
         if name != "UpdateOrder":
             assert await within(keeper, Room(), command) is Reason.STORE_FULL

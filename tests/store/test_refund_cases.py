@@ -88,13 +88,14 @@ async def played(
 ) -> AsyncIterator[Played]:
     """Made once for all tests of this file, which only read."""
     folder = tmp_path_factory.mktemp("cases")
-    keeper = Keeper(STORES[request.param](folder, PRODUCTION.store))
-    await keeper.store.open(keeper.now)
-    await keeper.settle_in()
-    played = Played(keeper)
-    await played.play()
-    yield played
-    await keeper.store.close()
+    with STORES[request.param](request, folder, PRODUCTION.store) as make:
+        keeper = Keeper(make())
+        await keeper.store.open(keeper.now)
+        await keeper.settle_in()
+        played = Played(keeper)
+        await played.play()
+        yield played
+        await keeper.store.close()
 
 
 async def test_the_last_words_are_taken_or_refused_as_the_api_says(played: Played) -> None:

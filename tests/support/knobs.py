@@ -36,6 +36,7 @@ KEPT = {
     "store.postgres.away_after": "a busy machine needs it to answer",
     "store.postgres.close_timeout": "a busy machine needs it to end",
     "store.postgres.connect_timeout": "a busy machine needs it to connect",
+    "store.postgres.handover_timeout": "a busy machine needs it to end a process",
     "store.postgres.idle_transaction_timeout": "a busy machine needs it to decide",
     "store.postgres.lock_timeout": "a busy machine needs it to commit",
     "store.postgres.max_migration_tries": "a test that needs another says so",

@@ -15,6 +15,10 @@ class PostgresKnobs:
     """For one round of trying each of the servers; no more are tried then."""
     open_timeout: float = 4.8
     """For a server to be reached in when the store is opened."""
+    handover_timeout: float = 1.0
+    """How long a server that opens a store waits for one that has just left it."""
+    handover_pause: float = 0.02
+    """Between two looks at whether it has."""
     reconnect_interval: float = 0.1
     """Between two rounds while no server takes writes, about."""
     max_wait: float = 10.0
@@ -25,8 +29,10 @@ class PostgresKnobs:
     """After which an idle writer asks whether its server is still there."""
     away_after: float = 2.0
     """Without an answer to the writer, after which the server says that it is not well."""
-    idle_transaction_timeout: float = 2.0
-    """After which the server ends a transaction of a writer that was frozen."""
+    idle_transaction_timeout: float = 10.0
+    """After which the server ends a transaction of a writer that was frozen. One that decides a
+    cascade of 10,000 tasks on a busy machine is idle to the server for seconds; what takes longer
+    than `max_commit` it gives up itself."""
     lock_timeout: float = 2.0
     """How long a transaction waits for what another has locked."""
     close_timeout: float = 2.0

@@ -81,7 +81,7 @@ class Database:
     def _prepare(self, driver: psycopg.Connection[Any], own: int | None) -> None:
         check_server(driver, self._address)
         set_limits(driver, self._knobs)
-        take_lock(driver, self._address, own)
+        take_lock(driver, self._address, self._knobs, own)
         check_schema(driver, self._address, self._knobs)
 
     def _write(self, work: Callable[[Link], Result]) -> Result:

@@ -1,5 +1,6 @@
 """What must hold of a database before it is written: whose it is, and how it keeps text."""
 
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -95,18 +96,24 @@ def check_schema(connection: Connection, address: Address, knobs: PostgresKnobs)
         )
 
 
-def take_lock(connection: Connection, address: Address, own: int | None) -> None:
-    """Raises StoreRefused if another server has this store open.
+def take_lock(
+    connection: Connection, address: Address, knobs: PostgresKnobs, own: int | None
+) -> None:
+    """Raises StoreRefused if another server has this store open, and keeps it open for a while: of
+    one that has just left, the database may not know yet.
 
     The lock is held by the connection, and released with it. Until servers hear of each other's
     commits there must be one alone. `own` is the server's process for our own connection before:
     one that hangs in a commit still has the lock, and nobody must end that.
     """
-    [(taken,)] = connection.execute(_TAKE).fetchall()
-    if taken:
-        return
-    if own is not None and (own,) in connection.execute(_HOLDER).fetchall():
-        return
+    end = time.monotonic() + knobs.handover_timeout
+    while True:
+        [(taken,)] = connection.execute(_TAKE).fetchall()
+        if taken or (own is not None and (own,) in connection.execute(_HOLDER).fetchall()):
+            return
+        if time.monotonic() > end:
+            break
+        time.sleep(knobs.handover_pause)
     raise StoreRefused(f"the store {address} is in use by another server")
 
 

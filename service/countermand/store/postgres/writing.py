@@ -1,0 +1,132 @@
+"""One transaction: lock the tenants, load what a batch wants, save what it changed.
+
+Each tenant has a row in `positions`. It is locked before anything else is read, and held until the
+commit is visible: so the order of a tenant's log is the order of its commits, whoever sees a
+position sees all before it, and the rules see each tenant as if nobody else wrote it. A lock that
+was taken last would keep the order too, and not the rules: a cancel could miss the task that is
+being created beside it, for there is no row to lock for what does not exist.
+
+A batch never waits for a tenant with others locked: what another writes at present is passed by,
+and the batch is given back. A transaction takes two turns to the server where the rules ask once:
+the locks with what they ask for, and all that changed with the commit.
+"""
+
+import json
+
+from countermand.core.changes import Saves
+from countermand.core.decide import Batch
+from countermand.core.knobs import StoreKnobs
+from countermand.store.contract import CommitTooLong, TenantsBusy
+from countermand.store.postgres.link import Link, Started
+from countermand.store.postgres.session import PostgresSession
+from countermand.store.sql.loading import Loader
+from countermand.store.sql.saving import Saver
+from countermand.store.sql.tenants import tenants_of_saves, tenants_of_wanted
+
+LOCK = """
+SELECT namespace_no, last_number FROM positions
+WHERE namespace_no = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))
+ORDER BY namespace_no FOR NO KEY UPDATE SKIP LOCKED
+"""
+KNOWN = """
+SELECT namespace_no FROM positions
+WHERE namespace_no = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))
+"""
+
+
+class OthersWanted(Exception):
+    """A batch came upon tenants that it has not locked. Nothing was done; it is to begin anew with
+    these, too, for what it read of them was not locked."""
+
+    def __init__(self, namespaces: set[int]) -> None:
+        super().__init__(namespaces)
+        self.namespaces = namespaces
+
+
+class Writer:
+    """Turns batches into transactions, on the writer's thread."""
+
+    def __init__(self, knobs: StoreKnobs) -> None:
+        self._session = PostgresSession(knobs)
+        self._loader = Loader(self._session)
+        self._saver = Saver(self._session, self._loader, self._next_number)
+        self._last_numbers: dict[int, int] = {}
+        """The number of the last task of each tenant that is locked."""
+        self.is_broken_off = False
+        """Whether the commit under way is to end without being done. Others than its thread say so,
+        and it looks between its turns."""
+
+    def begin(self, link: Link, now: int) -> None:
+        """Renews every live lease to its full duration, and lets the steady clock judge deadlines
+        from now on."""
+        self._session.link = link
+        link.start("BEGIN", keep=True)
+        self._saver.begin(now)
+        link.commit()
+
+    def commit(self, link: Link, batch: Batch, namespaces: set[int]) -> None:
+        """Runs the batch's plan in one transaction with these tenants locked. It returns when the
+        server has said that it is committed.
+
+        Whatever else it raises, the transaction is left to be rolled back. Raises TenantsBusy if
+        another has some of the tenants, and OthersWanted if it wants more of them.
+        """
+        self._session.link = link
+        self._loader.forget()
+        saves = self._decide(link, batch, namespaces)
+        self._expect(namespaces, tenants_of_saves(saves))
+        self._expect_to_go_on()
+        fill_in = self._saver.save(saves)
+        link.commit()
+        fill_in()
+
+    def _decide(self, link: Link, batch: Batch, namespaces: set[int]) -> Saves:
+        locking: Started | None = None
+        plan, loaded = batch.plan(), None
+        try:
+            wanted = next(plan)
+            while True:
+                self._expect_to_go_on()
+                self._expect(namespaces, tenants_of_wanted(wanted))
+                locking = locking or self._begin(link, batch, namespaces)
+                take = self._loader.start(wanted, batch.rows.instant)
+                if loaded is None:
+                    self._take_locks(locking, namespaces)
+                wanted = plan.send(loaded := take())
+        except StopIteration as end:
+            if locking is None:  # It wants to see nothing.
+                self._take_locks(self._begin(link, batch, namespaces), namespaces)
+            saves: Saves = end.value
+            return saves
+
+    def _begin(self, link: Link, batch: Batch, namespaces: set[int]) -> Started:
+        link.start("BEGIN", keep=True)
+        locking = self._start(LOCK, namespaces)
+        self._saver.renew(batch.renewal, batch.rows.instant.steady)
+        return locking
+
+    def _take_locks(self, locking: Started, namespaces: set[int]) -> None:
+        self._last_numbers = dict(locking.all())
+        missing = namespaces - self._last_numbers.keys()
+        if missing:
+            found = {number for (number,) in self._start(KNOWN, missing).all()}
+            if unknown := missing - found:
+                raise LookupError(f"there is no namespace {sorted(unknown)}")
+            raise TenantsBusy(missing)
+
+    def _start(self, text: str, namespaces: set[int]) -> Started:
+        assert self._session.link is not None
+        return self._session.link.start(text, [json.dumps(sorted(namespaces))], keep=True)
+
+    def _expect(self, locked: set[int], namespaces: set[int]) -> None:
+        if others := namespaces - locked:
+            raise OthersWanted(others)
+
+    def _expect_to_go_on(self) -> None:
+        if self.is_broken_off:
+            raise CommitTooLong("a commit was broken off")
+
+    def _next_number(self, namespace: int) -> int:
+        """Returns the number of the next task of a tenant; the table keeps the last one itself."""
+        self._last_numbers[namespace] += 1
+        return self._last_numbers[namespace]
