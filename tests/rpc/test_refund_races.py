@@ -1,6 +1,10 @@
-"""Settlements race with late words and with each other: one order explains every answer."""
+"""Settlements race with late words and with each other: one order explains every answer.
+
+The short round has 100 races of each kind; the full one, with COUNTERMAND_CHAOS=full, has 1,000.
+"""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from typing import Any
@@ -15,7 +19,9 @@ from tests.support.refusals import refusal_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RACES = 300
+FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
+IN_FULL = [pytest.mark.chaos, pytest.mark.skipif(not FULL, reason="is of the full round")]
+raced = pytest.mark.parametrize("races", [100, pytest.param(1000, marks=IN_FULL)])
 AT_ONCE = 50
 """How many tasks race at one time; one connection takes 200 calls."""
 
@@ -66,12 +72,13 @@ SETTLED_TOO_EARLY = ([("BEGUN", "REFUNDED"), ("CAPTURED", "REQUIRED")], ("", "")
 ORDERS = {"VOIDED": (VOID_FIRST, SETTLED_FIRST), "CAPTURED": (TAKEN_FIRST, SETTLED_TOO_EARLY)}
 
 
+@raced
 @pytest.mark.parametrize("word", ["VOIDED", "CAPTURED"])
 async def test_a_settlement_and_a_late_word_have_one_order_that_explains_every_answer(
-    caller: Caller, word: str
+    caller: Caller, word: str, races: int
 ) -> None:
     chosen, seen = random.Random(7), Counter()
-    for _ in range(RACES // 2 // AT_ONCE):
+    for _ in range(races // AT_ONCE):
 
         async def race(held: Held) -> None:
             racers = {
@@ -87,12 +94,15 @@ async def test_a_settlement_and_a_late_word_have_one_order_that_explains_every_a
             seen[ORDERS[word].index((later, answers))] += 1
 
         await asyncio.gather(*map(race, await owing(caller, AT_ONCE)))
-    assert sum(seen.values()) == RACES // 2
+    assert sum(seen.values()) == races
     assert set(seen) == {0, 1}  # each came first now and then
 
 
-async def test_of_two_settlements_one_counts_and_the_other_hears_of_it(caller: Caller) -> None:
-    for _ in range(RACES // AT_ONCE):
+@raced
+async def test_of_two_settlements_one_counts_and_the_other_hears_of_it(
+    caller: Caller, races: int
+) -> None:
+    for _ in range(races // AT_ONCE):
 
         async def race(held: Held) -> None:
             said = [("REFUNDED", 5), ("NOT_OWED", None)]

@@ -83,6 +83,8 @@ class ModelCancel:
     reason: str = ""
     waits_until: int | None = None
     """Until when it waits for its task, if that is yet to be created."""
+    joins: list[tuple[str, str | None]] = field(default_factory=list)
+    """The reason and the request id of each who asked for it later."""
 
     def completed(self, tasks: dict[Id, ModelTask]) -> int:
         """C of rule 8."""
@@ -269,10 +271,12 @@ class TaskModel:
             return Reason(f"TASK_ALREADY_{task.state}")
         if command.expected_version not in (None, task.version):
             return Reason.VERSION_MISMATCH
+        joins = task.cancel is not None
         if not command.validate_only:
-            self._remember(
-                command, self._cancel_task(id, command.reason, command.grace_period, now)
-            )
+            number = self._cancel_task(id, command.reason, command.grace_period, now)
+            if joins:
+                self.cancels[number].joins.append((command.reason, command.request_id))
+            self._remember(command, number)
         return None
 
     def _cancel_missing(self, command: c.CancelTask, now: int) -> Reason | None:
@@ -281,7 +285,9 @@ class TaskModel:
         if not command.validate_only:
             target = Target(TargetKind.TASK, command.namespace, command.target_id)
             number = self._waiting(target, now)
-            if number is None:
+            if number is not None:
+                self.cancels[number].joins.append((command.reason, command.request_id))
+            else:
                 number = self._accept(target, [], command.reason)
                 self.cancels[number].waits_until = now + EARLY_CANCEL_LIFETIME
             self._remember(command, number)

@@ -322,11 +322,15 @@ class Model(TaskModel):
         if kind is ORDER and holder.state == "OPEN" and command.goods_left(holder.said):
             return Reason.ORDER_FULFILLED
         if not command.validate_only:
-            number = self._cancel_holder(target, command.reason, command.grace_period, now)
+            number = self._cancel_holder(
+                target, command.reason, command.grace_period, now, command.request_id
+            )
             self._remember(command, number)
         return None
 
-    def _cancel_holder(self, target: Target, reason: str, grace: int, now: int) -> int:
+    def _cancel_holder(
+        self, target: Target, reason: str, grace: int, now: int, request_id: str | None = None
+    ) -> int:
         """Accepts or joins the cancel of a holder. Returns its number."""
         holder = self.holders[target]
         members = self.members(target)
@@ -339,6 +343,8 @@ class Model(TaskModel):
             else:
                 holder.state = "CANCELLING"
                 self._cancel_beneath(target, holder)
+        else:
+            self.cancels[holder.cancel].joins.append((reason, request_id))
         for id in members:
             if not joined and target.kind is not GROUP:
                 self._ask_back(self.tasks[id])

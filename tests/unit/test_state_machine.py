@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from countermand.core import commands as c
+from countermand.core.cancellations import MAX_JOINS
 from countermand.core.errors import Refused
 from countermand.core.records import SECOND, Checkout, Group, Order, Task
 from countermand.core.states import (
@@ -275,6 +276,10 @@ class Countermand(Invariants):
             )
             for x in model.cancels
         ]
+        assert [
+            (x.join_count, [(join.reason, join.request_id) for join in x.joins])
+            for x in self.world.cancellations.values()
+        ] == [(len(x.joins), x.joins[:MAX_JOINS]) for x in model.cancels]
         ids = [key for _, key in self.world.cancellations]
         for key, task in model.tasks.items():
             named = self.world.tasks[key].cancellation_id
@@ -282,6 +287,8 @@ class Countermand(Invariants):
         assert {key: r.answer_id for key, r in self.world.request_ids.items()} == {
             key: by if isinstance(by, str) else ids[by] for key, (_, by) in model.requests.items()
         }
+        joined = {request_id for x in model.cancels for _, request_id in x.joins}
+        assert {key[1] for key, r in self.world.request_ids.items() if r.joined} == joined - {None}
 
 
 def _finish(task: Task, outcome: TaskState) -> c.Command:
