@@ -149,6 +149,15 @@ async def test_a_path_may_lead_into_a_message_of_the_order(caller):
     assert cleared.config.product_tax_included is False
 
 
+async def test_what_is_not_there_is_not_made_by_clearing_something_in_it(caller):
+    made = (await caller.new_order()).made
+    after = await caller.update_order(
+        made.order_id, "config.product_tax_included", "shipping_line.name"
+    )
+    assert (after.version, after.HasField("config")) == (made.version, False)
+    assert not after.HasField("shipping_line")
+
+
 async def test_a_star_names_all_of_the_snapshot_and_nothing_else(caller):
     sale = await caller.new_checkout(1)
     given = full_order(checkout_ids=[sale.made.checkout_id])

@@ -94,11 +94,12 @@ def goods_left(words: ShippedWords) -> Callable[[bytes], bool]:
 def copy_field(path: str, source: Any, target: Any) -> None:
     """Makes a field, as in `config.product_tax_included`, in the target what it is in the source.
 
-    A field that is not set in the source is cleared.
+    A field that is not set in the source is cleared. Nothing is made to clear something in it.
     """
     name, _, rest = path.partition(".")
     if rest:
-        copy_field(rest, getattr(source, name), getattr(target, name))
+        if source.HasField(name) or target.HasField(name):
+            copy_field(rest, getattr(source, name), getattr(target, name))
         return
     target.ClearField(name)
     field = source.DESCRIPTOR.fields_by_name[name]
