@@ -292,8 +292,10 @@ async def test_a_command_that_fails_has_its_status(
         assert result.out == ""
 
 
-@pytest.mark.parametrize("how", ["closed", "unread", "full"])
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("stream", "how"),
+    [("stdout", "closed"), ("stdout", "unread"), ("stdout", "full"), ("stderr", "full")],
+)
 async def test_a_demo_takes_its_server_along(stream: str, how: str, tmp_path: Path):
     environment = Command(TMPDIR=str(tmp_path)).environment
     run = Run.with_(how, stream)

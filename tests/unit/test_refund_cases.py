@@ -35,8 +35,8 @@ def _play(case: Case) -> None:
     world, wanted = World(), expected(case)
     refusals = []
     for place, commands in enumerate(stages(case)):
-        before = _but_the_task(world)
-        answers = world.run(*commands)
+        before = _but_the_task(world) if place in SPEAKING else []
+        answers = world.run(*commands) if commands else []
         if place in SPEAKING:
             reasons = [answer.reason for answer in answers if isinstance(answer, Refused)]
             refusals.append("".join(reasons))
