@@ -26,7 +26,6 @@ from tests.support.knobs import DRAWN_VALUES
 from tests.support.stores import put_empty_store
 
 READY_SECONDS = 45
-PROGRAM = ("countermand",)
 
 
 class Stubs:
@@ -73,7 +72,7 @@ class Server:
         self,
         folder: Path,
         *,
-        program: Sequence[str] = PROGRAM,
+        program: Sequence[str] = warm.PROGRAM,
         knobs: Mapping[str, float] = DRAWN_VALUES,
         **environment: str,
     ) -> None:
@@ -110,9 +109,10 @@ class Server:
 
     async def _run(self, *arguments: str) -> Any:
         environment = os.environ | self.environment
-        if self.program == PROGRAM and not self.launcher:
-            put_empty_store(self.store)
-            return await warm.start(arguments, environment, self.knobs)
+        if not self.launcher:
+            if self.program == warm.PROGRAM:
+                put_empty_store(self.store)
+            return await warm.start(arguments, environment, self.knobs, program=self.program)
         tuned = ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
         return await asyncio.create_subprocess_exec(
             *(*self.launcher, sys.executable, "-m", *tuned, *self.program, *arguments),

@@ -23,6 +23,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from runpy import run_module
 from typing import Any, NoReturn
 
 import typer.main
@@ -35,6 +36,7 @@ PARTS = (
     *("countermand.cli.main", "countermand.app.composition", "countermand.rpc.server"),
     *("countermand.cli.delivering", "typer._adapters", "uvloop"),  # what commands import when run
 )
+PROGRAM = ("countermand",)
 READ_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG", "GRPC_", "MALLOC_")
 """With what the names of variables begin that count before a program runs."""
 MAX_MESSAGE = 1024 * 1024
@@ -101,21 +103,24 @@ async def start(
     environment: Mapping[str, str],
     knobs: Mapping[str, float] | None = None,
     streams: Mapping[int, int | None] | None = None,
+    program: Sequence[str] = PROGRAM,
 ) -> Any:
     """Starts `countermand` with these arguments, as a process with both outputs as pipes.
 
+    `program` may be another module that runs it, with arguments of its own before these.
     `streams` has other descriptors for some of its standard streams, or None for one that is
     closed when it starts; it goes with the usual environment alone.
     """
     streams = streams or {}
     if any(_own(name, environment) for name in {*environment, *os.environ}):
         tuned = ["tests.support.tuned", json.dumps(knobs)] if knobs else []
-        command = [sys.executable, "-m", *tuned, "countermand", *arguments]
+        command = [sys.executable, "-m", *tuned, *program, *arguments]
         return await asyncio.create_subprocess_exec(
             *command, stdout=PIPE, stderr=PIPE, env=environment
         )
     order = {"arguments": list(arguments), "environment": dict(environment), "knobs": knobs}
-    order |= {"folder": str(Path.cwd()), "closed": [n for n in streams if streams[n] is None]}
+    order |= {"program": list(program), "folder": str(Path.cwd())}
+    order |= {"closed": [n for n in streams if streams[n] is None]}
     news, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     news.setblocking(False)
     read, given = {}, {}
@@ -212,7 +217,7 @@ def become(order: Mapping[str, Any]) -> None:
         setattr(sys, name, None)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
     open_closed_streams()  # as countermand.cli does when it is imported
-    sys.argv = [import_module("countermand.__main__").__file__ or "", *order["arguments"]]
+    sys.argv = [*order["program"], *order["arguments"]]
     if order["knobs"]:
         tuned, usual = changed(order["knobs"]), production.Knobs
         for module in list(sys.modules.values()):
@@ -235,4 +240,4 @@ if __name__ == "__main__":
         own_order = fork_for(given_orders)
         given_orders.detach()
     become(own_order)
-    import_module("countermand.__main__").main()
+    run_module(sys.argv[0], run_name="__main__", alter_sys=True)
