@@ -1,6 +1,7 @@
 """Opening a store on PostgreSQL: what is refused, in one line, soon, and without the password."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from countermand.store.contract import StoreRefused
 from countermand.store.postgres.address import parse_address
 from countermand.store.postgres.database import Database
 from countermand.store.postgres.failures import ConnectionGone
+from countermand.store.postgres.link import Link
 from countermand.store.postgres.migrating import Schema, migrate, read_schema
 from countermand.store.postgres.opening import migrate_store
 from countermand.store.postgres.statements import migrations
@@ -175,6 +177,24 @@ async def test_a_lost_server_is_found_again_and_its_lock_taken_again(cluster, st
             await database.write(lambda link: link.start("SELECT 1::bigint").one())
             assert "in use by another server" in await refusal(store)
             watching.cancel()
+
+
+async def test_a_writer_that_decides_is_not_away_and_one_that_waits_is(store):
+    entered, decided = threading.Event(), threading.Event()
+
+    def decide(link: Link) -> None:
+        entered.set()
+        decided.wait(10)
+        link.start("SELECT pg_sleep(0.3)::text").one()
+
+    async with opened(store) as database:
+        writing = asyncio.create_task(database.write(decide))
+        await asyncio.to_thread(entered.wait)
+        assert not database.generations.is_silent_for(0.0)
+        decided.set()
+        await until(lambda: database.generations.is_silent_for(0.1))
+        await writing
+        assert not database.generations.is_silent_for(0.0)
 
 
 def test_a_step_that_does_not_get_its_locks_lets_go_of_them_and_tries_again(cluster, store):

@@ -111,7 +111,8 @@ class Database:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(self._knobs.look_interval)
-            self._silence += self._knobs.look_interval
+            is_silent = self.generations.is_silent_for(self._knobs.look_interval)
+            self._silence = self._silence + self._knobs.look_interval if is_silent else 0.0
             self.generations.shut_hung()
 
     async def _keep(self) -> None:

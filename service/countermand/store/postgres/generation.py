@@ -192,6 +192,12 @@ class Generations:
         self._writer.close()
         self._writer = None
 
+    def is_silent_for(self, seconds: float) -> bool:
+        """Whether there is no server to write to, or the writer has waited so long for its answer;
+        from any thread. While it decides, it waits for nothing."""
+        writer = self._writer
+        return self.is_lost or (writer is not None and writer.waits(time.monotonic()) > seconds)
+
     def shut_hung(self) -> None:
         """Breaks what has been waiting too long for its server; from any thread."""
         for generation in (self.current, self._candidate):

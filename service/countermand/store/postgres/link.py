@@ -201,6 +201,7 @@ class Link:
                     self._expect_sync()
                     continue
                 started.take(self._result())
+                self._waits_since = time.monotonic()  # It answers, however much there is.
                 if first is None and started.error is not None:
                     first = started
                 if self._result() is not None:
