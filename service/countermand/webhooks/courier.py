@@ -50,9 +50,11 @@ class Courier:
         """What happened while the endpoint was read from the store."""
 
     def hear_of_notices(self) -> None:
-        """Notes that there are new notices."""
+        """Notes that there are new notices. With each commit somebody calls this: an endpoint that
+        has no room for more, or is not sent any, goes on with what it waits for."""
         self._may_have_more = True
-        self._wake.set()
+        if self._queue is None or self._queue.read_after() is not None:
+            self._wake.set()
 
     def hear_of_change(self, webhook: Webhook) -> None:
         """Takes the endpoint as it was committed."""

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 SANDBOX = "sandbox"
 Key = tuple[int, str]
+"""The namespace of an endpoint, and its id."""
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ class Dispatcher:
         self._measures = measures
         self._knobs = knobs
         self._allow_loopback = allow_loopback
-        self._served: dict[Key, _Served] = {}
+        self._served: dict[int, dict[str, _Served]] = {}
+        """By namespace, and by the endpoint's id."""
         self._in_state: Counter[WebhookState] = Counter()
         self._is_over = False
         """Whether nothing more is served, though commits may still come."""
@@ -93,7 +95,7 @@ class Dispatcher:
                 await self._purge()
         finally:
             self._is_over = True
-            served = list(self._served.values())
+            served = [one for of_one in self._served.values() for one in of_one.values()]
             self._served.clear()
             for one in served:
                 one.task.cancel()
@@ -111,16 +113,26 @@ class Dispatcher:
                 await asyncio.sleep(self._knobs.retry_interval)
         for webhook in webhooks:
             key = (webhook.namespace, webhook.webhook_id)
-            if key not in self._served:  # What was heard of it since is newer.
+            if self._found(key) is None:  # What was heard of it since is newer.
                 self._serve(key, webhook)
+
+    def _found(self, key: Key) -> _Served | None:
+        return self._served.get(key[0], {}).get(key[1])
+
+    def _forget(self, key: Key) -> None:
+        of_one = self._served[key[0]]
+        self._count(of_one.pop(key[1]).state, -1)
+        if not of_one:
+            del self._served[key[0]]
 
     def _serve(self, key: Key, webhook: Webhook) -> _Served:
         """Returns what serves an endpoint, which may be new, and notes its state."""
-        served = self._served.get(key)
+        served = self._found(key)
         if served is None:
             courier = Courier(*key, self._store, self._writer, self._clock, self._send, self._knobs)
             task = asyncio.create_task(courier.run(), name="courier")
-            served = self._served[key] = _Served(courier, task, webhook.state)
+            served = _Served(courier, task, webhook.state)
+            self._served.setdefault(key[0], {})[key[1]] = served
             task.add_done_callback(lambda done: self._left(key, done))
             self._count(webhook.state, 1)
         elif served.state is not webhook.state:
@@ -131,10 +143,9 @@ class Dispatcher:
 
     def _left(self, key: Key, courier: asyncio.Task[None]) -> None:
         """Takes it that an endpoint is gone, if nobody has said so yet."""
-        served = self._served.get(key)
+        served = self._found(key)
         if served is not None and served.task is courier:
-            del self._served[key]
-            self._count(served.state, -1)
+            self._forget(key)
 
     def _count(self, state: WebhookState, more: int) -> None:
         self._in_state[state] += more
@@ -145,17 +156,16 @@ class Dispatcher:
         if self._is_over:
             return
         saves = committed.batch.saves
-        if saves.outboxes:
-            for (namespace, _), served in self._served.items():
-                if namespace in saves.outboxes:
-                    served.courier.hear_of_notices()
+        for namespace in saves.outboxes:
+            for served in self._served.get(namespace, {}).values():
+                served.courier.hear_of_notices()
         changes = saves.webhooks
         if changes is None:
             return
         for key in changes.deleted:
-            found = self._served.pop(key, None)
+            found = self._found(key)
             if found is not None:
-                self._count(found.state, -1)
+                self._forget(key)
                 found.task.cancel()
         for key, webhook in changes.webhooks.items():
             self._serve(key, webhook).courier.hear_of_change(webhook)
@@ -175,7 +185,7 @@ class Dispatcher:
             self._measures.webhooks_missed(events)
 
     def _tell(self, delivery: Delivery) -> None:
-        found = self._served.get((delivery.notice.namespace, delivery.webhook_id))
+        found = self._found((delivery.notice.namespace, delivery.webhook_id))
         if found is not None:
             found.courier.hear_of_delivery(delivery)
 
