@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from countermand.core.knobs import PostgresKnobs
-from countermand.store.contract import StoreRefused
+from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.postgres.address import parse_address
 from countermand.store.postgres.database import Database
 from countermand.store.postgres.failures import ConnectionGone
@@ -160,6 +160,22 @@ async def test_a_second_server_is_refused_until_the_first_is_gone(store):
 async def test_a_server_makes_the_schema_of_an_empty_database(cluster, database):
     async with opened(database):
         assert cluster.value("SELECT version FROM schema", name_of(database)) == NEWEST
+
+
+async def test_a_store_that_is_lost_is_not_made_anew_in_an_empty_database(cluster, store):
+    """As when a name leads to a server that somebody has set up again."""
+    with cluster.database() as empty, proxy_to(cluster.port) as proxy:
+        url = cluster.url(name_of(store), port=proxy.port)
+        async with opened(url) as database:
+            asked, given = name_of(store), name_of(empty)
+            assert len(asked) == len(given)
+            proxy.database = (asked.encode(), given.encode())
+            proxy.cut_all()
+            with pytest.raises(ConnectionGone):
+                await database.write(lambda link: link.start("SELECT 1::bigint").one())
+            with pytest.raises(StoreFailed, match="is not in the database that was found"):
+                await database.write(lambda link: link.start("SELECT 1::bigint").one())
+        assert cluster.value("SELECT to_regclass('tasks') IS NULL", name_of(empty))
 
 
 async def test_a_lost_server_is_found_again_and_its_lock_taken_again(cluster, store):

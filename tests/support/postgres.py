@@ -248,7 +248,7 @@ class Cluster:
 
     def create_database(self, template: str = "template0") -> str:
         """Returns the name of a new database, a copy of another that nobody is connected to."""
-        name = f"test{next(self._names)}"
+        name = f"test{next(self._names):04}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 

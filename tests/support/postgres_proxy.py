@@ -45,6 +45,8 @@ class Proxy:
         """Seconds that everything takes in each direction."""
         self.rewritten = (b"", b"")
         """What the server says, and what clients hear instead; it has the same length."""
+        self.database = (b"", b"")
+        """What database clients ask for, and which they get; both names have the same length."""
         self.cut: Cut | None = None
         """What is to be cut next; None again once it was."""
         self.cut_done = threading.Event()
@@ -121,12 +123,11 @@ class Proxy:
 
     async def _end(self) -> None:
         """Closes all that is open, and waits for what it was that handed on."""
+        self._flowing.set()
         for line in list(self._lines):
             line.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(tasks)
 
     async def _accept(
         self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
@@ -192,6 +193,9 @@ class _Line:
 
     def from_client(self, data: bytes) -> bool:
         """Hands on what the client sent. Returns whether the connection goes on."""
+        asked, given = self._proxy.database
+        if asked and not self._started:
+            data = data.replace(b"database\0%b\0" % asked, b"database\0%b\0" % given)
         self._sent += data
         for kind, body in self._messages():
             statement = self._statement(kind, body)

@@ -78,6 +78,8 @@ class Server:
     ) -> None:
         self.folder = folder
         self.store = folder / "countermand.db"
+        self.store_url = f"sqlite:///{self.store}"
+        """The store that it serves; a test may name another before it starts."""
         self.program = program
         """The module to run, and its arguments before `serve`."""
         self.knobs = knobs
@@ -96,7 +98,7 @@ class Server:
 
     async def start(self, *flags: str) -> "Server":
         """Starts it, on the same port as before if it ran before, and waits until it is ready."""
-        place = ("--listen", self.address or "127.0.0.1:0", "--store", f"sqlite:///{self.store}")
+        place = ("--listen", self.address or "127.0.0.1:0", "--store", self.store_url)
         self.process = await self._run("serve", *place, *flags)
         assert self.process.stdout is not None
         self._errors = asyncio.create_task(self._read_errors(self.process))

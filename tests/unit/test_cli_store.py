@@ -10,6 +10,7 @@ import pytest
 
 from countermand.cli.main import run
 from countermand.cli.store_work import human
+from countermand.store.names import LOOKED_AFTER_ELSEWHERE
 from countermand.store.sqlite.connection import migrate
 from countermand.store.sqlite.statements import migrations, rules
 
@@ -101,6 +102,14 @@ def test_a_store_is_restored_and_compacted(
         (["info", "gone.db"], "there is no store gone.db"),
         (["check", "--store", "sqlite:///gone.db"], "there is no store gone.db"),
         (["check", "--store", "gone.db"], "the store must be sqlite:/// and a path, not gone.db"),
+        (
+            ["check", "--store", "postgresq://u:secret@h/db"],
+            "the store must be sqlite:/// and a path, not postgresq://***@h/db",
+        ),
+        (["info", "--store", "postgresql://u:secret@h/db"], LOOKED_AFTER_ELSEWHERE),
+        (["backup", "b.db", "--store", "postgresql://u:secret@h/db"], LOOKED_AFTER_ELSEWHERE),
+        (["restore", "b.db", "--store", "postgres://u:secret@h/db"], LOOKED_AFTER_ELSEWHERE),
+        (["compact", "--store", "postgresql:nonsense"], LOOKED_AFTER_ELSEWHERE),
         (["backup", "."], "is there already, and is not overwritten"),
         (["backup", "countermand.db"], "countermand.db is there already, and is not overwritten"),
         (["backup", "gone/b.db"], "cannot write gone/b.db: No such file or directory"),
@@ -134,3 +143,21 @@ def test_sizes_have_a_unit() -> None:
         "2.0 TiB",
         "1048576.0 TiB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("sqlite:///countermand.db", "`serve` itself brings a store on SQLite up to date"),
+        ("postgresql://u:secret@h", "the store must be postgresql://USER:PASSWORD@HOST:PORT"),
+        ("postgresql://u:secret@127.0.0.1:1/db", "postgresql://u@127.0.0.1:1/db: the database is"),
+    ],
+)
+def test_what_cannot_be_migrated_is_said_in_one_line_without_its_password(
+    store: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["migrate", "--store", store]) == 1
+    out, err = shown(capsys)
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+    assert "secret" not in err

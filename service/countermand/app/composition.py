@@ -20,13 +20,22 @@ from countermand.engine.watching.open_watches import Watchers
 from countermand.engine.watching.page_cache import PageCache
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
-from countermand.store.contract import Store, StoreFailed
+from countermand.store.contract import Store, StoreFailed, StoreRefused
+from countermand.store.names import NEEDS_PSYCOPG, is_postgres
 from countermand.store.sqlite import SqliteStore, path_of
 
 
 def open_store(url: str, knobs: StoreKnobs) -> Store:
     """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
-    return SqliteStore(path_of(url), knobs)
+    if not is_postgres(url):
+        return SqliteStore(path_of(url), knobs)
+    try:  # Whoever has no database does without what drives it.
+        from countermand.store.postgres.store import PostgresStore
+    except ImportError as error:
+        if not (error.name or "").startswith("psycopg") and "psycopg" not in str(error):
+            raise
+        raise StoreRefused(NEEDS_PSYCOPG) from error
+    return PostgresStore(url, knobs)
 
 
 class App:

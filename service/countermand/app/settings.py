@@ -20,7 +20,8 @@ class Settings:
     metrics_listen: str | None = None
     """Host and port, as above, at which metrics are read; None: nowhere."""
     store: str = "sqlite:///countermand.db"
-    """`sqlite:///` and a path, which is relative unless it begins with another slash."""
+    """`sqlite:///` and a path, which is relative unless it begins with another slash; or
+    `postgresql://`, and where a database is."""
     retention: float = 30.0
     """Days that what has ended is kept, at least 1."""
     drain_timeout: float = 10.0

@@ -13,6 +13,7 @@ from countermand.engine.keyring import Principal
 from countermand.rpc.method import Call, Unary, methods_of
 from countermand.rpc.servicers.key import KeyService
 from countermand.store.contract import StoreFailed, StoreRefused
+from countermand.store.names import shown
 
 OPERATOR = Call(
     Principal("system:store", 0, frozenset(SCOPES), counted_as="system:store"),
@@ -42,4 +43,4 @@ async def open_keys(store: str) -> AsyncIterator[LocalKeys]:
         async with running(open_store(store, knobs.store), knobs) as (app, _):
             yield LocalKeys(KeyService(app.keyring, app.clock))
     except StoreFailed as failure:
-        raise StoreRefused(f"the store {store} failed: {failure}") from failure
+        raise StoreRefused(f"the store {shown(store)} failed: {failure}") from failure

@@ -20,6 +20,7 @@ from countermand.cli import (
     list_running,
     list_sales,
     listing,
+    migrate,
     serve,
     settle,
     status,
@@ -66,6 +67,7 @@ app.command("summary", cls=PlainCommand)(summary.summary)
 app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
+app.command("migrate", cls=PlainCommand)(migrate.migrate)
 app.add_typer(webhooks.app, name="webhooks")
 app.command("health", cls=PlainCommand)(health.health)
 app.command("status", cls=PlainCommand)(status.status)

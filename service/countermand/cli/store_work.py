@@ -68,8 +68,11 @@ def work_on(store: str | Path) -> Iterator[Work]:
     """Gives the work on the store that an address or a path names. Raises Failure if it is refused
     or cannot be done."""
     from countermand.store.contract import StoreRefused
+    from countermand.store.names import LOOKED_AFTER_ELSEWHERE, is_postgres
     from countermand.store.sqlite import path_of
 
+    if isinstance(store, str) and is_postgres(store):
+        raise Failure(LOOKED_AFTER_ELSEWHERE)
     try:
         yield Work(store if isinstance(store, Path) else path_of(store))
     except StoreRefused as refusal:

@@ -24,6 +24,8 @@ NOT_RUN = {
     "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench|simulate|planted)"
     r'(?: (?:COUNT|SEED)=\d+)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
+    "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
+    r"\.venv/bin/countermand (?:serve|migrate) --store postgresql://\S+",
     "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }
 """Why a block is not run, and what each of its commands must then be."""

@@ -82,7 +82,7 @@ class Database:
         check_server(driver, self._address)
         set_limits(driver, self._knobs)
         take_lock(driver, self._address, self._knobs, own)
-        check_schema(driver, self._address, self._knobs)
+        check_schema(driver, self._address, self._knobs, may_make=own is None)
 
     def _write(self, work: Callable[[Link], Result]) -> Result:
         try:

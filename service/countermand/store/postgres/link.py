@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
@@ -157,6 +157,15 @@ class Link:
         if self.is_gone:
             raise ConnectionGone("the connection is lost")
         given = [sent(value) for value in values]
+        try:
+            self._send(text, given, keep=keep)
+        except psycopg.OperationalError as error:
+            self._lose(error, None)
+        started = Started(self)
+        self._started.append(started)
+        return started
+
+    def _send(self, text: str, given: Sequence[bytes | None], *, keep: bool) -> None:
         formats = [Format.BINARY] * len(given)
         if keep and text not in self._prepared and len(self._prepared) < self._max_prepared:
             self._prepare(text)
@@ -165,9 +174,6 @@ class Link:
             self._pgconn.send_query_prepared(name, given, formats, Format.BINARY)
         else:
             self._pgconn.send_query_params(text.encode(), given, None, formats, Format.BINARY)
-        started = Started(self)
-        self._started.append(started)
-        return started
 
     def _prepare(self, text: str) -> None:
         self._names += 1
@@ -273,7 +279,7 @@ class Link:
                 unsent = self._pgconn.flush()
         return self._pgconn.get_result()
 
-    def _lose(self, error: psycopg.Error, first: Started | None) -> None:
+    def _lose(self, error: psycopg.Error, first: Started | None) -> NoReturn:
         """Says that the connection is lost, and what the server said before."""
         said = [error] if first is None or first.error is None else [first.error, error]
         gone = ConnectionGone("; ".join([*map(text_of, said), *self._warnings]))

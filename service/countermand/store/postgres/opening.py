@@ -71,11 +71,15 @@ def check_server(connection: Connection, address: Address) -> None:
         )
 
 
-def check_schema(connection: Connection, address: Address, knobs: PostgresKnobs) -> None:
-    """Raises StoreRefused unless the database is a store of this program's; makes one of an empty
-    database."""
+def check_schema(
+    connection: Connection, address: Address, knobs: PostgresKnobs, *, may_make: bool
+) -> None:
+    """Raises StoreRefused unless the database is a store of this program's; it may make one of an
+    empty database, but not when it looks for a store that is lost."""
     schema = read_schema(connection, address)
     if schema is None:
+        if not may_make:
+            raise StoreRefused(f"the store {address} is not in the database that was found")
         schema = migrate(connection, address, migrations(), knobs)
     newest = migrations()[-1][0]
     if schema.oldest_program > newest:

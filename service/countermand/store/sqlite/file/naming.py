@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from countermand.store.contract import StoreRefused
+from countermand.store.names import shown
 
 SCHEME = "sqlite:///"
 CONTROLS = r"[\x00-\x1f\x7f]"
@@ -32,13 +33,12 @@ KINDS = {
 
 def path_of(url: str) -> Path:
     """Returns the path in the address of a store. Raises StoreRefused if it has none."""
-    shown = url if url.isprintable() else ascii(url)
     if not url.startswith(SCHEME):
-        raise StoreRefused(f"the store must be {SCHEME} and a path, not {shown}")
+        raise StoreRefused(f"the store must be {SCHEME} and a path, not {shown(url)}")
     path = url.removeprefix(SCHEME)
     for pattern, why in NO_PATHS.items():
         if re.search(pattern, path):
-            raise StoreRefused(f"the store must be {SCHEME} and a path, not {shown} ({why})")
+            raise StoreRefused(f"the store must be {SCHEME} and a path, not {shown(url)} ({why})")
     return Path(path)
 
 
