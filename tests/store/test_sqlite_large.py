@@ -161,9 +161,9 @@ async def test_large_orders_over_one_checkout_are_purged(keeper: Keeper) -> None
 async def test_what_is_changed_is_whole(keeper: Keeper) -> None:
     await keeper.run(create_checkout(cart_id=C1, snapshot=b"1", line_items=b"2"))
     await keeper.run(create_order(data=b"3", checkout_ids=(X1,)))
-    assert (await keeper.do(update_order(data=b"4"))).snapshot == b"4"
-    assert (await keeper.do(update_order(data=b"4", close=True))).snapshot == b"4"
-    assert (await keeper.do(complete())).snapshot == b"1"
+    assert (await keeper.do(update_order(data=b"4"))).order.snapshot == b"4"
+    assert (await keeper.do(update_order(data=b"4", close=True))).order.snapshot == b"4"
+    assert (await keeper.do(complete())).checkout.snapshot == b"1"
     await keeper.run(change_cart(cart_id="another", lines=b"5"))
     assert (await keeper.do(change_cart(cart_id="another", lines=b"6"))).cart.line_items == b"6"
     for cart_id, lines in ((C1, b"2"), ("another", b"6")):
