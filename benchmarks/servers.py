@@ -117,13 +117,14 @@ def countermand(
     With a store that is there already, `key` is one that it knows. `source` is a folder with
     another version of the package, `program` what to run in place of `countermand`, and
     `spans_every_ms` when spans are sent if it cannot wait for the default. Settings of the caller's
-    environment are left out. Only the collector's address is set, because without one no span is
-    exported and the sampled calls would look cheaper than they are.
+    environment are left out, but for gRPC's experiments, which the empty RPC has, too. Only the
+    collector's address is set, because without one no span is exported and the sampled calls would
+    look cheaper than they are.
     """
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("COUNTERMAND_", "OTEL_", "GRPC_"))
+        if name == "GRPC_EXPERIMENTS" or not name.startswith(("COUNTERMAND_", "OTEL_", "GRPC_"))
     }
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{collector_address}"
     if source is not None:
