@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from countermand.core.knobs import PostgresKnobs
+from countermand.store.postgres.address import parse_address
+from countermand.store.postgres.migrating import migrate
+from countermand.store.postgres.statements import migrations
 from tests.support.caller import Caller, first_caller, new_id, span
 from tests.support.ledger import Ledger
-from tests.support.postgres import Cluster, cluster_folder
+from tests.support.postgres import Cluster, cluster_folder, started_cluster
 from tests.support.postgres_proxy import Proxy, proxy_to
 from tests.support.process import usage
 from tests.support.server import Server
@@ -211,6 +216,40 @@ async def test_a_frozen_primary_is_left_and_not_believed_when_it_wakes(
     tmp_path, chaos_report, number
 ):
     await fail_over(tmp_path, chaos_report, "primary frozen", freezes=True)
+
+
+def add_steps(url: str) -> None:
+    """Migrates as a release after this one would, which only adds."""
+    newest = migrations()[-1][0]
+    steps = [
+        *migrations(),
+        (newest + 1, "ALTER TABLE tasks ADD COLUMN more bigint NOT NULL DEFAULT 0"),
+        (newest + 2, "ALTER TABLE positions ADD COLUMN more bigint; CREATE TABLE more (n bigint)"),
+    ]
+    with psycopg.connect(url, autocommit=True) as connection:
+        migrate(connection, parse_address(url), steps, PostgresKnobs())
+
+
+async def test_the_release_before_goes_on_while_its_database_is_migrated_and_after_it(
+    tmp_path, chaos_report
+):
+    with started_cluster() as cluster:
+        async with serving(tmp_path, cluster.url()) as (server, caller):
+            traffic = Traffic(caller)
+            traffic.start()
+            await until(lambda: len(traffic.cancelled) > 20)
+            await asyncio.to_thread(add_steps, cluster.url())
+            done = len(traffic.cancelled)
+            await until(lambda: len(traffic.cancelled) > done + 20)
+            await traffic.stop()
+            assert traffic.refused == 0
+            assert traffic.longest < 2 * PostgresKnobs().migration_lock_timeout
+            operations, broken = len(traffic.cancelled), await traffic.broken()
+            chaos_report("migrated", 1, operations, len(broken))
+            assert not broken
+            await server.kill()
+            await server.start()
+            await caller.create()
 
 
 async def unknown_cancel(caller: Caller, disturb: Callable[[], Any]) -> tuple[str, str]:

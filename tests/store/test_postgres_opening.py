@@ -157,9 +157,12 @@ async def test_a_second_server_is_refused_until_the_first_is_gone(store):
         pass
 
 
-async def test_a_server_makes_the_schema_of_an_empty_database(cluster, database):
+async def test_a_server_makes_the_schema_of_an_empty_database_and_leaves_the_next_to_others(
+    cluster, database
+):
     async with opened(database):
         assert cluster.value("SELECT version FROM schema", name_of(database)) == NEWEST
+        assert migrate_store(database, PostgresKnobs()).version == NEWEST
 
 
 async def test_a_store_that_is_lost_is_not_made_anew_in_an_empty_database(cluster, store):
@@ -235,10 +238,15 @@ def test_a_step_that_does_not_get_its_locks_lets_go_of_them_and_tries_again(clus
 
 def test_two_do_not_migrate_at_once(store):
     address, knobs = parse_address(store), PostgresKnobs()
+    steps = [*migrations(), (NEWEST + 1, "SELECT 1")]
     with (
         psycopg.connect(store, autocommit=True) as first,
         psycopg.connect(store, autocommit=True) as second,
     ):
-        migrate(first, address, migrations(), knobs)
-        with pytest.raises(StoreRefused, match="being migrated by another"):
-            migrate(second, address, migrations(), knobs)
+
+        def meanwhile(_step: int) -> None:
+            with pytest.raises(StoreRefused, match="being migrated by another"):
+                migrate(second, address, steps, knobs)
+
+        migrate(first, address, steps, knobs, meanwhile)
+        assert migrate(second, address, steps, knobs).version == NEWEST + 1

@@ -32,7 +32,9 @@ WHERE c.relnamespace = to_regnamespace(current_schema()) AND c.relkind IN ('r', 
         SELECT FROM pg_depend AS d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
-_MIGRATING = "SELECT pg_try_advisory_lock(hashtextextended('countermand migrate', 0))"
+_LOCK = "hashtextextended('countermand migrate', 0)"
+_BEGIN = f"SELECT pg_try_advisory_lock({_LOCK})"
+_END = f"SELECT pg_advisory_unlock({_LOCK})"
 
 
 class Schema(NamedTuple):
@@ -77,9 +79,23 @@ def migrate(
 
     Raises StoreRefused if another does so, if it is not possible, or if the database is newer.
     """
-    [(alone,)] = connection.execute(_MIGRATING).fetchall()
+    [(alone,)] = connection.execute(_BEGIN).fetchall()
     if not alone:
         raise StoreRefused(f"the store {address} is being migrated by another command")
+    try:
+        return _migrate(connection, address, steps, knobs, told)
+    finally:
+        if not connection.closed:  # A server keeps it open, and others may migrate meanwhile.
+            connection.execute(_END)
+
+
+def _migrate(
+    connection: Connection,
+    address: Address,
+    steps: Steps,
+    knobs: PostgresKnobs,
+    told: Callable[[int], None],
+) -> Schema:
     schema = read_schema(connection, address)
     applied = schema.version if schema else 0
     newest = steps[-1][0]
