@@ -4,6 +4,7 @@ They run in the session's event loop, in which the server's log is read.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -12,15 +13,33 @@ import pytest_asyncio
 
 from tests.support.caller import Caller, first_caller, new_caller
 from tests.support.knobs import drawn_values_but
+from tests.support.postgres import Cluster
 from tests.support.server import Server, started
+
+ON_BOTH = {"tests.rpc.test_cancel", "tests.rpc.test_early_cancels"}
+"""The modules whose tests run on PostgreSQL, too."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs the tests of some modules on a server of each store."""
+    if metafunc.module.__name__ in ON_BOTH and "shared" in metafunc.fixturenames:
+        stores = ["sqlite", "postgresql"]
+        metafunc.parametrize("shared", stores, indirect=True, scope="session")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Server]:
     """The server that tests share; some of them show it many wrong keys."""
-    server = await Server(tmp_path_factory.mktemp("shared")).start("--max-failed-logins", "10000")
-    yield server
-    await server.kill()
+    server = Server(tmp_path_factory.mktemp("shared"))
+    with ExitStack() as stack:
+        if getattr(request, "param", "sqlite") == "postgresql":
+            cluster: Cluster = request.getfixturevalue("cluster")
+            server.store_url = stack.enter_context(cluster.database())
+        await server.start("--max-failed-logins", "10000")
+        yield server
+        await server.kill()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,18 +11,11 @@ import pytest
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import Store
 from tests.support.choosing import chosen
-from tests.support.postgres import Cluster, started_cluster
+from tests.support.postgres import Cluster
 from tests.support.postgres_store import EmptyStores, postgres_store
 from tests.support.stores import Keeper, sqlite_store
 
 Make = Callable[[], Store]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One cluster for all tests of the suite."""
-    with started_cluster() as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="session")
