@@ -204,7 +204,7 @@ async def test_leases_that_cannot_be_renewed_at_the_start_are_renewed_with_the_f
 
 
 async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_room(disk):
-    server = Server(disk.folder, knobs=KNOBS)
+    server = Server(disk.folder, knobs=KNOBS, makes_store=True)
     disk.fill()
     with pytest.raises(RuntimeError, match=NO_ROOM):
         await server.start()
@@ -228,7 +228,7 @@ async def test_a_disk_without_any_room_is_refused_at_the_start_and_taken_with_ro
 
 async def test_whatever_room_there_is_a_new_store_is_made_or_refused_in_one_line(disk):
     """And made by the next start with room, whatever the one before has left."""
-    server = Server(disk.folder, knobs=KNOBS)
+    server = Server(disk.folder, knobs=KNOBS, makes_store=True)
     for kilobytes in (48, 180, 200, 220):
         disk.fill(leave=kilobytes * 1024)
         server.log.clear()

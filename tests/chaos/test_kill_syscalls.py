@@ -51,7 +51,7 @@ async def live(server: Server, ledger: Ledger) -> None:
 async def calls_of(folder: Path) -> list[tuple[str, int]]:
     """Returns the first calls of a server's life: the kind of each, and which of its kind it is."""
     folder.mkdir()
-    server = Server(folder)
+    server = Server(folder, makes_store=True)
     trace = folder / "trace"
     server.launcher = tracer(folder, "-o", str(trace))
     await live(server, Ledger())
@@ -75,7 +75,7 @@ async def test_sigkill_in_the_place_of_any_call_loses_nothing(tmp_path, chaos_re
         folder = tmp_path / str(number)
         folder.mkdir()
         ledger = Ledger()
-        server = Server(folder)
+        server = Server(folder, makes_store=True)
         fault = f"inject={kind}:signal=SIGKILL:when={nth}"
         server.launcher = tracer(folder, "-o", "/dev/null", "-e", fault)
         await live(server, ledger)

@@ -40,7 +40,7 @@ class Life:
 
     def __init__(self, disk: LoopDisk) -> None:
         self.disk = disk
-        self.server = Server(disk.folder)
+        self.server = Server(disk.folder, makes_store=True)
         self.ledger = Ledger()
         self.broken: list[str] = []
         seed = random.randrange(1 << 32)

@@ -74,6 +74,7 @@ class Server:
         *,
         program: Sequence[str] = warm.PROGRAM,
         knobs: Mapping[str, float] = DRAWN_VALUES,
+        makes_store: bool = False,
         **environment: str,
     ) -> None:
         self.folder = folder
@@ -84,6 +85,8 @@ class Server:
         """The module to run, and its arguments before `serve`."""
         self.knobs = knobs
         """Those that differ from production, by their paths."""
+        self.makes_store = makes_store
+        """Whether it finds no store at its first start; else there is an empty one."""
         self.environment = environment
         self.launcher: list[str] = []
         """The words of a command that starts it, such as that of a tracer."""
@@ -112,7 +115,7 @@ class Server:
     async def _run(self, *arguments: str) -> Any:
         environment = os.environ | self.environment
         if not self.launcher:
-            if self.program == warm.PROGRAM:
+            if self.program == warm.PROGRAM and not self.makes_store:
                 put_empty_store(self.store)
             return await warm.start(arguments, environment, self.knobs, program=self.program)
         tuned = ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []

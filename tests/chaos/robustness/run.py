@@ -74,7 +74,7 @@ class Run:
         self.mood = Mood()
         self.history = History()
         knobs = draw(plan.seed) if plan.knobs is None else plan.knobs
-        server = Server(folder, program=plan.program, knobs=knobs)
+        server = Server(folder, program=plan.program, knobs=knobs, makes_store=True)
         self.ground = Ground(server, self.mood, self.history, self.dice("faults"))
         self.stack = AsyncExitStack()
         self._crews: list[Crew] = []
