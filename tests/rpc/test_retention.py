@@ -210,7 +210,7 @@ async def test_a_group_of_many_goes_in_pieces_while_others_cancel_and_watch(
 async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
     tmp_path: Path,
 ) -> None:
-    knobs = drawn_with({"purger.pause": "a while"})
+    knobs = drawn_with({"purger.interval": "a while"})
     async with running(
         open_store(f"sqlite:///{tmp_path / 'store.db'}", knobs.store), knobs, retention=DAY
     ) as (

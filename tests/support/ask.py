@@ -1,6 +1,7 @@
 """Short ways to write commands: a test names what matters to it, the rest has a default."""
 
 from collections.abc import Generator
+from itertools import product
 from typing import Any
 
 from countermand.core import commands as c
@@ -274,8 +275,9 @@ def purge(
     after: Spot | None = None,
     limit: int = 1000,
     max_bytes: int = ANY_BYTES,
+    ns: int = NS,
 ) -> c.Purge:
-    return c.Purge(0, Search(kind, before, after or Spot(), limit, max_bytes, before))
+    return c.Purge(0, Search(kind, ns, before, after or Spot(), limit, max_bytes, before))
 
 
 def purges(now: int, retention: int, limit: int = 1000) -> Generator[c.Purge, Purged, int]:
@@ -284,10 +286,11 @@ def purges(now: int, retention: int, limit: int = 1000) -> Generator[c.Purge, Pu
     Returns how many rows went.
     """
     removed, old = 0, Old(now - retention, now - MAX_OWED_RETENTIONS * retention)
-    for kind in Leftover:
+    for namespace, kind in product((NS, OTHER), Leftover):
         after: Spot | None = Spot()
         while after is not None:
-            purged = yield c.Purge(0, search_old(kind, old, after, limit, ANY_BYTES))
+            search = search_old(kind, old, namespace, after, limit, ANY_BYTES)
+            purged = yield c.Purge(0, search)
             removed, after = removed + purged.removed, purged.after
     return removed
 

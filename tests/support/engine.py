@@ -13,6 +13,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs, WatchersKnobs
 from countermand.core.leases import Renewal
 from countermand.core.log import Event, TaskFilter
+from countermand.core.retention import Old
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.listeners import Committed
 from countermand.engine.purger import Purger
@@ -71,6 +72,8 @@ class TroubledStore:
         self.open_gate.set()
         self.entered = asyncio.Event()
         """Set when a commit stands before the gate."""
+        self.looked = asyncio.Event()
+        """Set when somebody looks for what is old."""
 
     async def commit(self, batch: Batch) -> float:
         self.batches.append(list(batch.commands))
@@ -81,6 +84,11 @@ class TroubledStore:
         waited: float = await self.real.commit(batch)
         self.after(batch)
         return waited + self.slowness
+
+    async def namespaces_with_old(self, old: Old) -> list[int]:
+        found: list[int] = await self.real.namespaces_with_old(old)
+        self.looked.set()
+        return found
 
     def hold(self) -> None:
         """Lets no commit begin until `release`."""
@@ -118,7 +126,7 @@ class Engine:
         return Reaper(self.store, self.writer, self.clock, self.knobs.reaper)
 
     def purger(self, retention: int) -> Purger:
-        return Purger(self.writer, self.clock, retention, self.knobs.purger)
+        return Purger(self.store, self.writer, self.clock, retention, self.knobs.purger)
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         return self.writer.submit(command)

@@ -287,7 +287,7 @@ class World:
         rows = [
             (Spot(time, self.numbers.setdefault(row, len(self.numbers))), row)
             for time, row in kinds[search.kind]
-            if time is not None and time <= search.before
+            if time is not None and time <= search.before and row_namespace(row) == search.namespace
         ]
         later = sorted((row for row in rows if row[0] > search.after), key=itemgetter(0))
         page = later[: search.limit]
@@ -386,6 +386,11 @@ def _expect_records_last(saves: Saves) -> None:
     last |= {event.namespace: max(event.seq, last[event.namespace]) for event in saves.attached}
     for event in saves.records:
         assert event.seq > last.get(event.namespace, 0)
+
+
+def row_namespace(row: Any) -> int:
+    """Returns the namespace of what a search found."""
+    return int(row.namespace if isinstance(row, Event) else row[0])
 
 
 def key_of(record: LoggedRecord) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from countermand.core.commands import CancelTask, Purge
 from countermand.core.decide import Batch
+from countermand.core.records import SECOND, Task
 from countermand.core.retention import DAY, Leftover
 from countermand.engine import purger
 from countermand.store.contract import StoreFailed
@@ -19,6 +20,7 @@ from countermand.telemetry.logs import JsonFormatter
 from tests.support.ask import (
     G1,
     NS,
+    OTHER,
     R1,
     T1,
     T2,
@@ -91,7 +93,7 @@ async def test_one_round_goes_through_all_kinds_what_holds_others_last(
     assert [kind for kind, _ in groupby(kinds)] == list(Leftover)
 
 
-@with_knobs({"purger.max_batch": 10})
+@with_knobs({"purger.max_batch": 10, "purger.max_bytes": 1 << 20})
 async def test_it_goes_in_batches_and_whoever_comes_waits_for_one_at_most(
     engine: Engine, clock: HandClock
 ) -> None:
@@ -113,6 +115,50 @@ async def test_it_goes_in_batches_and_whoever_comes_waits_for_one_at_most(
     assert await engine.store.holder(target("group", G1)) is None
 
 
+@with_knobs({"purger.max_batch": 1})
+async def test_tenants_take_turns_however_much_of_one_is_old(
+    engine: Engine, clock: HandClock
+) -> None:
+    mass = [uid(number) for number in range(1, 41)]
+    await engine.do(create_group(*mass), cancel_group())
+    clock.time += 1
+    await engine.do(create(T1, ns=OTHER), cancel(T1, ns=OTHER))
+    clock.time += KEPT
+    engine.store.batches.clear()
+    await _round(engine)
+    turns = [command.search.namespace for (command,) in engine.store.batches]
+    last = max(place for place, namespace in enumerate(turns) if namespace == OTHER)
+    assert last <= 2 * (len(Leftover) + 1)
+    assert turns.count(NS) > 40
+    assert await engine.store.task(OTHER, T1) is None
+
+
+@with_knobs({"purger.max_batch": 1, "purger.interval": 5.0})
+async def test_what_grows_old_while_much_of_another_tenant_is_removed_does_not_wait_for_its_end(
+    engine: Engine, clock: HandClock
+) -> None:
+    mass = [uid(number) for number in range(1, 101)]
+    await engine.do(create_group(*mass), cancel_group())
+    clock.time += 10 * SECOND
+    await engine.do(create(T1, ns=OTHER), cancel(T1, ns=OTHER))
+    clock.time += KEPT - 10 * SECOND
+    left: set[str] | None = None
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+
+    def pass_time(batch: Batch) -> None:
+        nonlocal left
+        clock.time += SECOND
+        removed = {one.task_id for one in batch.saves.gone if isinstance(one, Task)}
+        left = (set(mass) if left is None else left) - removed
+        if T1 in removed:
+            loop.call_soon_threadsafe(gone.set)
+
+    engine.store.after = pass_time
+    async with _purging(engine):
+        await asyncio.wait_for(gone.wait(), 20)
+    assert left
+
+
 @with_knobs({"purger.interval": 0.0})
 async def test_it_goes_on_by_itself_with_what_has_grown_old(
     engine: Engine, clock: HandClock
@@ -120,26 +166,18 @@ async def test_it_goes_on_by_itself_with_what_has_grown_old(
     await engine.do(create(T1), cancel(T1))
     async with _purging(engine):
         for _ in range(3):
-            await _batch_of(engine, Leftover.EVENT)
+            await _look(engine)
         assert await engine.store.task(NS, T1) is not None
         clock.time += KEPT
-        for _ in range(2):
-            await _batch_of(engine, Leftover.EVENT)
-        assert await engine.store.task(NS, T1) is None
+        async with asyncio.timeout(20):
+            while await engine.store.task(NS, T1) is not None:
+                await _look(engine)
 
 
-async def _batch_of(engine: Engine, kind: Leftover) -> None:
-    """Waits for the next batch that looks for such rows to be committed."""
-    done = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def look(batch: Batch) -> None:
-        (command,) = batch.commands
-        if isinstance(command, Purge) and command.search.kind is kind:
-            loop.call_soon_threadsafe(done.set)
-
-    engine.store.after = look
-    await asyncio.wait_for(done.wait(), 20)
+async def _look(engine: Engine) -> None:
+    """Waits until it looks for what is old once more, when all of the look before is gone."""
+    engine.store.looked.clear()
+    await asyncio.wait_for(engine.store.looked.wait(), 20)
 
 
 @pytest.mark.parametrize("failure", [{"full": True}, {}], ids=["full", "unknown"])
@@ -162,16 +200,13 @@ async def test_it_tries_again_after_a_batch_that_the_store_refused(
     assert await engine.store.task(NS, T1) is None
 
 
-@with_knobs({"purger.interval": 0.0})
 async def test_it_says_what_it_removed(
     engine: Engine, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, purger.__name__)
     await engine.do(create_group(T1, T2), cancel_group())
     clock.time += KEPT
-    async with _purging(engine):
-        for _ in range(3):
-            await _batch_of(engine, Leftover.EVENT)
+    await _round(engine)
     removed = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
     assert [line["event"] for line in removed] == ["what was old is removed"]
     assert [removed[0][name] for name in ("tasks", "groups", "orders")] == [2, 1, 0]

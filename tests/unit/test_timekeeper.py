@@ -62,7 +62,9 @@ class Served:
         self.clock.time += span
         await self.app.timekeeper.look()
         await self.do(reap())
-        await Purger(self.app.writer, self.clock, KEPT, PurgerKnobs(pause=0.0)).purge()
+        await Purger(
+            self.app.store, self.app.writer, self.clock, KEPT, PurgerKnobs(pause=0.0)
+        ).purge()
 
     async def fill(self) -> None:
         """Ends a task and a checkout, and accepts a cancel that waits for its task."""
@@ -275,7 +277,7 @@ async def test_the_log_says_that_the_clock_leapt_and_for_how_long_more_what_is_o
     assert caplog.records == []
     clock.ahead = 40 * DAY
     async with served(tmp_path / "store.db", clock) as server:
-        purger = Purger(server.app.writer, clock, KEPT, PurgerKnobs(pause=0.0))
+        purger = Purger(server.app.store, server.app.writer, clock, KEPT, PurgerKnobs(pause=0.0))
         for _ in range(3):
             await purger.purge()
         clock.ahead -= 2 * HOUR

@@ -137,7 +137,7 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
             asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
         if retention is not None:
-            purger = Purger(app.writer, app.clock, retention, app.knobs.purger)
+            purger = Purger(app.store, app.writer, app.clock, retention, app.knobs.purger)
             helpers.append(asyncio.create_task(purger.run(), name="purger"))
         failing = asyncio.create_task(_first_end([writing, *helpers]), name="supervisor")
         helpers.append(failing)

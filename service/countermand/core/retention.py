@@ -45,9 +45,10 @@ class Spot(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Looks for what is old, the oldest first."""
+    """Looks for what is old in one namespace, the oldest first."""
 
     kind: Leftover
+    namespace: int
     before: int
     """What has a later time is not old, and not found."""
     after: Spot
@@ -67,10 +68,12 @@ class Old(NamedTuple):
     """By as many retentions as a task is kept of which a refund is required."""
 
 
-def search_old(kind: Leftover, old: Old, after: Spot, limit: int, max_bytes: int) -> Search:
-    """Returns the search for what is old of one kind."""
+def search_old(
+    kind: Leftover, old: Old, namespace: int, after: Spot, limit: int, max_bytes: int
+) -> Search:
+    """Returns the search for what is old of one kind in one namespace."""
     before = old.owed_before if kind is Leftover.OWED_TASK else old.before
-    return Search(kind, before, after, limit, max_bytes, old.before)
+    return Search(kind, namespace, before, after, limit, max_bytes, old.before)
 
 
 class Found(NamedTuple):

@@ -10,6 +10,7 @@ from countermand.core.keys import Key
 from countermand.core.log import Event, Floor, TaskFilter
 from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Target, Task
+from countermand.core.retention import Old
 from countermand.core.states import CartState, SummaryKey
 from countermand.store.failing import CommitTooLong as CommitTooLong
 from countermand.store.failing import StoreFailed as StoreFailed
@@ -214,6 +215,9 @@ class Store(OperatorReads, WebhookReadings, Protocol):
 
     async def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
         """Returns of what kinds something is overdue, each with each of its namespaces."""
+
+    async def namespaces_with_old(self, old: Old) -> list[int]:
+        """Returns the namespaces of which something is old, whether or not it can be removed."""
 
     async def next_due(self) -> Due:
         """Returns when the next thing is due in any namespace."""

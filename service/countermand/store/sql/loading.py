@@ -180,7 +180,12 @@ class Loader:
         return take
 
     def _start_search(self, search: Search) -> Callable[[], Found]:
-        names = {"before": search.before, "limit": search.limit, **search.after._asdict()}
+        names = {
+            "namespace_no": search.namespace,
+            "before": search.before,
+            "limit": search.limit,
+            **search.after._asdict(),
+        }
         answer = self._session.execute(f"load_old_{search.kind.lower()}", names)
         return lambda: _found(search, value_of(answer))
 

@@ -9,6 +9,7 @@ from countermand.core.instant import Instant
 from countermand.core.keys import Key
 from countermand.core.overdue import OverdueKind
 from countermand.core.records import Task
+from countermand.core.retention import Old
 from countermand.core.states import RefundState, TargetKind
 from countermand.store.contract import CancellationReading, Due
 from countermand.store.lists import DeadlinePage, DeadlinePlace, TaskPage, TaskQuery, place_of
@@ -100,6 +101,10 @@ class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
             for kind, time in times.items()
             for namespace in self._all(f"namespaces_{kind.lower()}", (time,))
         ] + [(OverdueKind.EARLY_CANCEL, 0)]
+
+    def namespaces_with_old(self, old: Old) -> list[int]:
+        found: list[int] = self._all("namespaces_with_old", old._asdict())
+        return found
 
     def next_due(self) -> Due:
         deadline, lease, *expiries, waiting = self._all("next_due", ())

@@ -10,6 +10,7 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.log import TaskFilter
 from countermand.core.overdue import OverdueKind
 from countermand.core.records import Cart, Target, Task
+from countermand.core.retention import Old
 from countermand.core.states import CartState, SummaryKey
 from countermand.core.webhooks import Delivery, DeliveryState, Notice, Webhook
 from countermand.store.contract import (
@@ -178,6 +179,10 @@ class StoreReadings:
     async def overdue(self, instant: Instant, lease_time: int) -> list[tuple[OverdueKind, int]]:
         """See the contract."""
         return await self._quick.read(0, lambda reader: reader.overdue(instant, lease_time))
+
+    async def namespaces_with_old(self, old: Old) -> list[int]:
+        """See the contract."""
+        return await self._long.read(0, lambda reader: reader.namespaces_with_old(old))
 
     async def next_due(self) -> Due:
         """See the contract."""

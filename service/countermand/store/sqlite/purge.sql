@@ -1,12 +1,12 @@
--- The statements of a purge. A search looks for what is old, the oldest first, and goes on after
--- the time and the number of the last row that it saw. Its last column says about how many bytes go
--- with a row: of a task with its versions, of a checkout or order with its snapshot.
+-- The statements of a purge. A search looks for what is old in one namespace, the oldest first, and
+-- goes on after the time and the number of the last row that it saw. Its last column says about how
+-- many bytes go with a row: of a task with its versions, of a checkout or order with its snapshot.
 
 -- name: load_old_task
 SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no, bytes)) FROM (
     SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
     FROM tasks INDEXED BY tasks_ended
-    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
+    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 )
@@ -15,7 +15,7 @@ SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_tim
 SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_time, task_no, bytes)) FROM (
     SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
     FROM tasks INDEXED BY tasks_owed
-    WHERE refund_state = 'REQUIRED'
+    WHERE refund_state = 'REQUIRED' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 )
@@ -23,7 +23,7 @@ SELECT json_group_array(json_array(namespace_no, lower(hex(task_id)), update_tim
 -- name: load_old_group
 SELECT json_group_array(json_array(namespace_no, lower(hex(group_id)), update_time, group_no, 0)) FROM (
     SELECT namespace_no, group_id, update_time, group_no FROM groups INDEXED BY groups_empty
-    WHERE task_count = 0 AND checkout_id IS NULL
+    WHERE task_count = 0 AND checkout_id IS NULL AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, group_no) > (:time, :number)
     ORDER BY update_time, group_no LIMIT :limit
 )
@@ -34,7 +34,7 @@ SELECT json_group_array(json_array(namespace_no, checkout_id, update_time, check
         SELECT length(snapshot) FROM checkout_snapshots AS s WHERE s.checkout_no = checkouts.checkout_no
     ) AS bytes
     FROM checkouts INDEXED BY checkouts_empty
-    WHERE task_count = 0
+    WHERE task_count = 0 AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, checkout_no) > (:time, :number)
     ORDER BY update_time, checkout_no LIMIT :limit
 )
@@ -45,7 +45,7 @@ SELECT json_group_array(json_array(namespace_no, order_id, update_time, order_no
         SELECT length(snapshot) FROM order_snapshots AS s WHERE s.order_no = orders.order_no
     ) AS bytes
     FROM orders INDEXED BY orders_empty
-    WHERE task_count = 0
+    WHERE task_count = 0 AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, order_no) > (:time, :number)
     ORDER BY update_time, order_no LIMIT :limit
 )
@@ -56,7 +56,7 @@ SELECT json_group_array(json_array(namespace_no, lower(hex(cancellation_id)), en
     SELECT namespace_no, cancellation_id, end_time
     FROM cancellations INDEXED BY cancellations_in_vain
     WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
-        AND end_time BETWEEN :time AND :before
+        AND namespace_no = :namespace_no AND end_time BETWEEN :time AND :before
     ORDER BY end_time LIMIT :limit
 )
 
@@ -67,7 +67,7 @@ SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid, by
         WHERE l.namespace_no = carts.namespace_no AND l.cart_id = carts.cart_id
     ) AS bytes
     FROM carts INDEXED BY carts_active
-    WHERE state = 'ACTIVE'
+    WHERE state = 'ACTIVE' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, rowid) > (:time, :number)
     ORDER BY update_time, rowid LIMIT :limit
 )
@@ -75,16 +75,52 @@ SELECT json_group_array(json_array(namespace_no, cart_id, update_time, rowid, by
 -- name: load_old_agent
 -- It needs no number either.
 SELECT json_group_array(json_array(namespace_no, agent_id, lost_time, 0, 0)) FROM (
-    SELECT namespace_no, agent_id, lost_time FROM agents
-    WHERE lost_time BETWEEN :time AND :before ORDER BY lost_time LIMIT :limit
+    SELECT namespace_no, agent_id, lost_time FROM agents INDEXED BY agents_lost
+    WHERE namespace_no = :namespace_no AND lost_time BETWEEN :time AND :before ORDER BY lost_time LIMIT :limit
 )
 
 -- name: load_old_event
 SELECT json_group_array(json_array(namespace_no, NULL, time, seq, 0)) FROM (
     SELECT namespace_no, time, seq FROM events INDEXED BY events_without_task
-    WHERE task_no IS NULL AND record_kind IS NULL
+    WHERE task_no IS NULL AND record_kind IS NULL AND namespace_no = :namespace_no
         AND time <= :before AND (time, seq) > (:time, :number)
     ORDER BY time, seq LIMIT :limit
+)
+
+-- name: namespaces_with_old
+-- Each is looked for with a step in each index, whatever it holds.
+SELECT json_group_array(n.namespace_no) FROM namespaces AS n WHERE EXISTS (
+    SELECT 1 FROM tasks INDEXED BY tasks_ended
+    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
+        AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM tasks INDEXED BY tasks_owed
+    WHERE refund_state = 'REQUIRED'
+        AND namespace_no = n.namespace_no AND update_time <= :owed_before
+) OR EXISTS (
+    SELECT 1 FROM groups INDEXED BY groups_empty
+    WHERE task_count = 0 AND checkout_id IS NULL
+        AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM checkouts INDEXED BY checkouts_empty
+    WHERE task_count = 0 AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM orders INDEXED BY orders_empty
+    WHERE task_count = 0 AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM cancellations INDEXED BY cancellations_in_vain
+    WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
+        AND namespace_no = n.namespace_no AND end_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM carts INDEXED BY carts_active
+    WHERE state = 'ACTIVE' AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM agents INDEXED BY agents_lost
+    WHERE lost_time IS NOT NULL AND namespace_no = n.namespace_no AND lost_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM events INDEXED BY events_without_task
+    WHERE task_no IS NULL AND record_kind IS NULL
+        AND namespace_no = n.namespace_no AND time <= :before
 )
 
 -- name: delete_events
