@@ -154,7 +154,7 @@ HOT = {
     "list_order": "tasks_by_order",
     "list_refund": "tasks_by_refund",
     "list_merchant": "tasks_by_merchant",
-    "list_label": "task_labels_by_digest",
+    "list_label": "task_labels_pkey",
     "list_deadline": "tasks_by_deadline",
     "page_orders_all": "orders_by_namespace",
     "page_orders_by_state": "orders_by_state",

@@ -282,6 +282,21 @@ ON CONFLICT (namespace_no, agent_id) DO UPDATE SET
 WITH r ({cancellation_columns}) AS (VALUES {rows})
 INSERT INTO cancellations ({cancellation_columns}) SELECT * FROM r WHERE namespace_no IS NOT NULL
 
+-- name: insert_running_cancellations
+-- Those of which nothing has ended yet and that nobody joined, as nearly all are: each parameter of
+-- a row takes time, and a column's constant hardly any.
+WITH r (namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by,
+        certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled,
+        accept_seq, deadline_time, live_count, tracestate, last_seq) AS (VALUES {rows})
+INSERT INTO cancellations (
+    namespace_no, cancellation_id, target_kind, target_id, reason, message, requested_by,
+    certificate_name, on_behalf_of, request_id, create_time, trace_id, span_id, sampled,
+    accept_seq, deadline_time, live_count, tracestate, last_seq,
+    state, never_started_count, acknowledged_count, forced_count, agent_lost_count,
+    completed_count, join_count
+)
+SELECT r.*, 'IN_PROGRESS', 0, 0, 0, 0, 0, 0 FROM r WHERE namespace_no IS NOT NULL
+
 -- name: update_cancellations
 WITH r (namespace_no, cancellation_id, state, deadline_time, end_time, join_time,
         live_count, never_started_count, acknowledged_count, forced_count,
@@ -311,13 +326,25 @@ WITH r (namespace_no, request_id, answer_id, fingerprint) AS (VALUES {rows})
 INSERT INTO request_ids (namespace_no, request_id, answer_id, fingerprint, joined, settles)
 SELECT r.*, 0, 1 FROM r WHERE namespace_no IS NOT NULL
 
+-- name: insert_new_tasks
+-- Tasks that nobody has started, as nearly all are that are created: all else of them is the same.
+WITH r (task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels,
+        create_time, expire_time, last_seq) AS (VALUES {rows})
+INSERT INTO tasks (
+    task_no, namespace_no, task_id, group_id, checkout_id, order_id, merchant, labels,
+    create_time, expire_time, last_seq, update_time, state, version, fence, failure_message,
+    charge_state, refund_state, late_reports, fence_raised
+)
+SELECT r.*, create_time, 'PENDING', 1, 0, '', 'NONE', 'NONE', 0, 0 FROM r
+WHERE task_no IS NOT NULL
+
 -- name: insert_tasks
 WITH r ({task_columns}) AS (VALUES {rows})
 INSERT INTO tasks ({task_columns}) SELECT * FROM r WHERE task_no IS NOT NULL
 
 -- name: insert_task_labels
-WITH r (task_no, digest, namespace_no) AS (VALUES {rows})
-INSERT INTO task_labels (task_no, digest, namespace_no) SELECT * FROM r WHERE task_no IS NOT NULL
+WITH r (namespace_no, digest, task_no) AS (VALUES {rows})
+INSERT INTO task_labels (namespace_no, digest, task_no) SELECT * FROM r WHERE task_no IS NOT NULL
 ON CONFLICT DO NOTHING
 
 -- name: update_tasks

@@ -1,6 +1,6 @@
--- The statements of a purge. A search looks for what is old, the oldest first, and goes on after
--- the time and the number of the last row that it saw. Its last column says about how many bytes go
--- with a row: of a task with its versions, of a checkout or order with its snapshot.
+-- The statements of a purge. A search looks for what is old in one namespace, the oldest first, and
+-- goes on after the time and the number of the last row that it saw. Its last column says about how
+-- many bytes go with a row: of a task with its versions, of a checkout or order with its snapshot.
 
 -- name: load_old_task
 SELECT coalesce(json_agg(json_build_array(
@@ -9,7 +9,7 @@ SELECT coalesce(json_agg(json_build_array(
 FROM (
     SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
     FROM tasks
-    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
+    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 ) AS found
@@ -21,7 +21,7 @@ SELECT coalesce(json_agg(json_build_array(
 FROM (
     SELECT namespace_no, task_id, update_time, task_no, length(labels) + 100 * version AS bytes
     FROM tasks
-    WHERE refund_state = 'REQUIRED'
+    WHERE refund_state = 'REQUIRED' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, task_no) > (:time, :number)
     ORDER BY update_time, task_no LIMIT :limit
 ) AS found
@@ -32,7 +32,7 @@ SELECT coalesce(json_agg(json_build_array(
 )), '[]')
 FROM (
     SELECT namespace_no, group_id, update_time, group_no FROM groups
-    WHERE task_count = 0 AND checkout_id IS NULL
+    WHERE task_count = 0 AND checkout_id IS NULL AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, group_no) > (:time, :number)
     ORDER BY update_time, group_no LIMIT :limit
 ) AS found
@@ -47,7 +47,7 @@ FROM (
         WHERE s.checkout_no = checkouts.checkout_no
     ) AS bytes
     FROM checkouts
-    WHERE task_count = 0
+    WHERE task_count = 0 AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, checkout_no) > (:time, :number)
     ORDER BY update_time, checkout_no LIMIT :limit
 ) AS found
@@ -62,7 +62,7 @@ FROM (
         WHERE s.order_no = orders.order_no
     ) AS bytes
     FROM orders
-    WHERE task_count = 0
+    WHERE task_count = 0 AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, order_no) > (:time, :number)
     ORDER BY update_time, order_no LIMIT :limit
 ) AS found
@@ -76,7 +76,7 @@ FROM (
     SELECT namespace_no, cancellation_id, end_time
     FROM cancellations
     WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
-        AND end_time BETWEEN :time AND :before
+        AND namespace_no = :namespace_no AND end_time BETWEEN :time AND :before
     ORDER BY end_time LIMIT :limit
 ) AS found
 
@@ -89,7 +89,7 @@ FROM (
         SELECT length(line_items) FROM cart_lines AS l WHERE l.cart_no = carts.cart_no
     ) AS bytes
     FROM carts
-    WHERE state = 'ACTIVE'
+    WHERE state = 'ACTIVE' AND namespace_no = :namespace_no
         AND update_time <= :before AND (update_time, cart_no) > (:time, :number)
     ORDER BY update_time, cart_no LIMIT :limit
 ) AS found
@@ -101,7 +101,8 @@ SELECT coalesce(json_agg(json_build_array(
 )), '[]')
 FROM (
     SELECT namespace_no, agent_id, lost_time FROM agents
-    WHERE lost_time BETWEEN :time AND :before ORDER BY lost_time LIMIT :limit
+    WHERE namespace_no = :namespace_no AND lost_time BETWEEN :time AND :before
+    ORDER BY lost_time LIMIT :limit
 ) AS found
 
 -- name: load_old_event
@@ -110,10 +111,46 @@ SELECT coalesce(json_agg(json_build_array(
 )), '[]')
 FROM (
     SELECT namespace_no, time, seq FROM events
-    WHERE task_no IS NULL AND record_kind IS NULL
+    WHERE task_no IS NULL AND record_kind IS NULL AND namespace_no = :namespace_no
         AND time <= :before AND (time, seq) > (:time, :number)
     ORDER BY time, seq LIMIT :limit
 ) AS found
+
+-- name: namespaces_with_old
+-- Each is looked for with a step in each index, whatever it holds.
+SELECT coalesce(json_agg(n.namespace_no), '[]') FROM namespaces AS n WHERE EXISTS (
+    SELECT 1 FROM tasks
+    WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED'
+        AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM tasks
+    WHERE refund_state = 'REQUIRED'
+        AND namespace_no = n.namespace_no AND update_time <= :owed_before
+) OR EXISTS (
+    SELECT 1 FROM groups
+    WHERE task_count = 0 AND checkout_id IS NULL
+        AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM checkouts
+    WHERE task_count = 0 AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM orders
+    WHERE task_count = 0 AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM cancellations
+    WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL
+        AND namespace_no = n.namespace_no AND end_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM carts
+    WHERE state = 'ACTIVE' AND namespace_no = n.namespace_no AND update_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM agents
+    WHERE lost_time IS NOT NULL AND namespace_no = n.namespace_no AND lost_time <= :before
+) OR EXISTS (
+    SELECT 1 FROM events
+    WHERE task_no IS NULL AND record_kind IS NULL
+        AND namespace_no = n.namespace_no AND time <= :before
+)
 
 -- name: delete_events
 -- All of a task or record, back from the last.
@@ -132,9 +169,9 @@ WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM tasks AS t USING r WHERE t.namespace_no = r.namespace_no AND t.task_no = r.task_no
 
 -- name: delete_task_labels
-WITH r (namespace_no, task_no) AS (VALUES {rows})
+WITH r (namespace_no, digest, task_no) AS (VALUES {rows})
 DELETE FROM task_labels AS l USING r
-WHERE l.namespace_no = r.namespace_no AND l.task_no = r.task_no
+WHERE l.namespace_no = r.namespace_no AND l.digest = r.digest AND l.task_no = r.task_no
 
 -- name: delete_{scope} for group cancellation
 WITH r (namespace_no, id /* uuid */) AS (VALUES {rows})

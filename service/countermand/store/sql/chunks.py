@@ -1,6 +1,7 @@
 """Statements that take many rows of parameters at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from countermand.core.records import Target
@@ -27,7 +28,7 @@ def chunks(rows: Sequence[Parameters], max_rows: int) -> Iterator[Chunk]:
         chunk = rows[start : start + max_rows]
         width = len(chunk[0])
         size = 1 << (len(chunk) - 1).bit_length()
-        values = [value for row in chunk for value in row]
+        values = list(chain.from_iterable(chunk))
         values.extend([None] * (width * (size - len(chunk))))
         yield Chunk(size, width, values)
 

@@ -3,16 +3,16 @@
 All is started and nothing waited for, so that it is one turn to the database with the commit.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, ValuesView
 
 from countermand.core.cancellations import RequestId
-from countermand.core.changes import Saves
+from countermand.core.changes import Id, Saves
 from countermand.core.chronicle import Stretch
 from countermand.core.ids import time_of
 from countermand.core.keys import Key
 from countermand.core.leases import Renewal
-from countermand.core.log import Event
-from countermand.core.records import Cart, Checkout, Holder, Order, Target
+from countermand.core.records import Cart, Checkout, Holder, Order, Target, Task
 from countermand.core.states import RefundState, TaskState
 from countermand.store.sql import rows
 from countermand.store.sql.chunks import by_kind
@@ -55,7 +55,7 @@ class Saver:
         self._session.execute("reset_due_times")
 
     def save(self, saves: Saves) -> Callable[[], None]:
-        """Starts to save what a batch changed, and gives its new tasks their numbers.
+        """Starts to save what a batch changed.
 
         Returns what fills in the counts that the batch asked for, which may wait for the commit.
         """
@@ -70,8 +70,7 @@ class Saver:
         self._save_cancellations(saves)
         self._write("insert_joins", map(rows.write_join, saves.joins))
         self._save_request_ids(saves.request_ids.values())
-        self._save_tasks(saves)
-        self._insert_events(saves)
+        self._insert_events(saves, self._save_tasks(saves))
         self._write("save_positions", saves.positions.items())
         if saves.outboxes or saves.webhooks is not None:
             self._webhooks.save(saves)
@@ -157,10 +156,14 @@ class Saver:
                 self._session.execute("save_cart_lines", values)
 
     def _save_cancellations(self, saves: Saves) -> None:
-        created, changed, ahead = [], [], []
+        running, created, changed, ahead = [], [], [], []
         for key, cancellation in saves.cancellations.items():
             if key in saves.accepted:
-                created.append(rows.write_new_cancellation(cancellation))
+                row = rows.write_running_cancellation(cancellation)
+                if row is not None:
+                    running.append(row)
+                else:
+                    created.append(rows.write_new_cancellation(cancellation))
                 id_time = time_of(cancellation.cancellation_id)
                 if id_time > cancellation.create_time + AHEAD:
                     ahead.append((id_time, cancellation.create_time))
@@ -168,6 +171,7 @@ class Saver:
                 changed.append(rows.write_changed_cancellation(cancellation))
         # In this order: one may end its wait for the task for which another begins to wait.
         self._write("update_cancellations", changed)
+        self._write("insert_running_cancellations", running)
         self._write("insert_cancellations", created)
         self._write("save_ids_ahead", ahead)
 
@@ -181,49 +185,60 @@ class Saver:
         self._write("save_request_ids", of_cancels)
         self._write("save_settling_request_ids", settling)
 
-    def _insert_events(self, saves: Saves) -> None:
+    def _save_tasks(self, saves: Saves) -> dict[Id, int]:
+        """Saves tasks. Returns the numbers that the new ones have from now on."""
+        new, created, changed, going_on = [], [], [], []
+        labels: dict[int, rows.Labels] = defaultdict(rows.Labels)
+        numbers: dict[Id, int] = {}
+        for key, task in saves.tasks.items():
+            if key in saves.created:
+                number = numbers[key] = self._next_number(task.namespace)
+                said = labels[task.namespace].add(task, number) if task.labels else "{}"
+                if task.state is TaskState.PENDING:
+                    new.append(rows.write_new_task(task, number, said))
+                else:
+                    created.append(rows.write_task(task, number, said))
+            elif task.ended or key in saves.given:
+                changed.append(rows.write_changed_task(task))
+            else:
+                going_on.append(rows.write_live_task(task))
+        self._write("insert_new_tasks", new)
+        self._write("insert_tasks", created)
+        for namespace, theirs in labels.items():
+            self._write("insert_task_labels", theirs.rows(namespace))
+        self._write("update_tasks", changed)
+        self._write("update_live_tasks", going_on)
+        return numbers
+
+    def _insert_events(self, saves: Saves, numbers: dict[Id, int]) -> None:
         plain, of_refunds = [], []
         for event in saves.events:
-            row = rows.write_event(event, _number(event, saves))
-            if event.task is None or event.task.refund_state is RefundState.NONE:
+            task = event.task
+            if task is None:
+                plain.append(rows.write_event(event, None))
+                continue
+            row = rows.write_event(event, _number(task, numbers))
+            if task.refund_state is RefundState.NONE:
                 plain.append(row)
             else:
-                of_refunds.append((*row, *rows.write_refund(event.task)))
+                of_refunds.append((*row, *rows.write_refund(task)))
         self._write("insert_events", plain)
         self._write("insert_refund_events", of_refunds)
         self._write(
             "insert_attached_events",
             [
-                rows.write_attached_event(event, _number(event, saves) or 0)
+                rows.write_attached_event(event, _number(event.task, numbers))
                 for event in saves.attached
+                if event.task is not None
             ],
         )
         self._write("insert_record_events", map(rows.write_record_event, saves.records))
-
-    def _save_tasks(self, saves: Saves) -> None:
-        created, changed, going_on = [], [], []
-        labels: list[Parameters] = []
-        for key, task in saves.tasks.items():
-            if key in saves.created:
-                number = self._next_number(task.namespace)
-                saves.tasks[key] = task = task.evolve(number=number)
-                created.append(rows.write_new_task(task))
-                labels += rows.write_labels(task)
-            elif task.ended or key in saves.given:
-                changed.append(rows.write_changed_task(task))
-            else:
-                going_on.append(rows.write_live_task(task))
-        self._write("insert_tasks", created)
-        self._write("insert_task_labels", labels)
-        self._write("update_tasks", changed)
-        self._write("update_live_tasks", going_on)
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:
         if parameters := list(changed):
             self._session.execute_rows(name, parameters)
 
 
-def _number(event: Event, saves: Saves) -> int | None:
-    """Returns the number of an event's task, which has it once it is saved."""
-    task = event.task
-    return None if task is None else saves.tasks[task.namespace, task.task_id].number
+def _number(task: Task, numbers: dict[Id, int]) -> int:
+    """Returns the number of a task, which one that is new does not know itself."""
+    return task.number or numbers[task.namespace, task.task_id]

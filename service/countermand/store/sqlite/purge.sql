@@ -141,8 +141,9 @@ WITH r (namespace_no, task_no) AS (VALUES {rows})
 DELETE FROM tasks WHERE task_no IN (SELECT task_no FROM r)
 
 -- name: delete_task_labels
-WITH r (namespace_no, task_no) AS (VALUES {rows})
-DELETE FROM task_labels WHERE task_no IN (SELECT task_no FROM r)
+WITH r (namespace_no, digest, task_no) AS (VALUES {rows})
+DELETE FROM task_labels
+WHERE (namespace_no, digest, task_no) IN (SELECT * FROM r)
 
 -- name: delete_{scope} for group checkout order cart agent cancellation
 WITH r (namespace_no, id) AS (VALUES {rows})

@@ -37,7 +37,7 @@ SELECT m.task_no FROM tasks AS m INDEXED BY tasks_by_merchant
 WHERE m.namespace_no = :namespace_no AND m.merchant = :merchant AND m.merchant <> ''
 
 -- name: label
-SELECT m.task_no FROM task_labels AS m INDEXED BY task_labels_by_digest
+SELECT m.task_no FROM task_labels AS m
 WHERE m.namespace_no = :namespace_no AND m.digest = :label_digest
 
 -- name: all

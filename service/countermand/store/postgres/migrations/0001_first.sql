@@ -103,7 +103,7 @@ CREATE TABLE groups (
 CREATE INDEX groups_by_order ON groups (namespace_no, order_id) WHERE order_id IS NOT NULL;
 -- The four indexes of this kind are for the search for what is old. They are partial, so that no
 -- row is in them while tasks are beneath it: most rows enter once, when they are about to go.
-CREATE INDEX groups_empty ON groups (update_time, group_no)
+CREATE INDEX groups_empty ON groups (namespace_no, update_time, group_no)
     WHERE task_count = 0 AND checkout_id IS NULL;
 
 CREATE TABLE checkouts (
@@ -145,7 +145,7 @@ CREATE INDEX checkouts_by_cart ON checkouts (namespace_no, cart_id, checkout_no)
     WHERE cart_id IS NOT NULL;
 CREATE INDEX checkouts_by_expiry ON checkouts (namespace_no, expire_time)
     WHERE expire_time IS NOT NULL AND state = 'OPEN';
-CREATE INDEX checkouts_empty ON checkouts (update_time, checkout_no) WHERE task_count = 0;
+CREATE INDEX checkouts_empty ON checkouts (namespace_no, update_time, checkout_no) WHERE task_count = 0;
 
 -- What callers say of checkouts, orders and carts is large, and hardly any change concerns it.
 -- Apart from their rows it is neither read nor written with them.
@@ -169,7 +169,7 @@ CREATE TABLE carts (
 
 CREATE UNIQUE INDEX carts_by_namespace ON carts (namespace_no, cart_no) WHERE cart_no IS NOT NULL;
 CREATE INDEX carts_by_state ON carts (namespace_no, state, cart_no) WHERE state IS NOT NULL;
-CREATE INDEX carts_active ON carts (update_time, cart_no) WHERE state = 'ACTIVE';
+CREATE INDEX carts_active ON carts (namespace_no, update_time, cart_no) WHERE state = 'ACTIVE';
 
 CREATE TABLE cart_lines (
     cart_no bigint PRIMARY KEY,
@@ -209,7 +209,7 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_namespace ON orders (namespace_no, order_no)
     WHERE order_no IS NOT NULL;
 CREATE INDEX orders_by_state ON orders (namespace_no, state, order_no) WHERE state IS NOT NULL;
-CREATE INDEX orders_empty ON orders (update_time, order_no) WHERE task_count = 0;
+CREATE INDEX orders_empty ON orders (namespace_no, update_time, order_no) WHERE task_count = 0;
 
 CREATE TABLE order_snapshots (
     order_no bigint PRIMARY KEY,
@@ -317,20 +317,18 @@ CREATE INDEX tasks_by_deadline ON tasks (namespace_no, deadline_time, task_no)
 CREATE INDEX tasks_by_end ON tasks (namespace_no, end_time, refund_state)
     WHERE end_time IS NOT NULL;
 -- For the search for what is old: by the newest version.
-CREATE INDEX tasks_ended ON tasks (update_time, task_no)
+CREATE INDEX tasks_ended ON tasks (namespace_no, update_time, task_no)
     WHERE end_time IS NOT NULL AND refund_state <> 'REQUIRED';
-CREATE INDEX tasks_owed ON tasks (update_time, task_no) WHERE refund_state = 'REQUIRED';
+CREATE INDEX tasks_owed ON tasks (namespace_no, update_time, task_no) WHERE refund_state = 'REQUIRED';
 
 -- A label of a task as a number, for labels are long: whoever finds a task by it looks whether it
 -- has the label. The function is the program's own.
 CREATE TABLE task_labels (
     namespace_no bigint NOT NULL,
-    task_no bigint NOT NULL,
     digest bigint NOT NULL,
-    PRIMARY KEY (namespace_no, task_no, digest)
+    task_no bigint NOT NULL,
+    PRIMARY KEY (namespace_no, digest, task_no)
 );
-CREATE INDEX task_labels_by_digest ON task_labels (namespace_no, digest, task_no)
-    WHERE digest IS NOT NULL;
 
 CREATE TABLE agents (
     namespace_no bigint NOT NULL,
@@ -344,7 +342,7 @@ CREATE TABLE agents (
 
 CREATE INDEX agents_by_lease ON agents (namespace_no, lease_expire_time)
     WHERE lease_expire_time IS NOT NULL;
-CREATE INDEX agents_lost ON agents (lost_time) WHERE lost_time IS NOT NULL;
+CREATE INDEX agents_lost ON agents (namespace_no, lost_time) WHERE lost_time IS NOT NULL;
 
 -- Ids are UUIDv7s of ours, so the order of the key is the order of the accepts.
 CREATE TABLE cancellations (
@@ -400,7 +398,7 @@ CREATE UNIQUE INDEX cancellations_early ON cancellations (namespace_no, target_i
 CREATE INDEX cancellations_early_by_time ON cancellations (create_time)
     WHERE state = 'IN_PROGRESS' AND live_count = 0;
 -- Those that waited in vain for their task: any other that came too late had a deadline.
-CREATE INDEX cancellations_in_vain ON cancellations (end_time)
+CREATE INDEX cancellations_in_vain ON cancellations (namespace_no, end_time)
     WHERE target_kind = 'TASK' AND state = 'TOO_LATE' AND deadline_time IS NULL;
 
 -- Who joined a cancel that another request had begun: the first of them.
@@ -459,7 +457,7 @@ CREATE TABLE events (
 );
 
 -- Only what closed without a task's change goes by itself; all else goes with its task or record.
-CREATE INDEX events_without_task ON events (time, seq)
+CREATE INDEX events_without_task ON events (namespace_no, time, seq)
     WHERE task_no IS NULL AND record_kind IS NULL;
 
 -- How long servers ran, and how the wall clock went meanwhile: see core/chronicle.py. All in

@@ -13,6 +13,7 @@ from countermand.store.sql.rows.cancellations import (
     write_join,
     write_new_cancellation,
     write_request_id,
+    write_running_cancellation,
     write_settling_request_id,
 )
 from countermand.store.sql.rows.gone import write_gone
@@ -24,7 +25,7 @@ from countermand.store.sql.rows.holders import (
     write_cart,
 )
 from countermand.store.sql.rows.ids import id_value, uuid_bytes, uuid_text
-from countermand.store.sql.rows.labels import label_digest, write_labels
+from countermand.store.sql.rows.labels import Labels, label_digest
 from countermand.store.sql.rows.records import write_attached_event, write_record_event
 from countermand.store.sql.rows.tasks import (
     EVENT_WIDTH,
@@ -35,11 +36,13 @@ from countermand.store.sql.rows.tasks import (
     write_live_task,
     write_new_task,
     write_refund,
+    write_task,
 )
 
 __all__ = [
     "EVENT_WIDTH",
     "HOLDER_ROWS",
+    "Labels",
     "id_value",
     "label_digest",
     "read_agent",
@@ -62,12 +65,13 @@ __all__ = [
     "write_gone",
     "write_join",
     "write_key",
-    "write_labels",
     "write_live_task",
     "write_new_cancellation",
     "write_new_task",
     "write_record_event",
     "write_refund",
     "write_request_id",
+    "write_running_cancellation",
     "write_settling_request_id",
+    "write_task",
 ]

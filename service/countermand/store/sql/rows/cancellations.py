@@ -65,6 +65,39 @@ def write_join(new: NewJoin) -> tuple[Any, ...]:
     )
 
 
+def write_running_cancellation(cancellation: Cancellation) -> tuple[Any, ...] | None:
+    """Returns the row of a new cancellation of which nothing has ended yet and that nobody joined,
+    as nearly all are: all that counts such things is 0. None if it is not such a one."""
+    if (
+        cancellation.state is not CancellationState.IN_PROGRESS
+        or cancellation.join_count
+        or cancellation.completed_count
+        or any(cancellation.proofs)
+    ):
+        return None
+    requested_by, trace, certificate_name = cancellation.caller
+    return (
+        cancellation.namespace,
+        uuid_bytes(cancellation.cancellation_id),
+        *write_target(cancellation.target),
+        cancellation.reason,
+        cancellation.message,
+        requested_by,
+        certificate_name,
+        cancellation.on_behalf_of,
+        uuid_bytes(cancellation.request_id),
+        cancellation.create_time,
+        bytes.fromhex(trace.trace_id),
+        bytes.fromhex(trace.span_id),
+        int(trace.sampled),
+        cancellation.seq,
+        cancellation.deadline_time,
+        cancellation.live_count,
+        trace.state,
+        cancellation.last_seq,
+    )
+
+
 def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
     """Returns the row of a new cancellation."""
     requested_by, trace, certificate_name = cancellation.caller
@@ -83,7 +116,7 @@ def write_new_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
         bytes.fromhex(trace.span_id),
         int(trace.sampled),
         cancellation.seq,
-        cancellation.state.value,
+        cancellation.state._value_,
         cancellation.deadline_time,
         cancellation.end_time,
         cancellation.join_time,
@@ -101,7 +134,7 @@ def write_changed_cancellation(cancellation: Cancellation) -> tuple[Any, ...]:
     return (
         cancellation.namespace,
         uuid_bytes(cancellation.cancellation_id),
-        cancellation.state.value,
+        cancellation.state._value_,
         cancellation.deadline_time,
         cancellation.end_time,
         cancellation.join_time,

@@ -10,16 +10,22 @@ from countermand.core.records import Agent, Cart, Task
 from countermand.core.retention import Gone, floors
 from countermand.store.sql.rows.holders import HOLDER_ROWS
 from countermand.store.sql.rows.ids import id_value, uuid_bytes
+from countermand.store.sql.rows.labels import Labels
 
 
 def write_gone(gone: Iterable[Gone]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     """Yields the statements that remove it, each with its rows; those are of one namespace."""
     found: dict[tuple[str, int], list[tuple[Any, ...]]] = defaultdict(list)
+    labels: dict[int, Labels] = defaultdict(Labels)
     for one in gone:
         for name, id in _statements(one):
             found[name, one.namespace].append((one.namespace, id))
+        if isinstance(one, Task) and one.labels:
+            labels[one.namespace].add(one, one.number)
     for (name, _), parameters in found.items():
         yield name, parameters
+    for namespace, theirs in labels.items():
+        yield "delete_task_labels", theirs.rows(namespace)
     yield "raise_floors", [(namespace, *floor) for namespace, floor in floors(gone).items()]
 
 
@@ -31,8 +37,6 @@ def _statements(one: Gone) -> Iterator[tuple[str, Any]]:
         yield "delete_events", one.last_seq
     if isinstance(one, Task):
         yield "delete_tasks", one.number
-        if one.labels:
-            yield "delete_task_labels", one.number
         if one.settlement is not None:
             yield "delete_settling_request_ids", uuid_bytes(one.task_id)
     elif isinstance(one, Cancellation):

@@ -35,4 +35,4 @@ def read_target(namespace: int, kind: str, digits: str) -> Target:
 def write_target(target: Target) -> tuple[str, bytes]:
     """Returns the kind and the id of a target, for a row that names it."""
     value = id_value(target)
-    return target.kind.value, value.encode() if isinstance(value, str) else value
+    return target.kind._value_, value.encode() if isinstance(value, str) else value

@@ -22,7 +22,7 @@ def write_record_event(event: RecordEvent) -> tuple[Any, ...]:
         record.namespace,
         event.seq,
         event.previous_seq,
-        record.state.value,
+        record.state._value_,
         event.time,
         kind,
         id,

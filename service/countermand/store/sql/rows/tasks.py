@@ -12,51 +12,69 @@ _STATES = {str(state): state for state in TaskState}
 _REFUNDS = {str(refund): refund for refund in RefundState}
 _CHARGES = {str(charge): charge for charge in ChargeState}
 _PROOFS = {None: None} | {str(proof): proof for proof in CancelProof}
-_TASK_FIELDS = (
-    "number",
-    "namespace",
-    "task_id",
-    "group_id",
-    "checkout_id",
-    "order_id",
-    "merchant",
-    "labels",
-    "create_time",
-    "update_time",
-    "state",
-    "version",
-    "agent_id",
-    "fence",
-    "cancellation_id",
-    "cancel_proof",
-    "deadline_time",
-    "failure_message",
-    "charge_state",
-    "refund_state",
-    "expire_time",
-    "start_time",
-    "end_time",
-    "seq",
-    "due_time",
-    "cancel_reason",
-    "cancel_message",
-)
 
 
 def read_task(row: list[Any]) -> Task:
-    """Returns the task of a `{task}` row, which it takes apart."""
-    ended = row.pop()
-    fields = dict(zip(_TASK_FIELDS, row, strict=True))
-    fields["task_id"] = uuid_text(row[2])
-    fields["group_id"] = uuid_text(row[3])
-    fields["labels"] = json.loads(row[7]) if row[7] != "{}" else {}
-    fields["state"] = _STATES[row[10]]
-    fields["cancellation_id"] = uuid_text(row[14])
-    fields["cancel_proof"] = _PROOFS[row[15]]
-    fields["charge_state"] = _CHARGES[row[18]]
-    fields["refund_state"] = _REFUNDS[row[19]]
-    fields["cancel_reason"] = row[25] or ""
-    fields["cancel_message"] = row[26] or ""
+    """Returns the task of a `{task}` row."""
+    (
+        number,
+        namespace,
+        task_id,
+        group_id,
+        checkout_id,
+        order_id,
+        merchant,
+        labels,
+        create_time,
+        update_time,
+        state,
+        version,
+        agent_id,
+        fence,
+        cancellation_id,
+        cancel_proof,
+        deadline_time,
+        failure_message,
+        charge_state,
+        refund_state,
+        expire_time,
+        start_time,
+        end_time,
+        seq,
+        due_time,
+        cancel_reason,
+        cancel_message,
+        ended,
+    ) = row
+    fields: dict[str, Any] = {
+        "number": number,
+        "namespace": namespace,
+        "task_id": uuid_text(task_id),
+        "group_id": uuid_text(group_id) if group_id else None,
+        "checkout_id": checkout_id,
+        "order_id": order_id,
+        "merchant": merchant,
+        "labels": json.loads(labels) if labels != "{}" else {},
+        "create_time": create_time,
+        "update_time": update_time,
+        "state": _STATES[state],
+        "version": version,
+        "agent_id": agent_id,
+        "fence": fence,
+        "cancellation_id": uuid_text(cancellation_id) if cancellation_id else None,
+        "cancel_proof": _PROOFS[cancel_proof],
+        "deadline_time": deadline_time,
+        "failure_message": failure_message,
+        "charge_state": _CHARGES[charge_state],
+        "refund_state": _REFUNDS[refund_state],
+        "expire_time": expire_time,
+        "start_time": start_time,
+        "end_time": end_time,
+        "seq": seq,
+        "due_time": due_time,
+        "cancel_reason": cancel_reason or "",
+        "cancel_message": cancel_message or "",
+    }
     if ended is not None:  # A live task has the defaults of its class.
         settlement, late_reports, end_seq, fence_raised = ended
         fields["settlement"] = _read_settlement(settlement)
@@ -68,29 +86,47 @@ def read_task(row: list[Any]) -> Task:
     return task
 
 
-def write_new_task(task: Task) -> tuple[Any, ...]:
-    """Returns the row of a new task."""
+def write_new_task(task: Task, number: int, labels: str) -> tuple[Any, ...]:
+    """Returns the row of a new task that nobody has started, and that was not cancelled, given its
+    labels as JSON; all else of it is as it is of every such task."""
     return (
-        task.number,
+        number,
         task.namespace,
         uuid_bytes(task.task_id),
         uuid_bytes(task.group_id),
         task.checkout_id,
         task.order_id,
         task.merchant,
-        json.dumps(task.labels) if task.labels else "{}",
+        labels,
+        task.create_time,
+        task.expire_time,
+        task.seq,
+    )
+
+
+def write_task(task: Task, number: int, labels: str) -> tuple[Any, ...]:
+    """Returns the whole row of a task, such as one that was created and cancelled in one batch."""
+    return (
+        number,
+        task.namespace,
+        uuid_bytes(task.task_id),
+        uuid_bytes(task.group_id),
+        task.checkout_id,
+        task.order_id,
+        task.merchant,
+        labels,
         task.create_time,
         task.update_time,
-        task.state.value,
+        task.state._value_,
         task.version,
         task.agent_id,
         task.fence,
         uuid_bytes(task.cancellation_id),
-        None if task.cancel_proof is None else task.cancel_proof.value,
+        None if task.cancel_proof is None else task.cancel_proof._value_,
         task.deadline_time,
         task.failure_message,
-        task.charge_state.value,
-        task.refund_state.value,
+        task.charge_state._value_,
+        task.refund_state._value_,
         task.expire_time,
         task.start_time,
         task.end_time,
@@ -108,18 +144,18 @@ def write_changed_task(task: Task) -> tuple[Any, ...]:
     return (
         task.namespace,
         task.number,
-        task.state.value,
+        task.state._value_,
         task.version,
         task.seq,
         task.fence,
         task.agent_id,
         uuid_bytes(task.cancellation_id),
-        None if task.cancel_proof is None else task.cancel_proof.value,
+        None if task.cancel_proof is None else task.cancel_proof._value_,
         task.deadline_time,
         task.due_time,
         task.failure_message,
-        task.charge_state.value,
-        task.refund_state.value,
+        task.charge_state._value_,
+        task.refund_state._value_,
         _write_settlement(task.settlement),
         task.late_reports,
         task.start_time,
@@ -135,14 +171,14 @@ def write_live_task(task: Task) -> tuple[Any, ...]:
     return (
         task.namespace,
         task.number,
-        task.state.value,
+        task.state._value_,
         task.version,
         task.seq,
         task.fence,
         uuid_bytes(task.cancellation_id),
         task.deadline_time,
         task.due_time,
-        task.charge_state.value,
+        task.charge_state._value_,
         task.update_time,
     )
 
@@ -200,8 +236,8 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
         event.previous_seq,
         number,
         task.version,
-        task.state.value,
-        task.charge_state.value,
+        task.state._value_,
+        task.charge_state._value_,
         task.deadline_time,
         event.time,
     )
@@ -209,4 +245,4 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
 
 def write_refund(task: Task) -> tuple[Any, ...]:
     """Returns what the row of an event has more if it says something of a refund."""
-    return (task.refund_state.value, _write_settlement(task.settlement))
+    return (task.refund_state._value_, _write_settlement(task.settlement))
