@@ -29,7 +29,7 @@ from tests.support.calls import calls_of
 from tests.support.world import World
 
 FEW, MANY = 20, 120
-MAX_OF_CREATED, MAX_OF_STOPPED, MAX_OF_RUNNING = 9, 20, 13
+MAX_OF_CREATED, MAX_OF_STOPPED, MAX_OF_RUNNING = 9, 22, 13
 """Calls for each task that is created, cancelled before it starts, and asked to stop."""
 
 

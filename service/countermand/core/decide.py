@@ -18,7 +18,7 @@ from countermand.core.instant import Instant
 from countermand.core.leases import NO_RENEWAL, Renewal
 from countermand.core.numbering import number_records
 from countermand.core.outbox import note_changes
-from countermand.core.quotas import NO_BOUND, Room, expect_room
+from countermand.core.quotas import GROWING, NO_BOUND, Room, expect_room
 from countermand.core.refunds import SettleRefund
 from countermand.core.rows import Loaded, Rows, Wanted
 from countermand.core.rules import (
@@ -150,7 +150,8 @@ def decide(command: c.Command, rows: Rows, room: Room) -> object | Refused:
     draft = Draft(rows)
     try:
         answer = RULES[type(command)].decide(command, draft)
-        expect_room(command, draft, rows, room)
+        if type(command) in GROWING:
+            expect_room(command, draft, rows, room)
     except Refused as refusal:
         # The traceback would keep every row of the batch alive until the caller has its answer.
         return refusal.with_traceback(None)

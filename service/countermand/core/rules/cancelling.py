@@ -154,8 +154,8 @@ def cover(cancellation: Cancellation, tasks: Iterable[Task], draft: Draft) -> No
     live = sum(state not in ENDED_STATES for state in states)
     of_order = cancellation.target.kind is TargetKind.ORDER
     completed = 0 if of_order else states.count(TaskState.COMPLETED)
-    counted = cancellation.evolve(live_count=live, completed_count=completed)
-    draft.save_cancellation(settle(counted, draft.now))
+    counts = {"live_count": live, "completed_count": completed}
+    draft.save_cancellation(settle(cancellation, draft.now, **counts))
 
 
 def stop(

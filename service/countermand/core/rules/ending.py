@@ -66,10 +66,46 @@ def end_task(
     by_agent: bool = False,
 ) -> Task:
     """Ends one live task; see `Ends.end`."""
+    if task.group_id is None and task.checkout_id is None and task.order_id is None:
+        owed = is_owed(state, task.charge_state, undone=False)
+        ended = _log_end(draft, task, NOTHING, state, proof, failure_message, owed, by_agent)
+        own = task.cancellation_id
+        cancellation = None if own is None else draft.cancellation(task.namespace, own)
+        if cancellation is not None and cancellation.target == task.target:
+            cover = _Cover()
+            cover.ends(state, proof)
+            cover.save(cancellation, draft)
+        return ended
     ends = Ends(draft)
     ended = ends.end(task, state, proof=proof, failure_message=failure_message, by_agent=by_agent)
     ends.count()
     return ended
+
+
+def _log_end(
+    draft: Draft,
+    task: Task,
+    over: frozenset[Target],
+    state: TaskState,
+    proof: CancelProof | None,
+    failure_message: str,
+    owed: bool,
+    by_agent: bool,
+    **changes: Any,
+) -> Task:
+    """Keeps the version with which a task ends. An end that the agent did not make raises the
+    fence, so that the agent's late word is refused."""
+    return draft.log_end(
+        task,
+        over,
+        state=state,
+        cancel_proof=proof,
+        failure_message=failure_message,
+        refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
+        fence=task.fence if by_agent else task.fence + 1,
+        fence_raised=not by_agent,
+        **changes,
+    )
 
 
 class Ends:
@@ -96,11 +132,7 @@ class Ends:
         by_agent: bool = False,
         **changes: Any,
     ) -> Task:
-        """Ends a live task, with these other changes. Returns it.
-
-        An end that the agent did not make raises the fence, so that the agent's late word is
-        refused.
-        """
+        """Ends a live task, with these other changes. Returns it."""
         parents = (task.namespace, task.group_id, task.checkout_id, task.order_id)
         holding = self._holdings.get(parents) or self._hold(parents, task)
         owed = is_owed(state, task.charge_state, undone=holding.undone)
@@ -108,16 +140,8 @@ class Ends:
         for tally in holding.tallies:
             if tally.ends(completed=state is TaskState.COMPLETED, owed=owed):
                 over |= {tally.target}
-        ended = self.draft.log_end(
-            task,
-            over,
-            state=state,
-            cancel_proof=proof,
-            failure_message=failure_message,
-            refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
-            fence=task.fence if by_agent else task.fence + 1,
-            fence_raised=not by_agent,
-            **changes,
+        ended = _log_end(
+            self.draft, task, over, state, proof, failure_message, owed, by_agent, **changes
         )
         covers = holding.covers.get(ended.cancellation_id)
         for cover in self._covering(ended, holding) if covers is None else covers:
@@ -235,9 +259,9 @@ class _Cover:
 
     def save(self, cancellation: Cancellation | None, draft: Draft) -> None:
         if cancellation is not None:
-            counted = cancellation.evolve(
-                live_count=cancellation.live_count - self.ended,
-                completed_count=cancellation.completed_count + self.completed,
-                proofs=tuple(map(add, cancellation.proofs, self.proofs)),
-            )
-            draft.save_cancellation(settle(counted, draft.now))
+            counts = {
+                "live_count": cancellation.live_count - self.ended,
+                "completed_count": cancellation.completed_count + self.completed,
+                "proofs": tuple(map(add, cancellation.proofs, self.proofs)),
+            }
+            draft.save_cancellation(settle(cancellation, draft.now, **counts))

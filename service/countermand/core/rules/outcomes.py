@@ -1,5 +1,7 @@
 """How a checkout, an order or a cancellation ends, once all of its tasks have."""
 
+from typing import Any
+
 from countermand.core.cancellations import Cancellation
 from countermand.core.draft import Draft
 from countermand.core.records import Checkout, Order
@@ -56,17 +58,19 @@ def _unlock_cart(checkout: Checkout, draft: Draft) -> None:
         )
 
 
-def settle(cancellation: Cancellation, now: int) -> Cancellation:
-    """Returns the cancellation ended, if no covered task is live; else unchanged."""
-    if cancellation.live_count:
-        return cancellation
-    return cancellation.evolve(state=outcome(cancellation), end_time=now)
+def settle(cancellation: Cancellation, now: int, **counts: Any) -> Cancellation:
+    """Returns the cancellation with these counts, and ended if no covered task is live."""
+    if counts.get("live_count", cancellation.live_count):
+        return cancellation.evolve(**counts) if counts else cancellation
+    proofs: tuple[int, ...] = counts.get("proofs", cancellation.proofs)
+    completed = counts.get("completed_count", cancellation.completed_count)
+    state = outcome(cancellation.target.kind, sum(proofs), completed)
+    return cancellation.evolve(**counts, state=state, end_time=now)
 
 
-def outcome(cancellation: Cancellation) -> CancellationState:
-    """Returns how a cancellation ends, once all that it covers has ended."""
-    stopped, completed = cancellation.stopped_count, cancellation.completed_count
-    needs_a_stop = cancellation.target.kind in (TargetKind.TASK, TargetKind.GROUP)
+def outcome(kind: TargetKind, stopped: int, completed: int) -> CancellationState:
+    """Returns how the cancellation of such a target ends, once all that it covers has ended."""
+    needs_a_stop = kind in (TargetKind.TASK, TargetKind.GROUP)
     if not stopped and (completed or needs_a_stop):
         return CancellationState.TOO_LATE
     return CancellationState.PARTIAL if completed else CancellationState.SUCCEEDED
