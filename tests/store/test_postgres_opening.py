@@ -1,6 +1,9 @@
 """Opening a store on PostgreSQL: what is refused, in one line, soon, and without the password."""
 
 import asyncio
+import gc
+import os
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -84,10 +87,19 @@ async def test_a_wrong_password_and_a_database_that_is_not_there_are_refused(clu
     assert 'database "gone" does not exist' in await refusal(cluster.url("gone"))
 
 
-async def test_a_server_that_answers_nothing_is_refused_soon(cluster):
-    with proxy_to(cluster.port) as proxy:
-        proxy.freeze()
-        assert "timeout" in await refusal(cluster.url(port=proxy.port))
+async def test_a_server_that_answers_nothing_is_refused_soon_and_keeps_no_socket():
+    def sockets() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        before = sockets()
+        gc.disable()  # A server seldom collects.
+        try:
+            said = await refusal(f"postgresql://u:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/d")
+            assert sockets() <= before
+        finally:
+            gc.enable()
+    assert "timeout" in said
 
 
 async def test_an_older_server_is_refused(cluster, database):

@@ -264,7 +264,13 @@ class Generations:
     def _connect(self, server: Server, seconds: float) -> psycopg.Connection[Any]:
         timeout = min(seconds, self._knobs.connect_timeout)
         given = self._address.at(server) | {"connect_timeout": max(2, round(timeout))}
-        return psycopg.connect(**given, autocommit=True, prepare_threshold=None)
+        try:
+            return psycopg.connect(**given, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            # psycopg's frames and its error refer to each other: until a collection a server that
+            # did not answer would keep a socket of each try.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
 
     def _reason(self, error: psycopg.Error) -> str:
         return without_password(self._address, reason_of(error))
