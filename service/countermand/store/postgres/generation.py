@@ -18,6 +18,7 @@ from countermand.store.contract import StoreFailed
 from countermand.store.postgres.address import Address, Server, without_password
 from countermand.store.postgres.failures import reason_of, text_of
 from countermand.store.postgres.link import Link, duplicate, shut
+from countermand.store.postgres.statements import PLAN_AHEAD
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,7 @@ class Generations:
             raise StoreFailed("the database is away")
         try:
             driver = self._connect(generation.server, self._knobs.max_wait)
+            driver.execute(PLAN_AHEAD.encode())
             driver.execute(
                 "SELECT set_config('default_transaction_read_only', 'on', false),"
                 " set_config('statement_timeout', %s, false)",

@@ -11,7 +11,7 @@ from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.postgres.address import Address, parse_address
 from countermand.store.postgres.generation import Generations
 from countermand.store.postgres.migrating import Schema, migrate, read_schema
-from countermand.store.postgres.statements import migrations
+from countermand.store.postgres.statements import PLAN_AHEAD, migrations
 
 OLDEST_SERVER = 15
 Connection = psycopg.Connection[TupleRow]
@@ -122,7 +122,9 @@ def take_lock(
 
 
 def set_limits(connection: Connection, knobs: PostgresKnobs) -> None:
-    """Has the server end what a writer leaves that was frozen, so that others can go on."""
+    """Has the server end what a writer leaves that was frozen, so that others can go on, and plan
+    its statements as they are meant."""
+    connection.execute(PLAN_AHEAD.encode())
     limits = {
         "idle_in_transaction_session_timeout": knobs.idle_transaction_timeout,
         "lock_timeout": knobs.lock_timeout,

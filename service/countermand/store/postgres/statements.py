@@ -46,6 +46,11 @@ such as a walk through a table of a hundred rows, would go on until the table is
 most ways ruled out no plan looks cheap, and would be compiled: that costs more than it ever saves.
 """
 
+PLAN_AHEAD = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', false)" for name, value in PLANNER.items()
+)
+"""Sets them for a connection."""
+
 _NAMES_OF_ROWS = re.compile(r"\(([^()]*)\)\s+AS\s+\(VALUES \{rows\}")
 _COLUMN = re.compile(r"(\w+)(?:\s*/\*\s*(\w+)\s*\*/)?")
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)(::\w+)?|\?")
