@@ -59,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "rpc/wire/tokens.py _MAX_DIGITS",
         "rpc/wire/tokens.py _DIGEST_BYTES",
         "store/sql/rows/labels.py _DIGEST_BYTES",
+        "store/postgres/receiving.py sum_of: blake2b(digest_size)",
         "rpc/wire/tokens.py _SYNCED",
         "store/sql/reading_cancellations.py AHEAD",
         "telemetry/sampling.py _LOW_64_BITS",

@@ -13,6 +13,7 @@ from countermand.app.standard_streams import complain, flush_streams
 from countermand.cli import (
     cancel,
     completion,
+    copy,
     get,
     health,
     keys,
@@ -68,6 +69,7 @@ app.command("settle", cls=PlainCommand)(settle.settle)
 app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
 app.command("migrate", cls=PlainCommand)(migrate.migrate)
+app.command("copy", cls=PlainCommand)(copy.copy)
 app.add_typer(webhooks.app, name="webhooks")
 app.command("health", cls=PlainCommand)(health.health)
 app.command("status", cls=PlainCommand)(status.status)

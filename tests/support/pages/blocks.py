@@ -25,7 +25,8 @@ NOT_RUN = {
     r'(?: (?:COUNT|SEED)=\d+)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
     "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
-    r"\.venv/bin/countermand (?:serve|migrate) --store postgresql://\S+",
+    r"\.venv/bin/countermand (?:(?:serve|migrate) --store|copy --from sqlite:///\S+ --to)"
+    r" postgresql://\S+",
     "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }
 """Why a block is not run, and what each of its commands must then be."""

@@ -66,6 +66,8 @@ class StoreKnobs:
     max_walked_events: int = 65_536
     """How many changes of one holder's tasks are looked for by walking back from the newest, which
     takes about 0.15 s; above it the log is read through, some rows a page."""
+    max_copied_rows: int = 10_000
+    """How many rows a copy into another database takes in one transaction."""
     max_cached_statements: int = 512
     """Kept in memory by each connection: one statement for each name and each of eleven sizes."""
     writer_cache_kib: int = 64 * 1024

@@ -15,7 +15,13 @@ from countermand.store.postgres.address import Address
 from countermand.store.postgres.failures import ends_generation, text_of
 from countermand.store.postgres.generation import Generations
 from countermand.store.postgres.link import Link
-from countermand.store.postgres.opening import check_schema, check_server, set_limits, take_lock
+from countermand.store.postgres.opening import (
+    check_schema,
+    check_server,
+    check_whole,
+    set_limits,
+    take_lock,
+)
 from countermand.store.postgres.worker import Worker
 
 Result = TypeVar("Result")
@@ -83,6 +89,7 @@ class Database:
         set_limits(driver, self._knobs)
         take_lock(driver, self._address, self._knobs, own)
         check_schema(driver, self._address, self._knobs, may_make=own is None)
+        check_whole(driver, self._address)
 
     def _write(self, work: Callable[[Link], Result]) -> Result:
         try:

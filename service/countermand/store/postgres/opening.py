@@ -100,6 +100,15 @@ def check_schema(
         )
 
 
+def check_whole(connection: Connection, address: Address) -> None:
+    """Raises StoreRefused while a copy of another store into the database has not ended."""
+    [(copying,)] = connection.execute("SELECT to_regclass('copy_state') IS NOT NULL").fetchall()
+    if copying:
+        raise StoreRefused(
+            f"a copy into the store {address} has not ended: run `countermand copy` again"
+        )
+
+
 def take_lock(
     connection: Connection, address: Address, knobs: PostgresKnobs, own: int | None
 ) -> None:

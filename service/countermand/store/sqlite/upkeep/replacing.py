@@ -38,7 +38,7 @@ def restore(backup: Path, name: Path, knobs: StoreKnobs, *, replaces: bool) -> S
     """
     if not backup.exists():
         raise StoreRefused(f"there is no backup {backup}")
-    with _taken(name, replaces=True) as claim:
+    with taken(name, replaces=True) as claim:
         if resolve(backup) == claim.path:
             raise StoreRefused(f"{backup} is the store itself")
         if not stands_alone(resolve(backup)):
@@ -68,7 +68,7 @@ def compact(name: Path, knobs: StoreKnobs) -> Compacted:
     """
     if not resolve(name).exists():
         raise StoreRefused(f"there is no store {name}")
-    with _taken(name) as claim:
+    with taken(name) as claim:
         before = _size(claim.path)
         with viewing(name, knobs, claim=claim) as connection, _swapped(claim) as made:
             connection.execute("ROLLBACK")
@@ -78,7 +78,7 @@ def compact(name: Path, knobs: StoreKnobs) -> Compacted:
 
 
 @contextmanager
-def _taken(name: Path, *, replaces: bool = False) -> Iterator[Claim]:
+def taken(name: Path, *, replaces: bool = False) -> Iterator[Claim]:
     """Has the store for this command alone, and leaves nothing behind that was made for that."""
     try:
         claim = Claim(name, replaces=replaces)
