@@ -24,6 +24,8 @@ def migrate(
     Examples:
 
     - `countermand migrate --store postgresql://countermand@db1,db2/countermand`
+
+    - `countermand migrate --store postgresql:///countermand`
     """
     from countermand.core.knobs import Knobs
     from countermand.store.contract import StoreRefused
