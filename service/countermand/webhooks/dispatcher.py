@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from countermand.core.errors import Refused
@@ -65,8 +66,10 @@ class Dispatcher:
         knobs: WebhookKnobs,
         *,
         allow_loopback: bool = False,
+        make_sender: Callable[..., Sender] = Sender,
     ) -> None:
-        """`allow_loopback` lets endpoints in sandbox be on this machine."""
+        """`allow_loopback` lets endpoints in sandbox be on this machine. `make_sender` makes what
+        sends, once this runs."""
         self._store = store
         self._writer = writer
         self._clock = clock
@@ -75,6 +78,7 @@ class Dispatcher:
         self._measures = measures
         self._knobs = knobs
         self._allow_loopback = allow_loopback
+        self._make_sender = make_sender
         self._served: dict[int, dict[str, _Served]] = {}
         """By namespace, and by the endpoint's id."""
         self._in_state: Counter[WebhookState] = Counter()
@@ -85,8 +89,8 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Serves until cancelled."""
-        self._sender = Sender(self._knobs)
-        self._loopback_sender = Sender(self._knobs, loopback=True)
+        self._sender = self._make_sender(self._knobs)
+        self._loopback_sender = self._make_sender(self._knobs, loopback=True)
         self._writer.listen(self._hear)
         try:
             await self._begin()
