@@ -21,9 +21,11 @@ INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 # More flags for the command behind run, demo, test, smoke, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
-# How many histories make simulate plays, and from which seed on; without one, any.
+# How many histories make simulate plays, from which seed on (without one, any), and for how many
+# seconds at most (without them, all).
 COUNT ?= 100
 SEED ?=
+WITHIN ?=
 
 # The oldest generator whose code runs beside all versions of protobuf and grpcio that clients may
 # have, since code refuses what is older than its generator. It needs a protobuf of its own, and so a
@@ -150,7 +152,7 @@ proto: $(INSTALLED) $(PROTOC_INSTALLED) ## generate service/countermand/v1 and d
 	python -m generate.openapi docs/openapi.json
 
 simulate: $(INSTALLED) ## play COUNT histories from SEED on, in virtual time, with every fault
-	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(or $(ARGS),$(COUNT) $(SEED))
+	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation $(or $(ARGS),$(COUNT) $(SEED) $(if $(WITHIN),--seconds $(WITHIN)))
 
 planted: $(INSTALLED) ## count the seeds that the simulation needs to find each planted bug
 	@exec nice -n 10 $(VENV)/bin/python -m tests.simulation.planted $(ARGS)

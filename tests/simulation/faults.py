@@ -31,6 +31,10 @@ class Faults:
         trouble = self._play.trouble
         trouble.errors.clear()
         trouble.slow = 0.0
+        trouble.read_errors = 0
+
+    async def read_fails(self) -> None:
+        self._play.trouble.read_errors = STEP.get().randint(1, 6)
 
     async def commit_fails(self) -> None:
         self._fail("before", IOERR, 1)

@@ -6,7 +6,7 @@ from tests.chaos.robustness.checks import check
 from tests.chaos.robustness.checks.verdict import Promise, Verdict
 from tests.chaos.robustness.history import DROPPED, History
 from tests.simulation import heartbeats
-from tests.simulation.play import Played, SimHistory
+from tests.simulation.played import Played, SimHistory
 
 BUDGET = 100_000
 BY_TIME = {Promise.DEADLINE, Promise.ATOMIC, Promise.LINEARIZABLE, Promise.PRESENT}
@@ -16,6 +16,7 @@ BY_ROWS = {
     Promise.UNSEEN,
     Promise.LINEARIZABLE,
     Promise.COUNTS,
+    Promise.JOINS,
     Promise.PRESENT,
     Promise.ATOMIC,
     Promise.MONEY,

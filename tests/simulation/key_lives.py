@@ -32,11 +32,11 @@ class KeyLives:
 
     def __init__(self, play: "Play") -> None:
         self._play = play
-        self._seen = History()
+        self.seen = History()
         """Apart from the others': these are refused for their keys."""
 
     def _client(self, name: str, tenant: str, key: str) -> Client:
-        return Client(name, tenant, Channel(self._play.address), key, self._seen)
+        return Client(name, tenant, Channel(self._play.address), key, self.seen)
 
     async def live(self, who: str) -> None:
         """Makes a key, uses it, and revokes it."""

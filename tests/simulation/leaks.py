@@ -15,6 +15,8 @@ STAYS = {
     "_ends": "the last place of each log",
     "_delays": "when the process was late",
     "_full_at": "of the last second",
+    "_in_state": "how many endpoints are in each state",
+    "_served": "all endpoints, of which what is left is looked at by itself",
     "_left_out": "lines that the log left out, until the next one",
     "_seconds": "refusals of the last minute",
     "_namespaces": "of all keys",

@@ -6,13 +6,13 @@ bring about has its chance. What is no step of a task keeps its order, as asynci
 """
 
 import asyncio
-import heapq
 import random
 import sys
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
+from heapq import heappop, heappush
 from typing import Any
 
 TICK = 1e-6
@@ -42,6 +42,39 @@ class Realm:
 REALM: ContextVar[Realm | None] = ContextVar("realm", default=None)
 
 
+class _Handle:
+    """What asyncio gives for what is to be called, without what it does for debugging."""
+
+    __slots__ = ("args", "callback", "context", "is_cancelled", "when_due")
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+        when_due: float = 0.0,
+    ) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = copy_context() if context is None else context
+        self.is_cancelled = False
+        self.when_due = when_due
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+        self.callback, self.args = _do_nothing, ()
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+    def when(self) -> float:
+        return self.when_due
+
+
+def _do_nothing() -> None:
+    pass
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """Runs one history."""
 
@@ -52,8 +85,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._window = window
         self._now = 0.0
         self._count = 0
-        self._queue: list[tuple[float, int, events.Handle]] = []
-        self._timers: list[tuple[float, int, events.Handle]] = []
+        self._queue: list[tuple[float, int, _Handle]] = []
+        self._timers: list[tuple[float, int, _Handle]] = []
         self.steps = 0
         self.failures: list[dict[str, Any]] = []
         self.set_exception_handler(self._failed)
@@ -68,19 +101,16 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.Handle:
-        handle = events.Handle(callback, args, self, context)
-        self._count += 1
-        rank = float(self._count)
+    ) -> _Handle:
+        handle = _Handle(callback, args, context)
+        self._count = count = self._count + 1
+        rank = float(count)
         if self._window and isinstance(getattr(callback, "__self__", None), asyncio.Task):
             rank += self._chance.random() * self._window
-        heapq.heappush(self._queue, (rank, self._count, handle))
+        heappush(self._queue, (rank, count, handle))
         return handle
 
-    def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.Handle:
-        return self.call_soon(callback, *args, context=context)
+    call_soon_threadsafe = call_soon
 
     def call_at(
         self,
@@ -88,10 +118,10 @@ class SimLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
-        timer = events.TimerHandle(when, callback, args, self, context)
-        self._count += 1
-        heapq.heappush(self._timers, (when, self._count, timer))
+    ) -> _Handle:
+        timer = _Handle(callback, args, context, when)
+        self._count = count = self._count + 1
+        heappush(self._timers, (when, count, timer))
         return timer
 
     def call_later(
@@ -100,11 +130,8 @@ class SimLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
+    ) -> _Handle:
         return self.call_at(self._now + delay, callback, *args, context=context)
-
-    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
-        pass
 
     def run_in_executor(
         self, executor: Any, func: Callable[..., Any], *args: Any
@@ -121,33 +148,42 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         queue, timers = self._queue, self._timers
+        now = self._now
         if not queue:
             if not timers:
                 raise Stuck("nothing is ready, and nothing is due")
-            self._now = max(self._now, timers[0][0])
-        self._now += TICK
-        while timers and timers[0][0] <= self._now:
-            _, _, timer = heapq.heappop(timers)
-            if not timer._cancelled:
-                self._count += 1
-                heapq.heappush(queue, (float(self._count), self._count, timer))
+            now = max(now, timers[0][0])
+        self._now = now = now + TICK
+        while timers and timers[0][0] <= now:
+            timer = heappop(timers)[2]
+            if not timer.is_cancelled:
+                self._count = count = self._count + 1
+                heappush(queue, (float(count), count, timer))
         if not queue:
             return
-        handle = heapq.heappop(queue)[2]
-        if handle._cancelled:
+        handle = heappop(queue)[2]
+        if handle.is_cancelled:
             return
-        realm = handle._context.get(REALM)
+        context = handle.context
+        realm = context.get(REALM)
         if realm is not None:
             if realm.is_dead:
                 return
-            if realm.stands_until > self._now:
+            if realm.stands_until > now:
                 self._count += 1
-                heapq.heappush(timers, (realm.stands_until, self._count, handle))
+                heappush(timers, (realm.stands_until, self._count, handle))
                 return
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Stuck("there is no end of it")
-        handle._run()
+        try:
+            context.run(handle.callback, *handle.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.call_exception_handler(
+                {"message": f"exception in {handle.callback!r}", "exception": error}
+            )
 
     def _write_to_self(self) -> None:
         pass
@@ -173,7 +209,7 @@ def _make_task(
     loop: Any, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
 ) -> asyncio.Task[Any]:
     task = asyncio.Task(coroutine, loop=loop, context=context)
-    realm = (context or copy_context()).get(REALM)
+    realm = REALM.get() if context is None else context.get(REALM)
     if realm is not None:
         realm.tasks.append(task)
     return task

@@ -123,8 +123,10 @@ class _Call:
         self._deserializer = deserializer
         self._loop = loop = asyncio.get_running_loop()
         self._until = None if timeout is None else loop.time() + timeout
-        self._ended: asyncio.Future[None] = loop.create_future()
         self._status: tuple[grpc.StatusCode, str, Any] | None = None
+        """How it ended."""
+        self._waiters: list[asyncio.Future[None]] = []
+        """Who waits for that."""
         self._left = False
         self._task: asyncio.Task[Any] | None = None
         address.calls.add(self)
@@ -141,7 +143,7 @@ class _Call:
         if realm is None or realm.is_dead:
             self.lose()
             return
-        if self._ended.done():
+        if self._status is not None:
             return
         self._realm = realm
         handler = self.address.handlers[path]
@@ -170,25 +172,33 @@ class _Call:
 
     def end(self, code: grpc.StatusCode, details: str, trailers: Any, answer: Any) -> None:
         """Ends the call at its client."""
-        if self._ended.done():
+        if self._status is not None:
             return
         self._status, self.answer = (code, details, trailers), answer
         self.address.calls.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        self._ended.set_result(None)
+        for waiter in self._waiters:
+            _settle(waiter)
+
+    async def _end(self) -> None:
+        """Returns when it has ended."""
+        if self._status is None:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     def lose(self) -> None:
         """The process or the connection is gone."""
         self.end(UNAVAILABLE, "connection lost", (), None)
 
     def _time_out(self) -> None:
-        if not self._ended.done():
+        if self._status is None:
             self.end(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", (), None)
             self._reset()
 
     def cancel(self) -> bool:
-        if self._ended.done():
+        if self._status is not None:
             return False
         self._left = True
         self.end(grpc.StatusCode.CANCELLED, "Locally cancelled", (), None)
@@ -208,7 +218,7 @@ class _Call:
         return self._left
 
     async def code(self) -> grpc.StatusCode:
-        await asyncio.shield(self._ended)
+        await self._end()
         assert self._status is not None
         return self._status[0]
 
@@ -229,7 +239,7 @@ class UnaryCall(_Call):
         return self._result().__await__()
 
     async def _result(self) -> Any:
-        await asyncio.shield(self._ended)
+        await self._end()
         self._raise()
         return self._deserializer(self.answer)
 
@@ -269,7 +279,7 @@ class StreamCall(_Call):
 
     def _come(self, message: bytes) -> None:
         self._on_their_way -= 1
-        if not self._ended.done():
+        if self._status is None:
             self._messages.append(message)
             self._arrived.set()
 
@@ -279,7 +289,7 @@ class StreamCall(_Call):
 
     async def read(self) -> Any:
         while not self._messages:
-            if self._ended.done():
+            if self._status is not None:
                 self._raise()
                 return EOF
             self._arrived.clear()

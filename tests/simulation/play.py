@@ -8,10 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from countermand.core.rows import Saves
 from countermand.engine.listeners import Committed
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
@@ -20,20 +20,24 @@ from countermand.v1 import task_pb2
 from tests.chaos.robustness import reading, truth
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.board import Board
-from tests.chaos.robustness.checks import rows
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.clients import Client
-from tests.chaos.robustness.ending import ask_again, end_everything, insist, make_marker
-from tests.chaos.robustness.history import PULSE, Call, History, Stream, text
-from tests.chaos.robustness.watchers import Follower, Roamer
+from tests.chaos.robustness.ending import insist
+from tests.chaos.robustness.history import PULSE, Call, History, Stream
+from tests.chaos.robustness.watchers import Follower, Roamer, of_record
+from tests.simulation.ending import Ending
+from tests.simulation.endpoints import Endpoints, SimSender
 from tests.simulation.faults import Faults
+from tests.simulation.hooks import HookOwner
 from tests.simulation.key_lives import KeyLives
-from tests.simulation.leaks import left_in
 from tests.simulation.loop import SimLoop, Stuck, bury
 from tests.simulation.network import Address, Channel
+from tests.simulation.operators import Operator
+from tests.simulation.played import Played, SimHistory, joined
 from tests.simulation.script import STEP, TENANTS, Script, Step, StepChance
 from tests.simulation.server import Clocks, Life
 from tests.simulation.store import Trouble
+from tests.simulation.template import lay_out, migrated_file
 from tests.simulation.workers import SimWorker
 from tests.support.caller import SCOPES, span
 from tests.support.knobs import changed
@@ -45,29 +49,8 @@ PATIENCE = 120.0
 ROOT = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
 
 
-@dataclass
-class Played:
-    """What came of a history."""
-
-    script: Script
-    history: History
-    truth: truth.Truth
-    violations: list[Violation] = field(default_factory=list)
-    commands: int = 0
-    log: list[str] = field(default_factory=list)
-    """What the server and the faults did, line by line."""
-
-    def story(self) -> list[str]:
-        """Returns all that was done and seen, in the order of time."""
-        lines = [(float(line.split()[0]), line) for line in self.log]
-        lines += [(call.start, str(call)) for call in self.history.calls]
-        for stream in self.history.streams:
-            opened = f"{stream.client} {stream.method} {text(stream.request)}"
-            ended = f"{stream.client} {stream.method} ends with {stream.code} {stream.reason}"
-            lines += [(stream.start, opened), (stream.end, ended)]
-            lines += [(at, f"{stream.client} {text(told)}") for at, told in stream.messages]
-        lines.sort(key=lambda pair: pair[0])
-        return [line if line[0].isdigit() else f"{at:.6f} {line}" for at, line in lines]
+ASIDES: dict[str, Any] = {"hooks": HookOwner, "operator": Operator}
+"""Who does what beside the traffic, by the ends of their names."""
 
 
 class Play:
@@ -88,16 +71,22 @@ class Play:
         self.trouble.steps = script.steps_commits
         self.broken: list[Violation] = []
         self.log: list[str] = []
+        self.committed: set[str] = set()
+        """The kinds of all commands that were committed."""
         self.past = truth.Truth()
         """What was removed by now."""
+        self._is_past_whole = False
+        """Whether that has all that the store has."""
         self.ended = False
-        self.end_begin = 0.0
         self._chosen = StepChance()
         self.boards: dict[str, Board] = {}
         self.keys: dict[str, str] = {}
         self.admin = ""
         self.followers: list[tuple[str, Follower]] = []
         self.seen: dict[str, list[Stream]] = {tenant: [] for tenant in TENANTS}
+        self.aside = History()
+        """What was seen of webhooks, and by operators."""
+        self.endpoints = Endpoints(self.chance, self.loop.time)
         self.faults = Faults(self)
         self.key_lives = KeyLives(self)
 
@@ -132,15 +121,18 @@ class Play:
                 actor.result()
         self.mood.stopped = True
         self.faults.stop()
+        ending = Ending(self)
+        self.endpoints.are_well = True
         self.mood.reading.set()
         if not self.broken:
-            await self._in_time("the end of everything", self._end())
-            await self._in_time("the end of all watches", self._part())
+            await self._in_time("the end of everything", ending.end())
+            await self._in_time("the end of all watches", ending.part())
+            await self._in_time("all notices at their endpoints", ending.deliver())
         for _, follower in self.followers:
             follower.leaves = True
         self.ended = True
         if not self.broken:
-            await self._look_into()
+            await ending.look_into()
             self.life.stop()
             await self._in_time("the drain", self.life.left.wait())
             if self.life.failure is not None:
@@ -159,6 +151,7 @@ class Play:
         """Starts the server, and starts it again whenever it left."""
         path = self.folder / "0" / "countermand.db"
         path.parent.mkdir()
+        lay_out(path, self.script.seed)
         vain = 0
         while not self.ended:
             life = self._start(path)
@@ -193,7 +186,10 @@ class Play:
             self.address,
             self._hear,
             self._before_purge,
+            self._before_write,
+            SimSender(self.endpoints, self.address.delay),
         )
+        self.endpoints.restarted()
         self.lives.append(life)
         self.note("the server starts")
         return life
@@ -209,6 +205,9 @@ class Play:
         return to / path.name
 
     def _hear(self, committed: Committed) -> None:
+        self.endpoints.hear(committed)
+        kinds = self.committed
+        kinds.update(type(command).__name__ for command in committed.batch.commands)
         self.log.append(
             f"{self.loop.time():.6f} committed "
             + ", ".join(type(command).__name__ for command in committed.batch.commands)
@@ -216,7 +215,15 @@ class Play:
 
     def _before_purge(self) -> None:
         """Keeps what is about to be removed, to hold what was seen of it to that."""
-        self.past = joined(reading.read(self.life.path), self.past)
+        if not self._is_past_whole:
+            self._is_past_whole = True
+            self.past = joined(reading.read(self.life.path, checks_file=False), self.past)
+
+    def _before_write(self, saves: Saves) -> None:
+        self.endpoints.write(saves)
+        # Purges come one after another, and the next one has nothing new to keep.
+        if saves.tasks or saves.events or saves.cancellations or saves.request_ids or saves.holders:
+            self._is_past_whole = False
 
     async def _start_with_keys(self) -> None:
         while not self.admin:
@@ -257,6 +264,11 @@ class Play:
         if tenant == "faults":
             return self.faults.inflict
         board, client = self.boards[tenant], self.client(who, tenant)
+        aside = ASIDES.get(role)
+        if aside is not None:
+            beside = Client(who, tenant, Channel(self.address), self.keys[tenant], self.aside)
+            actor = aside(beside, tenant, self)
+            return lambda step: getattr(actor, step.what)()
         if role.startswith("worker"):
             worker = SimWorker(client, board, self.mood, self._chosen, {})
             return lambda step: getattr(worker, step.what)()
@@ -279,13 +291,17 @@ class Play:
         """Starts a watcher that stays."""
         board, chosen = self.boards[tenant], self._chosen
         kind = chosen.choice(
-            ("task", "task", "group", "checkout", "order", "agent", "both", "none")
+            ("task", "task", "group", "checkout", "order", "record", "agent", "both", "none")
         )
         request: Any = c.WatchTasksRequest()
+        of_itself = kind == "record"
+        kind = chosen.choice(("checkout", "order")) if of_itself else kind
         has_two, kind = kind == "both", "group" if kind == "both" else kind
         id = board.some(kind) if kind in ("task", *board.recent) else None
         if kind == "task" and id is not None:
             request = c.WatchTaskRequest(task_id=id, after_version=0)
+        elif of_itself and id is not None:
+            request = of_record(kind, id, after_version=0)
         elif id is not None:
             request.filter.CopyFrom(task_pb2.TaskFilter(**{f"{kind}_id": id}))
         if kind == "agent" or has_two:
@@ -295,45 +311,6 @@ class Play:
         follower = Follower(client, request, self.mood)
         self.followers.append((tenant, follower))
         asyncio.create_task(follower.work())  # noqa: RUF006 - its loop keeps it
-
-    async def _end(self) -> None:
-        STEP.set(random.Random(self.script.seed))
-        self.end_begin = self.loop.time()
-        for tenant in TENANTS:
-            ender = self.client(f"{tenant}-ender", tenant)
-            board = self.boards[tenant]
-            await end_everything(ender, board)
-            await ask_again(ender, board)
-            marker = await make_marker(ender, board)
-            for whose, follower in self.followers:
-                if whose == tenant:
-                    follower.marker = marker
-
-    async def _part(self) -> None:
-        for _, follower in self.followers:
-            if not follower.leaves:
-                # Who came after the marker's end is told of it by no watch of live tasks.
-                follower.leaves = follower.note.start > self.end_begin and _is_endless(follower)
-            await follower.left.wait()
-
-    async def _look_into(self) -> None:
-        """Reads the store, and looks for what was left in the parts of the running server."""
-        await asyncio.sleep(5.0)
-        self.truth = joined(reading.read(self.life.path), self.past)
-        if self.script.retention is None:
-            self.broken += await rows.broken(self.life.store, self.truth)
-        for what in sorted(await self._left()):
-            self.fail(Promise.GOES_ON, f"something was left in {what}")
-
-    async def _left(self) -> set[str]:
-        """Returns where something is left each time that somebody looks: the server's own work,
-        such as removing what is old, never ends."""
-        left = set(left_in(self.life.parts))
-        for pause in (0.11, 0.37, 1.3, 0.013, 2.9):
-            if left:
-                await asyncio.sleep(pause)
-                left &= set(left_in(self.life.parts))
-        return left
 
     async def _in_time(self, what: str, ending: Awaitable[object]) -> None:
         try:
@@ -348,62 +325,28 @@ class Play:
         self.history.calls.append(Call(PULSE, "", "", held_up, now, now + seconds, code="OK"))
 
 
-def _is_endless(follower: Follower) -> bool:
-    """Whether no end of a task or holder ends its watch."""
-    request = follower.note.request
-    holders = ("group_id", "checkout_id", "order_id")
-    return isinstance(request, c.WatchTasksRequest) and not any(
-        getattr(request.filter, name) for name in holders
-    )
-
-
-@dataclass(slots=True)
-class SimHistory(History):
-    """A history in which the wall clock leaps."""
-
-    leaps: list[tuple[float, float]] = field(default_factory=list)
-    """When the wall clock was set, and how far ahead it was from then on."""
-
-    def wall(self, moment: float) -> int:
-        ahead = next((by for when, by in reversed(self.leaps) if when <= moment), 0.0)
-        return int((moment + self.wall_offset + ahead) * 1_000_000)
-
-
-def joined(now: truth.Truth, past: truth.Truth) -> truth.Truth:
-    """Returns what the store has, with what it had of what was removed since."""
-    now.tasks = past.tasks | now.tasks
-    now.cancellations = past.cancellations | now.cancellations
-    now.requests = past.requests | now.requests
-    now.holders = past.holders | now.holders
-    now.joined = past.joined | now.joined
-    for record, versions in past.records.items():
-        now.records.setdefault(record, versions)
-    for order_id, checkout_ids in past.listed.items():
-        now.listed.setdefault(order_id, checkout_ids)
-    for tenant, places in past.silent.items():
-        now.silent[tenant] = sorted({*now.silent[tenant], *places})
-    return now
-
-
 @contextmanager
 def determined(seed: int) -> Iterator[None]:
     """Lets the seed decide what is otherwise drawn by the system."""
     chance = random.Random(f"system {seed}")
-    kept = os.urandom, secrets.token_hex, secrets.choice, random.getstate()
+    kept = os.urandom, secrets.token_hex, secrets.choice, secrets.token_bytes
+    state = random.getstate()
     os.urandom = lambda size: chance.randbytes(size)  # type: ignore[assignment]
     secrets.token_hex = lambda size=16: chance.randbytes(size or 16).hex()  # type: ignore[assignment]
     secrets.choice = chance.choice  # type: ignore[assignment]
+    secrets.token_bytes = lambda size=32: chance.randbytes(size or 32)  # type: ignore[assignment]
     random.seed(seed)
     Channel.numbers = 0
     try:
         yield
     finally:
-        os.urandom, secrets.token_hex, secrets.choice = kept[:3]
-        random.setstate(kept[3])
+        os.urandom, secrets.token_hex, secrets.choice, secrets.token_bytes = kept
+        random.setstate(state)
 
 
 def play(script: Script) -> Played:
     """Plays a script. Whatever happens in it, this returns."""
+    migrated_file()  # Nothing of it is drawn by the seed.
     folder = Path(tempfile.mkdtemp(prefix="countermand-", dir=ROOT))
     try:
         with determined(script.seed):
@@ -422,7 +365,12 @@ def play(script: Script) -> Played:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     history = found.history
-    commands = sum(call.is_traffic for call in history.calls)
+    calls = [*history.calls, *found.aside.calls, *found.key_lives.seen.calls]
+    commands = sum(call.is_traffic for call in calls)
+    streams = [*history.streams, *found.aside.streams]
+    done = found.committed | {f"{one.method}" for one in calls if one.done}
+    done |= {one.method for one in streams if one.messages}
+    done |= {what for _, _, what in history.faults}
     return Played(
         script,
         history,
@@ -430,4 +378,6 @@ def play(script: Script) -> Played:
         found.broken,
         commands,
         found.log,
+        found.aside,
+        done,
     )

@@ -23,6 +23,7 @@ FAULTS = {
     "commit_full": 2,
     "commit_busy": 2,
     "commit_unknown": 2,
+    "read_fails": 2,
     "slow": 2,
     "crash": 4,
     "restart": 2,
@@ -31,6 +32,18 @@ FAULTS = {
     "stall_watchers": 2,
 }
 """How often which fault is drawn."""
+
+
+OPERATOR_STEPS = (
+    "list_all_tasks",
+    "watch_all_tasks",
+    "server_status",
+    "agents",
+    "open_watches",
+    "keys",
+    "summary",
+)
+"""What an operator looks at."""
 
 
 class Step(NamedTuple):
@@ -71,7 +84,7 @@ class Script:
 def draw_script(seed: int, likes: dict[str, int] | None = None) -> Script:
     """Draws all that a seed decides beforehand."""
     chance = random.Random(f"script {seed}")
-    steps = [*_commands(chance, likes or {}), *_watches(chance), *_faults(chance)]
+    steps = [*_commands(chance, likes or {}), *_watches(chance), *_faults(chance), *_asides(chance)]
     return Script(
         seed,
         tuple(sorted(steps)),
@@ -95,7 +108,7 @@ def _commands(chance: random.Random, likes: dict[str, int]) -> list[Step]:
     for tenant in TENANTS:
         for number in range(WORKERS):
             who = f"{tenant}-worker-{number}"
-            for what in chance.choices(names, weights, k=chance.randint(8, 24)):
+            for what in chance.choices(names, weights, k=chance.randint(10, 28)):
                 found.append(Step(_moment(chance), who, what, chance.getrandbits(32)))
     return found
 
@@ -113,6 +126,26 @@ def _watches(chance: random.Random) -> list[Step]:
     for number in range(chance.randint(0, 2)):
         who = f"{TENANTS[0]}-keys-{number}"
         found.append(Step(_moment(chance), who, "key_life", chance.getrandbits(32)))
+    return found
+
+
+def _asides(chance: random.Random) -> list[Step]:
+    """What is done beside the traffic: some tenants have webhooks, and an operator looks."""
+    from tests.simulation.hooks import MIX
+
+    found = []
+    for tenant in TENANTS:
+        if chance.random() < 0.5:
+            who = f"{tenant}-hooks"
+            first = Step(_moment(chance) / 4, who, "create_webhook", chance.getrandbits(32))
+            found.append(first)
+            for what in chance.choices(list(MIX), list(MIX.values()), k=chance.randint(1, 6)):
+                at = max(first.at, _moment(chance))
+                found.append(Step(at, who, what, chance.getrandbits(32)))
+    if chance.random() < 0.4:
+        who = f"{TENANTS[0]}-operator"
+        for what in chance.choices(OPERATOR_STEPS, k=chance.randint(2, 6)):
+            found.append(Step(_moment(chance), who, what, chance.getrandbits(32)))
     return found
 
 

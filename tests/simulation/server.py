@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from countermand.app.composition import App, running
 from countermand.core.knobs import Knobs
+from countermand.core.rows import Saves
 from countermand.core.shipping import ShippedWords
 from countermand.engine.clock import Clock
 from countermand.engine.listeners import Committed
@@ -21,6 +22,8 @@ from countermand.rpc.router import handlers_of
 from countermand.rpc.services import services_of
 from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
+from countermand.webhooks.dispatcher import Dispatcher
+from tests.simulation.endpoints import SimSender
 from tests.simulation.loop import Realm
 from tests.simulation.network import Address
 from tests.simulation.store import TROUBLE, SimStore, Trouble
@@ -50,6 +53,8 @@ class Life:
         address: Address,
         hear: Callable[[Committed], None],
         on_purge: Callable[[], None],
+        on_write: Callable[[Saves], None],
+        sender: SimSender,
     ) -> None:
         self.realm = Realm(f"server {number}")
         self.path = path
@@ -67,6 +72,8 @@ class Life:
         self._address = address
         self._hear = hear
         self._on_purge = on_purge
+        self._on_write = on_write
+        self._sender = sender
         self._stop = asyncio.Event()
         self.app: App
         self.realm.context.run(TROUBLE.set, trouble)
@@ -83,7 +90,7 @@ class Life:
         self.left.set()
 
     async def _live(self) -> None:
-        self.store = SimStore(self.path, self._knobs.store, self._on_purge)
+        self.store = SimStore(self.path, self._knobs.store, self._on_purge, self._on_write)
         try:
             await self._run()
         except Exception as failure:
@@ -109,24 +116,38 @@ class Life:
         lines = LineLimit(knobs.calls.max_lines_per_second, 1, monotonic)
         limits = CallLimits(10, knobs.calls, monotonic)
         refusals = RefusalLog(lines, knobs.calls)
+        tracing, measures, vault = Tracing(knobs.telemetry), Measures(), Vault()
         guard = Guard(
             app.keyring,
             app.watchers,
-            Tracing(knobs.telemetry),
-            Measures(),
+            tracing,
+            measures,
             limits,
             calls,
             refusals,
             knobs.calls,
         )
-        services = services_of(app, ShippedWords(), refusals.counts, Vault())
+        services = services_of(app, ShippedWords(), refusals.counts, vault)
         methods = [method for service in services for method in methods_of(service)]
-        self.parts = [app, guard, calls, limits]
+        dispatcher = Dispatcher(
+            app.store,
+            app.writer,
+            app.clock,
+            vault,
+            tracing,
+            measures,
+            knobs.webhooks,
+            make_sender=self._sender,
+        )
+        delivering = asyncio.create_task(dispatcher.run())
+        self.parts = [app, guard, calls, limits, dispatcher]
         self._address.serve(self.realm, dict(handlers_of(guard, methods)))
         self.ready.set()
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
         guard.drain()
         calls.drain()
         app.watchers.end_all(draining)

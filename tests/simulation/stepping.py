@@ -1,13 +1,14 @@
-"""Work that goes on in steps: a thread that runs only while the event loop waits for it.
+"""Work that goes on in steps: a coroutine in all but name, that can pause at any depth.
 
-So a transaction can be left in its middle, for others to read, or for a crash. Of the two only one
-runs at a time, and when is the loop's to say, so the seed decides this, too.
+So a transaction can be left in its middle, for others to read, or for a crash. When it goes on is
+the event loop's to say, so the seed decides this, too.
 """
 
-import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 
 class _Ended(BaseException):
@@ -24,55 +25,47 @@ class Stepper:
         self.error: Exception | None = None
         self.is_done = False
         self._work = work
-        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
-        self._dies = False
-        context = copy_context()
-        self._thread = threading.Thread(target=lambda: context.run(self._run), daemon=True)
-        self._thread.start()
+        self._stack = greenlet(self._run)
+        self._stack.gr_context = copy_context()
 
     def resume(self) -> bool:
         """Lets it go on to its next pause, or its end. Returns whether it has ended."""
-        self._go.release()
-        self._back.acquire()
-        if self.is_done:
-            self._thread.join()
+        self._stack.parent = getcurrent()
+        _STEPPERS.append(self)
+        try:
+            self._stack.switch()
+        finally:
+            _STEPPERS.pop()
         return self.is_done
 
     def pause(self, seconds: float) -> None:
-        """Waits, on the thread, until it is resumed."""
+        """Waits, within the work, until it is resumed."""
         self.seconds = seconds
-        self._back.release()
-        self._go.acquire()
-        if self._dies:
-            raise _Ended
+        self._stack.parent.switch()
 
     def die(self) -> None:
-        """Ends the thread, wherever it pauses."""
+        """Ends the work, wherever it pauses."""
         if not self.is_done:
-            self._dies = True
-            self.resume()
+            self.is_done = True
+            if self._stack:
+                self._stack.parent = getcurrent()
+                self._stack.throw(_Ended())
 
     def _run(self) -> None:
-        current.stepper = self
-        self._go.acquire()
         try:
-            if not self._dies:
-                self.result = self._work()
+            self.result = self._work()
         except _Ended:
             pass
         except Exception as error:
             self.error = error
-        finally:
-            self.is_done = True
-            self._back.release()
+        self.is_done = True
 
 
-current = threading.local()
-"""The stepper of a thread that is one."""
+_STEPPERS: list[Stepper] = []
+"""The stepper whose work goes on at present, if any."""
 
 
 def pause(seconds: float) -> None:
-    """Lets others go on for so long, if this thread is one that goes in steps."""
-    stepper = getattr(current, "stepper", None)
-    if stepper is not None:
-        stepper.pause(seconds)
+    """Lets others go on for so long, if this is the work of a stepper."""
+    if _STEPPERS:
+        _STEPPERS[-1].pause(seconds)

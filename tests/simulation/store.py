@@ -35,6 +35,8 @@ class Trouble:
         """Seconds more that each commit takes, of which it says that it waited for the disk."""
         self.errors: deque[tuple[str, int]] = deque()
         """How the next commits fail: before or after they are done, and with which code."""
+        self.read_errors = 0
+        """How many of the next statements that read fail."""
         self.steps = False
         """Whether transactions can be left in their middle."""
 
@@ -79,7 +81,9 @@ class InlineConnection(Connection):
     @property
     def driver(self) -> sqlite3.Connection:
         assert self._connection is not None
-        return self._connection
+        if self._is_writer:
+            return self._connection
+        return _Reading(self._connection, self._trouble)  # type: ignore[return-value]
 
     async def run(self, work: Callable[[], Any]) -> Any:
         if self._connection is None:
@@ -158,10 +162,17 @@ class _SimulatedIdleClock(IdleClock):
 class SimStore(SqliteStore):
     """The store on SQLite, with trouble."""
 
-    def __init__(self, path: Path, knobs: StoreKnobs, on_purge: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        knobs: StoreKnobs,
+        on_purge: Callable[[], None],
+        on_write: Callable[[Saves], None],
+    ) -> None:
         super().__init__(path, knobs, InlineConnection, _SimulatedIdleClock)
         self._trouble = TROUBLE.get()
         self._on_purge = on_purge
+        self._on_write = on_write
 
     def _begin(self, now: int) -> None:
         super()._begin(now)
@@ -171,6 +182,7 @@ class SimStore(SqliteStore):
         def saving(saves: Saves) -> None:
             if saves.gone:
                 self._on_purge()
+            self._on_write(saves)
             save(saves)
 
         self._writer._save = saving  # type: ignore[method-assign]
@@ -209,6 +221,23 @@ class SimStore(SqliteStore):
     def _readers_connections(self) -> list[Connection]:
         lanes = [lane for readers in self._all_readers for lane in readers._lanes]
         return [lane.connection for lane in lanes if isinstance(lane, ReaderLane)]
+
+
+class _Reading:
+    """A connection of a reader, whose statements fail when there is trouble."""
+
+    def __init__(self, connection: sqlite3.Connection, trouble: Trouble) -> None:
+        self._connection = connection
+        self._trouble = trouble
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        if self._trouble.read_errors > 0 and sql != "ROLLBACK":
+            self._trouble.read_errors -= 1
+            raise disk_error(sqlite3.SQLITE_IOERR)
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 class _Troubled:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from countermand.core.decide import RULES
-from tests.simulation.planted import BUGS, seeds_needed
+from tests.simulation.bugs import BUGS
+from tests.simulation.planted import seeds_needed
 from tests.simulation.run import quiet
 from tests.simulation.script import draw_script
 from tests.simulation.shrink import Shrinker, told
@@ -18,7 +19,7 @@ from tests.simulation.shrink import Shrinker, told
 ROOT = Path(__file__).parents[2]
 GIVEN = os.environ.get("COUNTERMAND_SEED")
 SEED = random.Random(f"simulation {GIVEN}" if GIVEN else None).randrange(10**8)
-COUNT = 8
+COUNT = 2
 """How many fresh histories are played; `make simulate` plays as many as are asked for."""
 
 
@@ -30,9 +31,10 @@ def test_fresh_seeds_and_all_that_failed_once_keep_every_promise():
 def test_a_seed_gives_the_same_history_in_every_process(tmp_path):
     stories = []
     for name in ("first", "second"):
-        path = tmp_path / name
-        _simulate("--story", str(SEED), str(path))
-        stories.append(path.read_bytes())
+        folder = tmp_path / name
+        folder.mkdir()
+        _simulate("--story", str(SEED), cwd=folder)
+        stories.append((folder / f"history-{SEED}.txt").read_bytes())
     assert stories[0] == stories[1]
 
 
@@ -59,7 +61,10 @@ def test_a_planted_bug_is_found_and_leaves_nothing_of_itself():
     assert rules == RULES
 
 
-def _simulate(*arguments: str) -> None:
+def _simulate(*arguments: str, cwd: Path = ROOT) -> None:
     command = [sys.executable, "-m", "tests.simulation", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    paths = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | paths, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,6 +20,7 @@ from countermand.v1 import (
     key_service_pb2_grpc,
     order_service_pb2_grpc,
     task_service_pb2_grpc,
+    webhook_service_pb2_grpc,
 )
 from tests.support import warm
 from tests.support.knobs import DRAWN_VALUES
@@ -39,6 +40,7 @@ class Stubs:
         self.checkouts = checkout_service_pb2_grpc.CheckoutServiceStub(channel)
         self.orders = order_service_pb2_grpc.OrderServiceStub(channel)
         self.keys = key_service_pb2_grpc.KeyServiceStub(channel)
+        self.webhooks = webhook_service_pb2_grpc.WebhookServiceStub(channel)
 
 
 class _WithKey:

@@ -68,7 +68,7 @@ def test_a_block_that_cannot_be_run_is_found(text: str, fault: str) -> None:
     ("reason", "command"),
     [
         ("minutes", "make bench"),
-        ("minutes", "make simulate COUNT=1 SEED=12345"),
+        ("minutes", "make simulate COUNT=1 SEED=12345 WITHIN=5"),
         ("minutes", 'COUNTERMAND_SEED=1 make smoke ARGS="tests/chaos/test_robustness.py"'),
         ("root", "apt-get install strace faketime # and their libraries"),
         ("network", ".venv/bin/python -m pip install 'countermand[cli]==1.0'"),

@@ -1,7 +1,7 @@
 """Clients that write down every call and every message, and never have two calls open at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,9 +41,16 @@ class Client:
             stubs.checkouts,
             stubs.orders,
             stubs.keys,
+            stubs.webhooks,
         )
         self._methods = {name: call for stub in services for name, call in vars(stub).items()}
         self._busy = False
+
+    def add_methods(self, methods: Mapping[str, Any], *, also_named: str) -> None:
+        """Lets it call those of one more service, of which some requests begin with its name."""
+        self._methods = {f"{also_named}{name}": call for name, call in methods.items()} | (
+            dict(methods) | self._methods
+        )
 
     async def call(
         self, request: Any, *, timeout: float = SECONDS, hang_up_after: float | None = None

@@ -22,7 +22,7 @@ SHOWN = {"text", "json", "yaml", "ini", "proto"}
 
 NOT_RUN = {
     "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench|simulate|planted)"
-    r'(?: (?:COUNT|SEED)=\d+)*(?: ARGS="[^"]*")?',
+    r'(?: (?:COUNT|SEED|WITHIN)=\d+)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
     "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
     r"\.venv/bin/countermand (?:(?:serve|migrate) --store|copy --from sqlite:///\S+ --to)"
