@@ -204,3 +204,10 @@ def test_no_word_is_broken_and_none_stands_beyond_the_edge(
 def test_there_is_no_colour_where_none_is_wanted() -> None:
     for mode in ("pipe", "no-colour", "dumb-terminal"):
         assert "\x1b[3" not in (GOLDEN / f"{mode}.txt").read_text()
+
+
+def test_a_status_shows_a_log_and_a_disk_where_they_are_the_server_s_to_look_at():
+    sizes = {"wal_bytes": 0, "free_disk_bytes": 0}
+    for kind, shown in (("sqlite", True), ("postgresql", False)):
+        facts = dict(about_status(ServerStatus(store_kind=kind, **sizes), NOW))
+        assert ("write-ahead log" in facts, "disk left" in facts) == (shown, shown)

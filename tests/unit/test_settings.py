@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from countermand.app.composition import open_store
 from countermand.app.settings import Settings
 from countermand.cli.options import parse_retention, parse_span
 from countermand.cli.serve import serve
 from countermand.client.environment import SERVER
+from countermand.core.knobs import Knobs
+from countermand.store.contract import StoreRefused
 
 PAGE = Path(__file__).parents[2] / "docs/operations/configuration.md"
 NAMED_OTHERWISE = {"shipped_words": "shipped_word"}
@@ -57,3 +60,10 @@ def test_the_page_of_settings_names_each_flag_with_its_default():
             assert shown[name].startswith(f"`{value}{seconds}`"), name
         elif name in shown and name != "log-format":
             assert re.match("none|off", shown[name]), name
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/db", "store.db", "postgresq://u:secret@h/db"])
+def test_a_store_that_is_neither_names_both_and_no_password(url):
+    with pytest.raises(StoreRefused, match=r"sqlite:/// and a path, or postgresql:// ") as caught:
+        open_store(url, Knobs().store)
+    assert "secret" not in str(caught.value)

@@ -28,7 +28,7 @@ from countermand.store.sqlite import SqliteStore, path_of
 def open_store(url: str, knobs: StoreKnobs) -> Store:
     """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
     if not is_postgres(url):
-        return SqliteStore(path_of(url), knobs)
+        return SqliteStore(path_of(url, or_else=", or postgresql:// and a database"), knobs)
     try:  # Whoever has no database does without what drives it.
         from countermand.store.postgres.store import PostgresStore
     except ImportError as error:

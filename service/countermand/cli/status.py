@@ -52,13 +52,14 @@ def show_refusals(found: ServerStatus) -> None:
 
 def about_status(found: ServerStatus, now: datetime) -> Facts:
     """Returns the facts of a status."""
+    has_a_disk = found.store_kind == "sqlite"  # A database's disk is not the server's to look at.
     return [
         ("version", found.version),
         ("up since", f"{moment(found.start_time)}, {span_words(age(found.start_time, now))}"),
         ("replica", found.replica_id),
         ("store", f"{found.store_kind}, schema {found.schema}, {decimal(found.store_bytes)}"),
-        ("write-ahead log", decimal(found.wal_bytes)),
-        ("disk left", decimal(found.free_disk_bytes)),
+        *([("write-ahead log", decimal(found.wal_bytes))] if has_a_disk else ()),
+        *([("disk left", decimal(found.free_disk_bytes))] if has_a_disk else ()),
         ("last commit", _last_commit(found, now)),
         ("tasks", _tasks(found)),
         ("overdue", _overdue(found, now)),

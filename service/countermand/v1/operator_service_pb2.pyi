@@ -167,7 +167,7 @@ class ServerStatus(_message.Message):
     store_bytes: int
     r"""How many bytes the store has, without its write-ahead log."""
     wal_bytes: int
-    r"""How many bytes the write-ahead log has."""
+    r"""How many bytes the write-ahead log has; 0 on PostgreSQL, which keeps its own."""
     task_counts: _containers.RepeatedCompositeFieldContainer[_task_pb2.TaskCount]
     r"""How many tasks of all tenants stand in each state; states without a task are
     left out. They are counted when somebody asks, and in a large store not
@@ -192,7 +192,7 @@ class ServerStatus(_message.Message):
     last_commit_time: _timestamp_pb2.Timestamp
     r"""When that was."""
     free_disk_bytes: int
-    r"""How many bytes the disk of the store has left."""
+    r"""How many bytes the disk of the store has left; 0 on PostgreSQL, whose disk is not looked at."""
     refusals: _containers.RepeatedCompositeFieldContainer[RefusalCount]
     r"""What was refused in the last minute, most often first. At most 100."""
     replica_id: str

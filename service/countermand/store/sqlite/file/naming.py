@@ -31,10 +31,11 @@ KINDS = {
 }
 
 
-def path_of(url: str) -> Path:
-    """Returns the path in the address of a store. Raises StoreRefused if it has none."""
+def path_of(url: str, *, or_else: str = "") -> Path:
+    """Returns the path in the address of a store. Raises StoreRefused if it has none, and says what
+    else it might have been."""
     if not url.startswith(SCHEME):
-        raise StoreRefused(f"the store must be {SCHEME} and a path, not {shown(url)}")
+        raise StoreRefused(f"the store must be {SCHEME} and a path{or_else}, not {shown(url)}")
     path = url.removeprefix(SCHEME)
     for pattern, why in NO_PATHS.items():
         if re.search(pattern, path):
