@@ -35,6 +35,7 @@ class Faults:
 
     async def read_fails(self) -> None:
         self._play.trouble.read_errors = STEP.get().randint(1, 6)
+        self._play.hinder(2 * PATIENCE)  # The reaper waits a second after each that is its own.
 
     async def commit_fails(self) -> None:
         self._fail("before", IOERR, 1)
