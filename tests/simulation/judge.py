@@ -23,6 +23,8 @@ BY_ROWS = {
 }
 """What takes all rows to be there for good, and so says nothing where they are removed."""
 GONE = ("NOT_FOUND", "EXPIRED")
+SLOW_HOP, MANY = 0.05, 30
+"""Of so many tasks that are due together, one commit each of so many seconds, the last is late."""
 STALLS = ("stall_watchers", "stand_still")
 """The faults by which watchers take nothing for long."""
 
@@ -43,6 +45,11 @@ def judge(played: Played) -> Verdict:
         silent |= BY_TIME
     if removes:
         silent |= BY_ROWS
+    if (
+        played.script.max_hop >= SLOW_HOP
+        and played.script.knobs.get("reaper.max_batch", MANY) < MANY
+    ):
+        silent.add(Promise.DEADLINE)
     allowed = tuple(
         refusal
         for fault, refusal in (("commit_full", "STORE_FULL"), ("stand_still", "RATE_LIMITED"))
