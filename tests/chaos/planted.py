@@ -239,8 +239,10 @@ def late_word() -> None:
                 version=task.version + 1,
                 update_time=draft.now,
                 end_time=draft.now,
+                seq=draft.next_seq(task.namespace),
                 **fields,
-            )
+            ),
+            task.seq,
         )
 
     RULES[c.FinishTask] = rule._replace(decide=finish)
@@ -340,7 +342,7 @@ def lost_join() -> None:
 
         return joined
 
-    replace(cancelling, "_join", forgetful)
+    replace(cancelling, "join", forgetful)
 
 
 def join_takes_over() -> None:
@@ -353,7 +355,7 @@ def join_takes_over() -> None:
 
         return joined
 
-    replace(cancelling, "_join", taking)
+    replace(cancelling, "join", taking)
 
 
 def charge_after_cancel() -> None:

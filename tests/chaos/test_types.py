@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.test_packaging import pip, venv, wheel  # noqa: F401
+from tests.chaos.test_packaging import pip, sdist, venv, wheel  # noqa: F401
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 

@@ -70,7 +70,7 @@ def test_an_address_says_which_servers_there_are(url, shown, servers):
 
 
 def test_a_server_that_is_gone_is_noticed_within_seconds_unless_the_address_says_otherwise():
-    assert parse_address("postgresql://h/db").parameters["tcp_user_timeout"] == 5000
+    assert parse_address("postgresql://h/db").parameters["tcp_user_timeout"] == 10_000
     given = parse_address("postgresql://h/db?tcp_user_timeout=9000").parameters
     assert given["tcp_user_timeout"] == "9000"
 

@@ -24,7 +24,9 @@ DEFAULTS: dict[str, Any] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
-    "tcp_user_timeout": 5000,
+    # As long as a turn may wait: what is sent behind a statement that takes the server longer, and
+    # for which it has no room yet, would count as lost before.
+    "tcp_user_timeout": 10_000,
     "target_session_attrs": "read-write",
 }
 """What holds unless the address says otherwise: a server that is gone is noticed within seconds."""
