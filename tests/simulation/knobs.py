@@ -19,6 +19,7 @@ UNUSED = {
     "store.writer_cache_kib": "it only costs time",
     "store.reader_cache_kib": "it only costs time",
     "store.max_cached_statements": "it only costs time",
+    "webhooks.max_loaded": "what has no room holds up the rest for hours: a unit test has it",
 }
 """What a simulation has no use for, by its beginning, and why."""
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -376,3 +377,18 @@ def test_whatever_fails_each_is_taken_once_at_least_and_in_order(
         for earlier in range(1, later):
             if subjects[earlier - 1] == subject and failures[earlier] < 4:
                 assert taken.index(earlier) < taken.index(later)
+
+
+def test_what_has_no_room_in_memory_holds_back_what_comes_later_of_its_task():
+    knobs = replace(KNOBS, max_loaded=1)
+    endpoint = Endpoint()
+    first, second = notice(1), notice(2)
+    kept = Delivery(webhook_id="w1", notice=first, begin_time=FIRST_TIME, next_time=0)
+    queue = EndpointQueue(endpoint.webhook, [kept], knobs, lambda: 0.0)
+    queue.add([notice(3, second.subject)])
+    [sent] = queue.take(FIRST_TIME)
+    assert sent.notice.number == 1
+    assert not queue.is_to_be_read_again
+    queue.done(sent, Outcome(Attempt(FIRST_TIME, 1, 200, ""), None), FIRST_TIME)
+    assert queue.take(FIRST_TIME) == []
+    assert queue.is_to_be_read_again

@@ -212,18 +212,19 @@ class EndpointQueue:
             later = max(self._health.next_time or 0, self._rest)
             self._health = self._health._replace(next_time=later)
 
-    def _items(self) -> Iterator[Item]:
-        """Yields all that is not over, in the order of the commits."""
+    def _items(self, *, ahead: bool = True) -> Iterator[Item]:
+        """Yields all that is not over, in the order of the commits; `ahead` of the cursor, too."""
         kept = sorted(self._kept.values(), key=lambda item: item.notice.number)
-        for item in chain(kept, self._ahead.values()):
+        for item in chain(kept, self._ahead.values() if ahead else ()):
             if item.stage is not Stage.OVER:
                 yield item
 
     def _sendable(self) -> list[Item]:
-        """Returns what nothing earlier of its subject holds back, and is not under way."""
+        """Returns what nothing earlier of its subject holds back, and is not under way: nothing of
+        what is ahead, while the store has deliveries without room here that may hold it back."""
         held: set[str] = set()
         found = []
-        for item in self._items():
+        for item in self._items(ahead=not self._left_out):
             free = item.notice.subject not in held
             if free and item.stage is Stage.WAITING and (item.once or not self.is_disabled):
                 found.append(item)
@@ -261,8 +262,7 @@ class EndpointQueue:
             health=self._health,
             missed=self._missed,
         )
-        self._dirty = {}
-        self._missed = 0
+        self._dirty, self._missed = {}, 0
         return command
 
     def _fails_by_now(self, now: int) -> bool:

@@ -74,7 +74,11 @@ class Shop(Actor):
 
     async def list_sales(self) -> None:
         word = self._chosen.choice(("OPEN", "CANCELLING", "CANCELLED", "UNSPECIFIED"))
-        if self._chosen.random() < 0.5:
+        chance = self._chosen.random()
+        if chance < 0.4:
             await self._call(o.ListOrdersRequest(state=f"ORDER_STATE_{word}"))
-        else:
+        elif chance < 0.8:
             await self._call(s.ListCheckoutsRequest(state=f"CHECKOUT_STATE_{word}"))
+        else:
+            word = self._chosen.choice(("ACTIVE", "LOCKED", "CLOSED", "UNSPECIFIED"))
+            await self._call(s.ListCartsRequest(state=f"CART_STATE_{word}"))
