@@ -97,7 +97,7 @@ async def test_a_command_takes_few_turns_to_the_server(
         await keeper.do(one)
     proxy.forget()
     await keeper.do(command)
-    assert proxy.turns == turns
+    assert proxy.turns_of_writers == turns
 
 
 async def test_a_batch_passes_by_a_tenant_that_another_writes(keeper: Keeper, url: str) -> None:

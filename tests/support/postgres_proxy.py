@@ -75,6 +75,12 @@ class Proxy:
         """Counts from nothing again."""
         self._do(self._forget)
 
+    @property
+    def turns_of_writers(self) -> int:
+        """The turns on those connections alone on which something was committed. A reader's thread
+        ends what it read with a turn for which nobody waits: it may come at any time."""
+        return sum(line.turns for line in self._lines if line.has_committed)
+
     def cut_at(self, word: str, where: str) -> None:
         """Cuts the connection on which the next statement comes that begins so; see Cut."""
         self.cut_done.clear()
@@ -99,6 +105,8 @@ class Proxy:
     def _forget(self) -> None:
         self.turns = self.opened = self.cancels = 0
         self.statements.clear()
+        for line in self._lines:
+            line.turns, line.has_committed = 0, False
 
     def _do(self, what: Callable[[], object]) -> None:
         """Runs it on the thread of the proxy, and waits until it is done."""
@@ -188,6 +196,10 @@ class _Line:
         """Statements that were prepared."""
         self._waiting = 0
         """How many bursts of the client have not been answered."""
+        self.turns = 0
+        """See Proxy.turns."""
+        self.has_committed = False
+        """Whether a transaction was committed on it."""
         self._cutting: Cut | None = None
         """At what it is cut: it ends once the server has answered that."""
 
@@ -201,10 +213,12 @@ class _Line:
             statement = self._statement(kind, body)
             if statement is not None:
                 self._proxy.statements.append(statement)
+                self.has_committed |= statement.upper() == "COMMIT"
                 if self._is_cut_at(statement) and self._cutting is None:
                     return self._cut_now(data)
             if kind in b"SQ":
                 self._proxy.turns += not self._waiting
+                self.turns += not self._waiting
                 self._waiting += 1
         self._server.write(data)
         return True
