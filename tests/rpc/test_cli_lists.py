@@ -62,6 +62,9 @@ async def test_tasks_are_listed_by_merchant_label_and_deadline(client: Client, c
         listed = await command("list", "tasks", *chosen, "--json")
         assert listed.err == ""
         assert task.task_id in [json.loads(line)["task_id"] for line in listed.out.splitlines()]
-    assert (await command("list", "tasks", "--label", "url=other")).out == ""
+    none = await command("list", "tasks", "--label", "url=other")
+    assert (none.status, none.out, none.err) == (0, "", "countermand: nothing was found\n")
+    for form in ("--json", "--csv"):
+        assert (await command("list", "tasks", "--label", "url=other", form)).err == ""
     for wrong in (("--label", "url"), ("--sort", "merchant")):
         assert (await command("list", "tasks", *wrong)).status == 2

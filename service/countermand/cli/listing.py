@@ -146,7 +146,7 @@ async def _count(found: AsyncIterator[Task | OperatorTask], *, as_csv: bool) -> 
     ]
     if as_csv:
         show_csv(["state", "count"], rows)
-    elif rows:
+    else:
         show_columns(rows)
 
 

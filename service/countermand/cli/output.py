@@ -139,8 +139,11 @@ def show_columns(rows: Sequence[Mapping[str, str]], below: Sequence[str] = ()) -
     """Prints rows below the names of their columns, unless they stand below these already.
 
     A column that says nothing is left out, and so are the last ones if the terminal has no room for
-    them. Returns the names.
+    them. Without rows it says so on stderr. Returns the names.
     """
+    if not rows:
+        note("nothing was found")
+        return ()
     rows = [{name: plain(cell) for name, cell in row.items()} for row in rows]
     columns = Columns(rows, terminal_width())
     if columns.names != list(below):

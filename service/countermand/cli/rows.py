@@ -36,6 +36,7 @@ class Rows:
 
     def end(self) -> None:
         """Prints what is left."""
-        if self._waiting:
+        is_empty = not self._shown and not self._as_json and not self._as_csv
+        if self._waiting or is_empty:
             self._shown = show_columns(self._waiting, self._shown)
             self._waiting = []

@@ -66,7 +66,7 @@ def summary(
         rows = [{"key": row.key, "count": str(row.count)} for row in answer.rows]
         if as_csv:
             show_csv(["key", "count"], rows)
-        elif rows:
+        else:
             show_columns(rows)
 
     asyncio.run(run())
