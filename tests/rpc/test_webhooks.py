@@ -181,7 +181,7 @@ async def test_of_twenty_endpoints_nineteen_hang_and_the_last_hears_within_a_sec
             await hooks.cancel()
         await dead.until(19)
         waited = []
-        for number in (6, 7, 8):  # Something else may hold the machine meanwhile, though not always.
+        for number in (6, 7, 8):  # Others may hold the machine once meanwhile.
             begin = time.monotonic()
             await hooks.cancel()
             await alive.until(number)
