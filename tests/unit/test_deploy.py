@@ -1,16 +1,18 @@
 """What deploy/ ships is well formed, and keeps what the pages promise of it."""
 
+import copy
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 
 from countermand.app.settings import Settings
 from countermand.cli.serve import serve as serve_command
@@ -24,141 +26,43 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "countermand.yaml").read_text()))
 YAML_FILES = sorted([*DEPLOY.rglob("*.yaml"), *DEPLOY.rglob("*.yml")])
 
-TEXT = {"type": "string"}
-TEXTS = {"type": "array", "items": TEXT}
-FLAG = {"type": "boolean"}
-COUNT = {"type": "integer", "minimum": 0}
+SCHEMAS = Path(__file__).parent / "schemas"
+COMPOSE_SCHEMA = Draft7Validator(json.loads((SCHEMAS / "compose.json").read_text()))
+"""The whole specification of compose."""
+KUBERNETES_SCHEMA = json.loads((SCHEMAS / "kubernetes.json").read_text())
+"""All that the kinds that are used are made of, with every field that there is."""
 
 
-def record(required: str = "", **properties: Any) -> dict[str, Any]:
-    """The schema of a mapping with these fields and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required.split(),
-        "additionalProperties": False,
-    }
+def hold_kubernetes(manifest: dict[str, Any]) -> None:
+    """Raises ValidationError unless each field is one that there is, with a value that it takes."""
+    name = KUBERNETES_SCHEMA["kinds"][f"{manifest['apiVersion']} {manifest['kind']}"]
+    Draft202012Validator(KUBERNETES_SCHEMA | {"$ref": f"#/$defs/{name}"}).validate(manifest)
 
 
-def mapping(values: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": values}
+def fields(found: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yields the path of every mapping that there is in a document, but those of free names."""
+    if isinstance(found, dict):
+        if not path or path[-1] not in FREE:
+            yield path
+            for key, value in found.items():
+                yield from fields(value, *path, key)
+    elif isinstance(found, list):
+        for number, value in enumerate(found):
+            yield from fields(value, *path, number)
 
 
-def listing(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
+FREE = {"annotations", "environment", "labels", "limits", "matchLabels", "requests", "selector"}
+"""Where names are whatever one likes. A selector of labels is held by those within it."""
 
 
-COMPOSE_SCHEMA = record(
-    "services",
-    name=TEXT,
-    volumes=mapping(record()),
-    services=mapping(
-        record(
-            "image",
-            image=TEXT,
-            build=record("context", context=TEXT, dockerfile=TEXT),
-            command=TEXTS,
-            environment=mapping(TEXT),
-            ports=listing({"type": "string", "pattern": r"^127\.0\.0\.1:\d+:\d+$"}),
-            volumes=listing({"type": "string", "pattern": r"^[\w./-]+:/[\w./-]+(:ro)?$"}),
-            read_only=FLAG,
-            tmpfs=TEXTS,
-            cap_drop=TEXTS,
-            security_opt=TEXTS,
-            stop_grace_period={"type": "string", "pattern": r"^\d+s$"},
-            restart={"enum": ["unless-stopped", "on-failure", "always", "no"]},
-        )
-    ),
-)
-"""The part of the compose specification that is used, so that a word that it has not is found."""
-
-LABELS = mapping(TEXT)
-SELECTOR = record(matchLabels=LABELS)
-META = record("name", name=TEXT, namespace=TEXT, labels=LABELS)
-PROBE = record(
-    "exec",
-    exec=record("command", command=TEXTS),
-    periodSeconds=COUNT,
-    timeoutSeconds=COUNT,
-    failureThreshold=COUNT,
-)
-CONTAINER = record(
-    "name image securityContext",
-    name=TEXT,
-    image=TEXT,
-    args=TEXTS,
-    env=listing(record("name value", name=TEXT, value=TEXT)),
-    ports=listing(record("name containerPort", name=TEXT, containerPort=COUNT)),
-    startupProbe=PROBE,
-    readinessProbe=PROBE,
-    lifecycle=record(preStop=record(exec=record(command=TEXTS))),
-    resources=record(requests=mapping(TEXT), limits=mapping(TEXT)),
-    securityContext=record(
-        allowPrivilegeEscalation=FLAG,
-        readOnlyRootFilesystem=FLAG,
-        capabilities=record(drop=TEXTS),
-    ),
-    volumeMounts=listing(record("name mountPath", name=TEXT, mountPath=TEXT, readOnly=FLAG)),
-)
-POD = record(
-    "containers",
-    serviceAccountName=TEXT,
-    automountServiceAccountToken=FLAG,
-    terminationGracePeriodSeconds=COUNT,
-    securityContext=record(
-        runAsNonRoot=FLAG,
-        runAsUser=COUNT,
-        runAsGroup=COUNT,
-        fsGroup=COUNT,
-        fsGroupChangePolicy=TEXT,
-        seccompProfile=record(type=TEXT),
-    ),
-    containers=listing(CONTAINER),
-    volumes=listing(
-        record(
-            "name", name=TEXT, secret=record(secretName=TEXT, defaultMode=COUNT), emptyDir=record()
-        )
-    ),
-)
-IP_BLOCK = {**record("cidr"), "properties": {"cidr": TEXT, "except": TEXTS}}
-PEERS = listing(record(namespaceSelector=SELECTOR, podSelector=SELECTOR, ipBlock=IP_BLOCK))
-OPEN_PORTS = listing(record("port", protocol={"enum": ["TCP", "UDP"]}, port=COUNT))
-SPECS: dict[tuple[str, str], dict[str, Any]] = {
-    ("v1", "Namespace"): {},
-    ("v1", "ServiceAccount"): {},
-    ("v1", "Service"): record(
-        "selector ports",
-        clusterIP=TEXT,
-        selector=LABELS,
-        ports=listing(record("name port targetPort", name=TEXT, port=COUNT, targetPort=TEXT)),
-    ),
-    ("apps/v1", "StatefulSet"): record(
-        "serviceName replicas selector template",
-        serviceName=TEXT,
-        replicas={"const": 1},
-        selector=SELECTOR,
-        template=record(metadata=record(labels=LABELS), spec=POD),
-        volumeClaimTemplates=listing(
-            record(
-                metadata=META,
-                spec=record(accessModes=TEXTS, resources=record(requests=mapping(TEXT))),
-            )
-        ),
-    ),
-    ("policy/v1", "PodDisruptionBudget"): record(
-        "selector", maxUnavailable=COUNT, minAvailable=COUNT, selector=SELECTOR
-    ),
-    ("networking.k8s.io/v1", "NetworkPolicy"): record(
-        "podSelector policyTypes",
-        podSelector=SELECTOR,
-        policyTypes=TEXTS,
-        ingress=listing(
-            {**record(ports=OPEN_PORTS), "properties": {"from": PEERS, "ports": OPEN_PORTS}}
-        ),
-        egress=listing(record(to=PEERS, ports=OPEN_PORTS)),
-    ),
-}
-"""The part of the Kubernetes API that is used."""
+def planted(document: Any, path: tuple[str | int, ...]) -> Any:
+    """The document with a word there that is none."""
+    wrong = copy.deepcopy(document)
+    found = wrong
+    for key in path:
+        found = found[key]
+    found["readonly"] = True
+    return wrong
 
 
 def spec_of(kind: str) -> Any:
@@ -179,24 +83,31 @@ def test_every_file_is_yaml_and_names_no_host_of_images(path: Path) -> None:
         assert not rest or not re.search(r"[.:]|^localhost$", first), image
 
 
-def test_compose_holds_its_schema() -> None:
-    jsonschema.validate(COMPOSE, COMPOSE_SCHEMA)
-
-
-def test_a_word_that_compose_has_not_is_found() -> None:
-    wrong = json.loads(json.dumps(COMPOSE))
-    wrong["services"]["countermand"]["readonly"] = True
-    with pytest.raises(jsonschema.ValidationError, match="readonly"):
-        jsonschema.validate(wrong, COMPOSE_SCHEMA)
+def test_compose_holds_its_schema_and_is_open_to_this_machine_alone() -> None:
+    COMPOSE_SCHEMA.validate(COMPOSE)
+    for service in COMPOSE["services"].values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
 
 
 @pytest.mark.parametrize("part", KUBERNETES, ids=lambda part: part["kind"])
-def test_kubernetes_manifests_hold_their_schema(part: dict[str, Any]) -> None:
-    spec = SPECS[part["apiVersion"], part["kind"]]
-    required = "apiVersion kind metadata" + (" spec" if spec else "")
-    extra = {"automountServiceAccountToken": FLAG} if part["kind"] == "ServiceAccount" else {}
-    fields = {"apiVersion": TEXT, "kind": TEXT, "metadata": META, **extra}
-    jsonschema.validate(part, record(required, **fields, **({"spec": spec} if spec else {})))
+def test_kubernetes_manifests_hold_their_schemas(part: dict[str, Any]) -> None:
+    hold_kubernetes(part)
+
+
+def test_a_word_that_compose_or_kubernetes_has_not_is_found_wherever_it_stands() -> None:
+    places = 0
+    for path in fields(COMPOSE):
+        if path != ("services",) and path != ("volumes",):  # their names are free
+            with pytest.raises(ValidationError):
+                COMPOSE_SCHEMA.validate(planted(COMPOSE, path))
+            places += 1
+    for part in KUBERNETES:
+        for path in fields(part):
+            with pytest.raises(ValidationError):
+                hold_kubernetes(planted(part, path))
+            places += 1
+    assert places > 60
 
 
 def test_compose_mounts_files_that_are_there() -> None:
