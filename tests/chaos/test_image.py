@@ -1,8 +1,8 @@
 """The image: built and run where a builder can, and else its steps in a folder.
 
-The base image is taken from the own storage of the builder, never from elsewhere. Without one,
-debootstrap makes one that serves as well: a folder with python3, python3-venv and a link `python`,
-committed as `python:3.11-slim`.
+The base image is taken from the own storage of the builder, never from elsewhere. Where it has
+none, debootstrap makes one that serves as well: a small Debian with python3, python3-venv and
+`python`.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.debian import make_root
 from tests.support.waiting import until
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 
 pytestmark = [
     pytest.mark.chaos,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not FULL, reason="installs a server for minutes: in the full round alone"),
 ]
 
@@ -79,8 +80,18 @@ class Builder:
         )
 
 
+def make_base(builder: Builder, root: Path) -> None:
+    """Makes a base image of a system that is made in this folder."""
+    make_root(root, "python3", "python3-venv")
+    (root / "usr/bin/python").symlink_to("python3")
+    container = builder("from", "scratch")
+    builder("copy", container, f"{root}/", "/")
+    builder("commit", "-q", container, f"localhost/{BASE}")
+    builder("rm", container)
+
+
 @pytest.fixture(scope="module")
-def builder() -> Builder:
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     program = shutil.which("buildah")
     if program is None:
         pytest.skip("buildah is not installed")
@@ -90,7 +101,7 @@ def builder() -> Builder:
     except AssertionError as error:
         pytest.skip(f"buildah does not run here: {str(error)[:200]}")
     if not any(image.endswith(f"/{BASE}") for image in images.splitlines()):
-        pytest.skip(f"buildah has no image {BASE}")
+        make_base(builder, tmp_path_factory.mktemp("debian") / "root")
     return builder
 
 

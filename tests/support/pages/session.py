@@ -38,12 +38,17 @@ class WrongPage(Exception):
 class Session:
     """One reader."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, root: Path | None = None) -> None:
+        """With a root, in which the folder is, its shells are in there, with what is in there."""
         self._folder = folder
         self._port = str(port)
+        self._root = root
         self._shells: dict[str, Shell] = {}
-        (folder / ".venv").symlink_to(sys.prefix)
-        bare = {k: v for k, v in os.environ.items() if not k.startswith(_STRIPPED)}
+        if root is None:
+            (folder / ".venv").symlink_to(sys.prefix)
+            bare = {k: v for k, v in os.environ.items() if not k.startswith(_STRIPPED)}
+        else:
+            bare = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         address = f"127.0.0.1:{port}"
         self._environment = bare | {"COUNTERMAND_LISTEN": address, "COUNTERMAND_SERVER": address}
 
@@ -72,13 +77,19 @@ class Session:
 
     async def _shell(self, name: str) -> Shell:
         if name not in self._shells:
-            prelude = _MAKE.format(project=shlex.quote(str(PROJECT)))
-            self._shells[name] = await Shell.open(self._folder, self._environment, prelude)
+            prelude = _MAKE.format(project=shlex.quote(str(PROJECT))) if self._root is None else ""
+            self._shells[name] = await Shell.open(
+                self._folder, self._environment, prelude, self._root
+            )
         return self._shells[name]
 
+    @property
+    def printed(self) -> str:
+        """All that its shells ever printed: answers, errors and logs."""
+        return "".join(shell.everything for shell in self._shells.values())
+
     def _put_in(self, text: str) -> str:
-        printed = "".join(shell.everything for shell in self._shells.values())
-        keys = _PRINTED_KEY.findall(printed)
+        keys = _PRINTED_KEY.findall(self.printed)
         text = text.replace(KEY, keys[0]) if keys else text
         return text.replace(f":{PORT}", f":{self._port}")
 
@@ -86,9 +97,9 @@ class Session:
         return printed.replace(f":{self._port}", f":{PORT}")
 
     async def _run(self, block: Block, shell: Shell, beneath: Block | None) -> None:
-        if "ctrl-c" in block.words:
+        if "ctrl-c" in block.words and shell.is_busy:
             shell.interrupt()
-            if shell.is_busy and await shell.end() is None:
+            if await shell.end() is None:
                 raise WrongPage(block, "what ran before does not end by Ctrl-C", shell.unseen)
         if shell.is_busy:
             raise WrongPage(block, "its shell is busy with the block before", shell.unseen)

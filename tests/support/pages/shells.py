@@ -17,9 +17,11 @@ BLOCK_SECONDS = 40
 class Shell:
     """One bash. What a reader pastes into it is run in its folder, one block after the other."""
 
-    def __init__(self, process: Process, folder: Path) -> None:
+    def __init__(self, process: Process, folder: Path, inside: Path) -> None:
+        """`inside` is what the folder is called where the shell is."""
         self._process = process
         self._folder = folder
+        self._inside = inside
         self._mark = uuid4().hex
         self._changed = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -28,10 +30,14 @@ class Shell:
         self.is_busy = False
 
     @classmethod
-    async def open(cls, folder: Path, environment: Mapping[str, str], prelude: str) -> "Shell":
-        """Starts one, and runs the prelude in it."""
+    async def open(
+        cls, folder: Path, environment: Mapping[str, str], prelude: str, root: Path | None = None
+    ) -> "Shell":
+        """Starts one, by chroot if the folder is in a root, and runs the prelude in it."""
+        inside = folder if root is None else Path("/") / folder.relative_to(root)
+        entrance = [] if root is None else ["chroot", str(root)]
         process = await asyncio.create_subprocess_exec(
-            *["bash", "--noprofile", "--norc"],
+            *[*entrance, "bash", "--noprofile", "--norc"],
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
@@ -39,9 +45,10 @@ class Shell:
             env=environment,
             start_new_session=True,
         )
-        shell = cls(process, folder)
+        shell = cls(process, folder, inside)
         # Ctrl-C ends what runs in the foreground, and not the shell.
-        shell._send(f"set -E\ntrap : INT\ntrap '__failed=$?' ERR\n{prelude}\n")
+        shell._send(f"cd {shlex.quote(str(inside))}\nset -E\ntrap : INT\n")
+        shell._send(f"trap '__failed=$?' ERR\n{prelude}\n")
         return shell
 
     def _send(self, text: str) -> None:
@@ -79,12 +86,12 @@ class Shell:
 
     def start(self, text: str) -> None:
         """Begins a block. It ends with a mark behind what it printed."""
-        file = self._folder / f"block-{uuid4().hex}"
-        file.write_text(text)
+        name = f"block-{uuid4().hex}"
+        (self._folder / name).write_text(text)
         self.is_busy = True
         # Its commands read nothing of what is still to be run.
         self._send(
-            f"__failed=0; . {shlex.quote(str(file))} </dev/null;"
+            f"__failed=0; . {shlex.quote(str(self._inside / name))} </dev/null;"
             f' printf "%s %s.\\n" {self._mark} "$__failed"\n'
         )
 
