@@ -30,7 +30,7 @@ from countermand.core.states import (
 from countermand.engine.watching import watch_record
 from countermand.engine.watching.hub import Hub
 from countermand.rpc.servicers import cancellation
-from countermand.store.sql.rows import tasks
+from countermand.store.sql.rows import saved_tasks, tasks
 from countermand.store.sqlite import lanes
 from countermand.store.sqlite.file import store_file as file
 from countermand.store.sqlite.writing import Writer
@@ -273,7 +273,8 @@ def lost_settlement() -> None:
     def forgetful(write: Any) -> Any:
         return lambda settlement: None if now_and_then(3) else write(settlement)
 
-    replace(tasks, "_write_settlement", forgetful)
+    replace(tasks, "write_settlement", forgetful)
+    replace(saved_tasks, "write_settlement", forgetful)
 
 
 def resume_skips() -> None:

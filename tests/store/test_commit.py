@@ -3,6 +3,9 @@
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
+from itertools import product
 
 import pytest
 
@@ -31,6 +34,8 @@ from tests.support.ask import (
     acknowledged,
     cancel,
     cancel_group,
+    charge,
+    charged,
     completed,
     create,
     create_group,
@@ -45,6 +50,19 @@ from tests.support.ask import (
 from tests.support.stores import Keeper
 
 S = TaskState
+FOUND = ((), (start,), (start, charge), (start, cancel), (start, charge, cancel))
+"""What happened to a task before a batch."""
+STEPS = (
+    start,
+    charge,
+    charged,
+    partial(start, lease=9 * SECOND),
+    partial(cancel, grace=9 * SECOND),
+    partial(completed, message=""),
+    partial(failed, message="broken"),
+    acknowledged,
+)
+BATCHES = [(one,) for one in STEPS] + [*product(STEPS, STEPS)]
 TEXTS = {
     "quotes": """it's "quoted" \\ and `so` -- ; DROP TABLE tasks; /* */ %s ?1 :x {rows}""",
     "unicode": "Łódź 東京 עברית 🛒🧑‍🚀 é ﷽ \u202e\ufeff",
@@ -90,6 +108,22 @@ async def test_rows_read_back_are_the_rows_that_were_decided(keeper: Keeper) -> 
     assert group is not None
     assert group.holder == answer.target
     assert group.counts == {S.CANCELLING: 1, S.COMPLETED: 1, S.FAILED: 1, S.CANCELLED: 1}
+
+
+async def test_a_row_is_what_all_commands_of_a_batch_made_of_it(keeper: Keeper) -> None:
+    """Statements that write little know what most commands change, and a batch may have several."""
+    cases = {uid(number): case for number, case in enumerate(product(FOUND, BATCHES), 1)}
+    await keeper.run(*map(create, cases))
+    for step in range(max(map(len, FOUND))):
+        await keeper.run(
+            *(before[step](id) for id, (before, _) in cases.items() if len(before) > step)
+        )
+    done = await keeper.commit([make(id) for id, (_, batch) in cases.items() for make in batch])
+    found = {task.task_id: task for task in await keeper.tasks()}
+    for (_, id), decided in done.saves.tasks.items():
+        for field in fields(Task):
+            said = getattr(decided, field.name)
+            assert getattr(found[id], field.name) == said, (cases[id], field.name)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

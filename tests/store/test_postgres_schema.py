@@ -127,6 +127,7 @@ def _plan(asked: Asked, name: str, text: str) -> list[dict[str, Any]]:
 
 HOT = {
     "load_tasks": "tasks_by_id",
+    "load_ending_tasks": "tasks_by_id",
     "load_old_task": "tasks_ended",
     "load_old_owed_task": "tasks_owed",
     "load_old_event": "events_without_task",
@@ -175,6 +176,8 @@ HOT = {
     "trail_order": "tasks_by_order",
     "update_tasks": "tasks_pkey",
     "update_live_tasks": "tasks_pkey",
+    "start_tasks": "tasks_pkey",
+    "end_tasks": "tasks_pkey",
     "update_cancellations": "cancellations_pkey",
 }
 """The index that was made for a statement."""

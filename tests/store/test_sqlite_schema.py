@@ -46,6 +46,8 @@ WIDTHS = {
     "insert_tasks": 29,
     "update_tasks": 21,
     "update_live_tasks": 11,
+    "start_tasks": 9,
+    "end_tasks": 14,
     "insert_events": 9,
     "insert_refund_events": 11,
     "insert_attached_events": 13,
@@ -402,6 +404,7 @@ def test_a_statement_walks_through_no_table(raw: sqlite3.Connection, name: str, 
 
 HOT = {
     "load_tasks": "tasks_by_id",
+    "load_ending_tasks": "tasks_by_id",
     "load_old_task": "tasks_ended",
     "load_old_owed_task": "tasks_owed",
     "summarize_refund": "tasks_by_end",
@@ -445,6 +448,8 @@ HOT = {
     "trail_order": "tasks_by_order",
     "update_tasks": "INTEGER PRIMARY KEY",
     "update_live_tasks": "INTEGER PRIMARY KEY",
+    "start_tasks": "INTEGER PRIMARY KEY",
+    "end_tasks": "INTEGER PRIMARY KEY",
     "update_cancellations": "PRIMARY KEY",
 }
 

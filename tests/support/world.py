@@ -196,7 +196,7 @@ class World:
             return [rows[key] for key in keys if key in rows]
 
         return Loaded(
-            tasks=pick(self.tasks, wanted.tasks),
+            tasks=pick(self.tasks, wanted.tasks | wanted.ending),
             holders=[_without_snapshot(one) for one in pick(self.holders, wanted.holders)],
             snapshots=[
                 (one.target, whole(one.snapshot))
@@ -207,7 +207,14 @@ class World:
             subgroups=[(target, self.subgroups(target)) for target in wanted.subgroups],
             carts=[one.evolve(line_items=None) for one in pick(self.carts, wanted.carts)],
             agents=pick(self.agents, wanted.agents),
-            cancellations=pick(self.cancellations, wanted.cancellations),
+            cancellations=pick(
+                self.cancellations,
+                wanted.cancellations
+                | {
+                    (task.namespace, task.cancellation_id or "")
+                    for task in pick(self.tasks, wanted.ending)
+                },
+            ),
             early_cancels=[
                 record
                 for record in self.cancellations.values()

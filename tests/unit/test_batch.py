@@ -7,7 +7,17 @@ from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.core.retention import Leftover
 from countermand.core.rows import Loaded
-from tests.support.ask import FIRST_TIME, purge, reap
+from tests.support.ask import (
+    FIRST_TIME,
+    acknowledged,
+    cancel,
+    completed,
+    create,
+    purge,
+    reap,
+    start,
+)
+from tests.support.world import World
 
 
 @pytest.mark.parametrize(
@@ -19,3 +29,16 @@ def test_a_store_that_does_not_say_what_it_was_asked_ends_the_batch(command):
     next(plan)
     with pytest.raises(LookupError, match="did not say"):
         plan.send(Loaded())
+
+
+@pytest.mark.parametrize("end", [completed(), acknowledged()], ids=["completed", "acknowledged"])
+def test_an_end_takes_one_turn_to_the_store(end):
+    """What is loaded is the task with the cancellation that it names, in which its end counts."""
+    world = World()
+    world.do_all(create(), start(), cancel())
+    batch = Batch([end], world.instant, world.ids)
+    plan = batch.plan()
+    wanted = next(plan)
+    with pytest.raises(StopIteration):
+        plan.send(world.load(wanted))
+    assert [cancellation.live_count for cancellation in batch.saves.cancellations.values()] == [0]

@@ -64,6 +64,8 @@ class Saves(Changes):
         super().__init__()
         self.created: set[Id] = set()
         """Which of the tasks are new."""
+        self.found: dict[Id, Task] = {}
+        """The others, as the batch found them."""
         self.given: set[Id] = set()
         """Which of the tasks were given to an agent."""
         self.to_log: list[LoggedRecord] = []

@@ -39,6 +39,8 @@ class Wanted:
     """What a batch asks the store for."""
 
     tasks: set[Id] = field(default_factory=set)
+    ending: set[Id] = field(default_factory=set)
+    """Tasks that are wanted with the cancellations that they name: an end is counted there."""
     holders: set[Target] = field(default_factory=set)
     snapshots: set[Target] = field(default_factory=set)
     """Holders of which the snapshot is wanted, too; without, it is None."""
@@ -63,6 +65,7 @@ class Wanted:
     def __bool__(self) -> bool:
         return bool(
             self.tasks
+            or self.ending
             or self.holders
             or self.snapshots
             or self.members
@@ -144,7 +147,8 @@ class Rows:
     def unknown(self, wanted: Wanted) -> Wanted:
         """Returns what of that is not here yet."""
         return Wanted(
-            tasks=wanted.tasks - self.tasks.keys(),
+            tasks=wanted.tasks - self.tasks.keys() - wanted.ending,
+            ending=wanted.ending - self.tasks.keys(),
             holders=wanted.holders - self.holders.keys(),
             snapshots=wanted.snapshots - self.snapshots,
             members=wanted.members - self.members.keys(),
@@ -165,6 +169,7 @@ class Rows:
         """Takes what the store answered; what was wanted and is not there does not exist."""
         for ids, rows in (
             (wanted.tasks, self.tasks),
+            (wanted.ending, self.tasks),
             (wanted.carts, self.carts),
             (wanted.agents, self.agents),
             (wanted.cancellations, self.cancellations),
@@ -220,7 +225,9 @@ class Rows:
             before = self.tasks.get(key)
             if before is None:
                 self.saves.created.add(key)
-            elif before.agent_id != task.agent_id:
+                continue
+            self.saves.found.setdefault(key, before)
+            if before.agent_id != task.agent_id:
                 self.saves.given.add(key)
         for target, holder in changes.holders.items():
             known = self.holders.get(target)

@@ -30,6 +30,10 @@ def wants_to_end(key: Id, rows: Rows, wanted: Wanted) -> None:
 
     One that has ended needs what holds it if its money may be asked back.
     """
+    if key not in rows.tasks:
+        wanted.namespaces.add(key[0])
+        wanted.ending.add(key)
+        return
     task = wants_task(key, rows, wanted)
     if task is None:
         return

@@ -58,6 +58,7 @@ class Loader:
             "load_positions", [(number,) for number in wanted.namespaces], _four
         )
         tasks = self._start("load_tasks", _uuid_ids(wanted.tasks), rows.read_task)
+        ending = self._start("load_ending_tasks", _uuid_ids(wanted.ending), rows.read_ending_task)
         holders = self._start_holders(wanted.holders)
         snapshots = self._start_snapshots(wanted.snapshots)
         members = self._start_members(wanted.members)
@@ -79,15 +80,16 @@ class Loader:
 
         def take() -> Loaded:
             numbers = namespaces()
+            ends = ending()
             return Loaded(
-                tasks=due + tasks(),
+                tasks=[*due, *tasks(), *(task for task, _ in ends)],
                 holders=holders(),
                 snapshots=snapshots(),
                 members=members(),
                 subgroups=subgroups(),
                 carts=carts(),
                 agents=agents(),
-                cancellations=cancellations(),
+                cancellations=[*cancellations(), *(own for _, own in ends if own is not None)],
                 early_cancels=early_cancels(),
                 request_ids=request_ids(),
                 keys=keys(),

@@ -187,27 +187,21 @@ class Saver:
 
     def _save_tasks(self, saves: Saves) -> dict[Id, int]:
         """Saves tasks. Returns the numbers that the new ones have from now on."""
-        new, created, changed, going_on = [], [], [], []
         labels: dict[int, rows.Labels] = defaultdict(rows.Labels)
         numbers: dict[Id, int] = {}
+        changed = defaultdict[str, list[Parameters]](list)
         for key, task in saves.tasks.items():
             if key in saves.created:
                 number = numbers[key] = self._next_number(task.namespace)
                 said = labels[task.namespace].add(task, number) if task.labels else "{}"
-                if task.state is TaskState.PENDING:
-                    new.append(rows.write_new_task(task, number, said))
-                else:
-                    created.append(rows.write_task(task, number, said))
-            elif task.ended or key in saves.given:
-                changed.append(rows.write_changed_task(task))
+                name, row = rows.write_created_task(task, number, said)
             else:
-                going_on.append(rows.write_live_task(task))
-        self._write("insert_new_tasks", new)
-        self._write("insert_tasks", created)
+                name, row = rows.write_changed_task(saves.found[key], task)
+            changed[name].append(row)
+        for name, saved in changed.items():
+            self._session.execute_rows(name, saved)
         for namespace, theirs in labels.items():
             self._write("insert_task_labels", theirs.rows(namespace))
-        self._write("update_tasks", changed)
-        self._write("update_live_tasks", going_on)
         return numbers
 
     def _insert_events(self, saves: Saves, numbers: dict[Id, int]) -> None:

@@ -9,6 +9,7 @@ def tenants_of_wanted(wanted: Wanted) -> set[int]:
     found = set(wanted.namespaces)
     for ids in (
         wanted.tasks,
+        wanted.ending,
         wanted.carts,
         wanted.agents,
         wanted.cancellations,

@@ -11,6 +11,16 @@ CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.task_id = w.task_
 LEFT JOIN cancellations AS c
     ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
 
+-- name: load_ending_tasks
+-- Each with the cancellation that it names.
+WITH wanted (namespace_no, task_id) AS (VALUES {rows})
+SELECT json_group_array(json_array(json_array({task}),
+    json(iif(c.cancellation_id IS NULL, NULL, json_array({cancellation})))))
+FROM wanted AS w
+CROSS JOIN tasks AS t ON t.namespace_no = w.namespace_no AND t.task_id = w.task_id
+LEFT JOIN cancellations AS c
+    ON c.namespace_no = t.namespace_no AND c.cancellation_id = t.cancellation_id
+
 -- name: load_members_{scope} for group checkout order
 WITH wanted (target, namespace_no, id) AS (VALUES {rows})
 SELECT json_group_array(json_array(s.target, {task}))
@@ -352,6 +362,27 @@ UPDATE tasks SET
     state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
     cancellation_id = r.cancellation_id, deadline_time = r.deadline_time, due_time = r.due_time,
     charge_state = r.charge_state, update_time = r.update_time
+FROM r WHERE tasks.task_no = r.task_no
+
+-- name: start_tasks
+WITH r (namespace_no, task_no, state, version, last_seq, fence, agent_id, start_time, update_time)
+    AS (VALUES {rows})
+UPDATE tasks SET
+    state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
+    agent_id = r.agent_id, start_time = r.start_time, update_time = r.update_time
+FROM r WHERE tasks.task_no = r.task_no
+
+-- name: end_tasks
+-- Tasks that end, and maybe were cancelled with it; of which nothing else changes.
+WITH r (namespace_no, task_no, state, version, last_seq, fence, cancellation_id, cancel_proof,
+        failure_message, refund_state, update_time, end_time, end_seq, fence_raised)
+    AS (VALUES {rows})
+UPDATE tasks SET
+    state = r.state, version = r.version, last_seq = r.last_seq, fence = r.fence,
+    cancellation_id = r.cancellation_id, cancel_proof = r.cancel_proof,
+    failure_message = r.failure_message, refund_state = r.refund_state,
+    update_time = r.update_time, end_time = r.end_time, end_seq = r.end_seq,
+    fence_raised = r.fence_raised
 FROM r WHERE tasks.task_no = r.task_no
 
 -- name: insert_events

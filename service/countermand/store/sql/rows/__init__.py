@@ -8,6 +8,7 @@ from countermand.store.sql.rows.callers import (
 )
 from countermand.store.sql.rows.cancellations import (
     read_cancellation,
+    read_ending_task,
     read_request_id,
     write_changed_cancellation,
     write_join,
@@ -27,16 +28,13 @@ from countermand.store.sql.rows.holders import (
 from countermand.store.sql.rows.ids import id_value, uuid_bytes, uuid_text
 from countermand.store.sql.rows.labels import Labels, label_digest
 from countermand.store.sql.rows.records import write_attached_event, write_record_event
+from countermand.store.sql.rows.saved_tasks import write_changed_task, write_created_task
 from countermand.store.sql.rows.tasks import (
     EVENT_WIDTH,
     read_event,
     read_task,
-    write_changed_task,
     write_event,
-    write_live_task,
-    write_new_task,
     write_refund,
-    write_task,
 )
 
 __all__ = [
@@ -48,6 +46,7 @@ __all__ = [
     "read_agent",
     "read_cancellation",
     "read_cart",
+    "read_ending_task",
     "read_event",
     "read_group",
     "read_key",
@@ -61,17 +60,15 @@ __all__ = [
     "write_cart",
     "write_changed_cancellation",
     "write_changed_task",
+    "write_created_task",
     "write_event",
     "write_gone",
     "write_join",
     "write_key",
-    "write_live_task",
     "write_new_cancellation",
-    "write_new_task",
     "write_record_event",
     "write_refund",
     "write_request_id",
     "write_running_cancellation",
     "write_settling_request_id",
-    "write_task",
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from countermand.core.caller import Caller
 from countermand.core.cancellations import Cancellation, Join, NewJoin, RequestId
+from countermand.core.records import Task
 from countermand.core.states import CancellationState
 from countermand.core.trace import TraceContext
 from countermand.store.sql.rows.ids import (
@@ -12,6 +13,7 @@ from countermand.store.sql.rows.ids import (
     uuid_text,
     write_target,
 )
+from countermand.store.sql.rows.tasks import read_task
 
 _STATES = {str(state): state for state in CancellationState}
 
@@ -42,6 +44,12 @@ def read_cancellation(row: list[Any]) -> Cancellation:
         joins=tuple(map(_read_join, sorted(row[28] or ()))),
     )
     return cancellation
+
+
+def read_ending_task(row: list[Any]) -> tuple[Task, Cancellation | None]:
+    """Returns a task and the cancellation that it names, from their rows."""
+    task, own = row
+    return read_task(task), None if own is None else read_cancellation(own)
 
 
 def _read_join(row: list[Any]) -> Join:

@@ -6,7 +6,7 @@ from typing import Any
 from countermand.core.log import Event, as_of
 from countermand.core.records import Settlement, Task
 from countermand.core.states import CancelProof, ChargeState, RefundState, TaskState
-from countermand.store.sql.rows.ids import uuid_bytes, uuid_text
+from countermand.store.sql.rows.ids import uuid_text
 
 _STATES = {str(state): state for state in TaskState}
 _REFUNDS = {str(refund): refund for refund in RefundState}
@@ -86,103 +86,6 @@ def read_task(row: list[Any]) -> Task:
     return task
 
 
-def write_new_task(task: Task, number: int, labels: str) -> tuple[Any, ...]:
-    """Returns the row of a new task that nobody has started, and that was not cancelled, given its
-    labels as JSON; all else of it is as it is of every such task."""
-    return (
-        number,
-        task.namespace,
-        uuid_bytes(task.task_id),
-        uuid_bytes(task.group_id),
-        task.checkout_id,
-        task.order_id,
-        task.merchant,
-        labels,
-        task.create_time,
-        task.expire_time,
-        task.seq,
-    )
-
-
-def write_task(task: Task, number: int, labels: str) -> tuple[Any, ...]:
-    """Returns the whole row of a task, such as one that was created and cancelled in one batch."""
-    return (
-        number,
-        task.namespace,
-        uuid_bytes(task.task_id),
-        uuid_bytes(task.group_id),
-        task.checkout_id,
-        task.order_id,
-        task.merchant,
-        labels,
-        task.create_time,
-        task.update_time,
-        task.state._value_,
-        task.version,
-        task.agent_id,
-        task.fence,
-        uuid_bytes(task.cancellation_id),
-        None if task.cancel_proof is None else task.cancel_proof._value_,
-        task.deadline_time,
-        task.failure_message,
-        task.charge_state._value_,
-        task.refund_state._value_,
-        task.expire_time,
-        task.start_time,
-        task.end_time,
-        task.seq,
-        task.due_time,
-        _write_settlement(task.settlement),
-        task.late_reports,
-        task.end_seq,
-        int(task.fence_raised),
-    )
-
-
-def write_changed_task(task: Task) -> tuple[Any, ...]:
-    """Returns what of a task can change."""
-    return (
-        task.namespace,
-        task.number,
-        task.state._value_,
-        task.version,
-        task.seq,
-        task.fence,
-        task.agent_id,
-        uuid_bytes(task.cancellation_id),
-        None if task.cancel_proof is None else task.cancel_proof._value_,
-        task.deadline_time,
-        task.due_time,
-        task.failure_message,
-        task.charge_state._value_,
-        task.refund_state._value_,
-        _write_settlement(task.settlement),
-        task.late_reports,
-        task.start_time,
-        task.update_time,
-        task.end_time,
-        task.end_seq,
-        int(task.fence_raised),
-    )
-
-
-def write_live_task(task: Task) -> tuple[Any, ...]:
-    """Returns what can change of a task that neither starts nor ends."""
-    return (
-        task.namespace,
-        task.number,
-        task.state._value_,
-        task.version,
-        task.seq,
-        task.fence,
-        uuid_bytes(task.cancellation_id),
-        task.deadline_time,
-        task.due_time,
-        task.charge_state._value_,
-        task.update_time,
-    )
-
-
 EVENT_WIDTH = 10
 """How many columns an `{event}` has."""
 
@@ -221,7 +124,8 @@ def _read_settlement(text: str | None) -> Settlement | None:
     return Settlement(_REFUNDS[outcome], *rest)
 
 
-def _write_settlement(settlement: Settlement | None) -> str | None:
+def write_settlement(settlement: Settlement | None) -> str | None:
+    """Returns a settlement as a JSON array."""
     return None if settlement is None else json.dumps(settlement)
 
 
@@ -245,4 +149,4 @@ def write_event(event: Event, number: int | None) -> tuple[Any, ...]:
 
 def write_refund(task: Task) -> tuple[Any, ...]:
     """Returns what the row of an event has more if it says something of a refund."""
-    return (task.refund_state._value_, _write_settlement(task.settlement))
+    return (task.refund_state._value_, write_settlement(task.settlement))
