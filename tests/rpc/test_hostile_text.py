@@ -10,7 +10,7 @@ import pytest
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import Caller, first_caller, new_id
 from tests.support.command import Command
-from tests.support.knobs import DRAWN_VALUES
+from tests.support.knobs import DRAWN_VALUES, SENDING
 from tests.support.otlp import otlp_collector
 from tests.support.raw import RPCS
 from tests.support.server import Server, started
@@ -104,7 +104,7 @@ async def test_what_buyers_read_and_are_known_by_is_in_no_log_and_no_trace(tmp_p
             "OTEL_TRACES_SAMPLER_ARG": "1",
             "OTEL_BSP_SCHEDULE_DELAY": "50",
         }
-        async with started(tmp_path, **environment) as server:
+        async with started(tmp_path, knobs=SENDING, **environment) as server:
             async with first_caller(server) as caller:
                 sale = await caller.new_checkout(
                     2,

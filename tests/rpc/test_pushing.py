@@ -14,6 +14,7 @@ import pytest
 from countermand import __version__
 from countermand.v1 import cancellation_service_pb2 as c
 from tests.support.caller import first_caller
+from tests.support.knobs import SENDING
 from tests.support.otlp import Collector, http_collector, numbers, otlp_collector
 from tests.support.server import started
 
@@ -45,7 +46,10 @@ async def test_a_collector_gets_to_the_unit_what_was_done(
             "OTEL_EXPORTER_OTLP_HEADERS": "x-token=t",
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         }
-        async with started(tmp_path, **environment) as server, first_caller(server) as caller:
+        async with (
+            started(tmp_path, knobs=SENDING, **environment) as server,
+            first_caller(server) as caller,
+        ):
             tasks = [(await caller.create()).task_id for _ in range(20)]
             held = await caller.running()
             for task_id in tasks:
@@ -96,7 +100,10 @@ def exemplars_of(metrics: object, name: str) -> set[str]:
 async def test_each_signal_can_be_left_out(variable: str, tmp_path: Path):
     async with otlp_collector() as collector:
         environment = {ENDPOINT: collector.endpoint, variable: "none"}
-        async with started(tmp_path, **environment) as server, first_caller(server) as caller:
+        async with (
+            started(tmp_path, knobs=SENDING, **environment) as server,
+            first_caller(server) as caller,
+        ):
             task = await caller.create()
             request = c.CancelTaskRequest(task_id=task.task_id)
             await caller.cancellations.CancelTask(request, metadata=PARENT)
@@ -126,14 +133,15 @@ async def test_a_dead_collector_costs_nothing_but_its_data(
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OTEL_TRACES_SAMPLER": "always_on",
     }
-    async with started(tmp_path, **environment) as server, first_caller(server) as caller:
-        made = await asyncio.gather(*(caller.create() for _ in range(50)))
-        begin = time.monotonic()
-        await asyncio.gather(*(caller.cancel(task.task_id) for task in made))
-        assert time.monotonic() - begin < 5
+    async with started(tmp_path, knobs={}, **environment) as server:
+        async with first_caller(server) as caller:
+            made = await asyncio.gather(*(caller.create() for _ in range(50)))
+            begin = time.monotonic()
+            await asyncio.gather(*(caller.cancel(task.task_id) for task in made))
+            assert time.monotonic() - begin < 5
         begin = time.monotonic()
         assert await server.stop() == 0
-        assert time.monotonic() - begin < 8  # 2.5 s for each signal, and the drain
+        assert time.monotonic() - begin < 3  # one, on a machine of its own: see the knobs
     lines = [json.loads(line) for line in server.log if line.startswith("{")]
     assert not any("exception" in line for line in lines)
 

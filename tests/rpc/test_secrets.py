@@ -14,6 +14,7 @@ from countermand.v1 import key_service_pb2 as k
 from countermand.v1 import task_service_pb2 as t
 from tests.support.caller import SCOPES, Caller, first_caller, new_id
 from tests.support.inside import inside
+from tests.support.knobs import SENDING
 from tests.support.otlp import otlp_collector
 from tests.support.server import Server, Stubs
 
@@ -87,6 +88,7 @@ async def test_a_planted_key_shows_in_nothing_that_a_server_writes(tmp_path):
     async with otlp_collector() as collector:
         server = await Server(
             tmp_path,
+            knobs=SENDING,
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
             OTEL_TRACES_SAMPLER_ARG="1",
             OTEL_BSP_SCHEDULE_DELAY="50",

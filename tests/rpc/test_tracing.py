@@ -3,7 +3,7 @@
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import cancellation_service_pb2 as c
 from tests.support.caller import Caller, Held, everything, first_caller, new_id, span
+from tests.support.knobs import DRAWN_VALUES, SENDING
 from tests.support.otlp import CollectedSpan, Collector, otlp_collector
 from tests.support.server import Server
 
@@ -41,8 +42,10 @@ def exporting(collector: Collector, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def serving(folder: Path, **environment: str) -> AsyncIterator[tuple[Server, Caller]]:
-    server = await Server(folder, **environment).start()
+async def serving(
+    folder: Path, knobs: Mapping[str, float] = SENDING, **environment: str
+) -> AsyncIterator[tuple[Server, Caller]]:
+    server = await Server(folder, knobs=knobs, **environment).start()
     try:
         async with first_caller(server) as caller:
             yield server, caller
@@ -294,7 +297,7 @@ async def test_a_dead_collector_harms_nothing(tmp_path):
             "OTEL_BSP_SCHEDULE_DELAY": "10",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
         }
-        async with serving(tmp_path, **environment) as (server, caller):
+        async with serving(tmp_path, DRAWN_VALUES, **environment) as (server, caller):
             for _ in range(50):
                 held = await caller.running()
                 await cancel(caller, held.task_id, Parent())

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode, TraceState
 
-from countermand.core.knobs import TelemetryKnobs
+from countermand.core.knobs import Knobs, TelemetryKnobs
 from countermand.core.trace import TraceContext
 from countermand.telemetry import conventions
 from countermand.telemetry.environment import settings_from
@@ -40,7 +40,7 @@ NOT_NEW = Sampler(0.0)
 STORED = TraceContext(TRACE, SPAN, True)
 STORED_UNSAMPLED = TraceContext(TRACE, SPAN, False)
 
-KNOBS = TelemetryKnobs()
+KNOBS = TelemetryKnobs(shutdown_timeout=10.0)  # a busy machine needs it to send
 
 
 class Memory:
@@ -63,6 +63,9 @@ class Forbidden:
 
     def record(self, span):
         raise AssertionError(f"recorded {span}")
+
+    def leave(self):
+        raise AssertionError("not ours to send")
 
     def shutdown(self, timeout):
         raise AssertionError("not ours to end")
@@ -225,7 +228,7 @@ def test_an_unsampled_call_reaches_no_recorder(tracing, header):
 def test_without_an_endpoint_the_sdk_is_not_even_loaded():
     program = (
         "import sys; from countermand.telemetry.tracing import Tracing;"
-        "from countermand.core.knobs import TelemetryKnobs as Knobs;"
+        "from countermand.core.knobs import Knobs, TelemetryKnobs as Knobs;"
         "tracing = Tracing.from_environment(Knobs(), service_version='1');"
         "call = tracing.start_call('a/B', sys.argv[1]);"
         "call.end('OK'); assert not call.context.sampled;"
@@ -661,3 +664,9 @@ async def test_a_dead_collector_costs_only_its_spans(monkeypatch, dead_endpoint)
     start = time.perf_counter()
     await asyncio.to_thread(tracing.shutdown)
     assert time.perf_counter() - start < 3
+
+
+def test_a_server_that_owes_nobody_anything_is_gone_within_a_second_whatever_collectors_do():
+    knobs = Knobs()
+    sending = knobs.telemetry.shutdown_timeout + 2 * knobs.telemetry.abort_timeout
+    assert knobs.server.max_goodbye + knobs.server.disconnect_timeout + sending < 1

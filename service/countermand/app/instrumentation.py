@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -78,13 +79,18 @@ class Instrumentation:
         reading = read_store(metrics, app.store, app.clock, self._knobs)
         return [asyncio.create_task(reading, name="store gauges")]
 
+    def leave(self) -> None:
+        """Begins to send what there is, so that little is left when the last call is answered."""
+        self.tracing.leave()
+
     def shutdown(self) -> None:
-        """Sends what is left, in a bounded time. It blocks."""
+        """Sends what is left, in a bounded time for all of it. It blocks."""
+        deadline = time.monotonic() + self._knobs.shutdown_timeout
         if self._pusher is not None:
             self._pusher.leave()
         self.tracing.shutdown()
         if self._pusher is not None:
-            self._pusher.shutdown(self._knobs.shutdown_timeout)
+            self._pusher.shutdown(max(0.0, deadline - time.monotonic()))
 
 
 def _push_settings() -> MetricSettings | None:

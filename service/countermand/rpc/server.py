@@ -206,6 +206,7 @@ class _Life:
         guard.drain()
         self._calls.drain()
         app.watchers.end_all(draining)
+        self._instrumentation.leave()
         log.info("draining", extra=fields(seconds=seconds))
         delivering.cancel()
         await self._stop_serving(server, seconds)

@@ -87,6 +87,12 @@ class SdkRecorder:
             )
         )
 
+    def leave(self) -> None:
+        """Begins to send what was taken; it does not wait."""
+        # In a thread, since the processor waits for the collector. What comes is sent by its own.
+        flush = self._processor.force_flush
+        threading.Thread(target=flush, name="trace-flush", daemon=True).start()
+
     def shutdown(self, timeout: float) -> None:
         """Sends what was taken and ends, after at most about `timeout` seconds; blocks."""
         # The processor's own shutdown knows no bound below 30 s, hence a thread that may be left.

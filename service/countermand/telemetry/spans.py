@@ -43,6 +43,10 @@ class Recorder(Protocol):
         """Takes a span; never blocks and never fails."""
         ...
 
+    def leave(self) -> None:
+        """Begins to send what was taken; it does not wait."""
+        ...
+
     def shutdown(self, timeout: float) -> None:
         """Sends what was taken and ends, after at most about `timeout` seconds; blocks."""
         ...

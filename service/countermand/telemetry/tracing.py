@@ -179,6 +179,11 @@ class Tracing:
             )
         )
 
+    def leave(self) -> None:
+        """Begins to send what there is, and goes on recording."""
+        if self._recorder is not None:
+            self._recorder.leave()
+
     def shutdown(self) -> None:
         """Sends what is left and ends recording, after a bounded time.
 

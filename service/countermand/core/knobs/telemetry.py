@@ -36,10 +36,11 @@ class TelemetryKnobs:
     """How many places in the code a line names for an error in a library."""
     log_timeout: float = 0.5
     """Seconds that the end of the process waits for the log."""
-    shutdown_timeout: float = 2.0
-    """Seconds to send what is left when the server leaves."""
-    abort_timeout: float = 0.5
-    """Seconds to end in once the sending was broken off."""
+    shutdown_timeout: float = 0.2
+    """Seconds to send what is left of spans and metrics when the last call is answered. Most was
+    sent while the server drained: one that owes nobody anything is to be gone within a second."""
+    abort_timeout: float = 0.02
+    """Seconds to end in once the sending was broken off; for spans, and then for metrics."""
     push_interval: float = 60.0
     """Seconds between two times that metrics are sent, unless OTEL_METRIC_EXPORT_INTERVAL says
     otherwise."""
