@@ -16,12 +16,13 @@ from countermand.core.ids import UuidMaker
 from countermand.core.instant import Instant
 from countermand.store.sqlite.connection import connect_writer
 from countermand.store.sqlite.writing import Writer
-from tests.support.ask import FIRST_TIME, G1, NS, new, uid
+from tests.support.ask import FIRST_TIME, G1, NS, cancel_group, new, uid
 from tests.support.calls import calls_of
 from tests.support.knobs import PRODUCTION
 
 FEW, MANY = 20, 120
 LABELS = {f"key-{number}": "value" for number in range(16)}
+STORED_LABELS = "countermand.core.labels"
 MAX_OF_CREATED = 10
 """Calls for each task that is created."""
 
@@ -56,6 +57,20 @@ def test_a_creation_costs_little_for_each_of_its_tasks(
     assert (many - few) / (MANY - FEW) <= MAX_OF_CREATED
     rows = raw.execute("SELECT count(*) FROM task_labels").fetchone()
     assert rows == (len(labels) * (FEW + MANY),)
+
+
+def test_a_cascade_reads_none_of_the_labels_of_its_tasks(raw: sqlite3.Connection) -> None:
+    calls(raw, creation(MANY, 1000, LABELS))
+    batch = Batch([cancel_group(uid(1000_000))], Instant.at(FIRST_TIME), UuidMaker())
+    writer = Writer(raw, PRODUCTION.store)
+    kept = calls_of(lambda: writer.commit(batch), "countermand.core.labels")
+    (answer,) = batch.answers
+    assert len(answer.covered) == MANY
+    read = calls_of(
+        lambda: [dict(task.labels) for task in answer.covered], "countermand.core.labels"
+    )
+    assert kept == MANY
+    assert read > MANY
 
 
 def test_a_label_has_one_row_in_one_order(raw: sqlite3.Connection) -> None:

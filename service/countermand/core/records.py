@@ -1,6 +1,7 @@
 """The records that the store keeps and the rules change."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -95,7 +96,7 @@ class Task(Record):
     task_id: str
     group_id: str | None
     merchant: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     create_time: int
     update_time: int
     checkout_id: str | None = None

@@ -1,5 +1,6 @@
 """The entries of the log as watchers are told them, and what they cost."""
 
+from countermand.core.labels import StoredLabels
 from countermand.core.log import Event
 from countermand.core.records import Task
 
@@ -13,6 +14,8 @@ def weight(task: Task | None) -> int:
     """Returns how many bytes of memory a task is taken to cost."""
     if task is None or not task.labels:
         return ENTRY_BYTES
+    if isinstance(task.labels, StoredLabels):
+        return ENTRY_BYTES + LABEL_BYTES * task.labels.count + 2 * len(task.labels.text)
     labels = (LABEL_BYTES + 2 * len(key + value) for key, value in task.labels.items())
     return ENTRY_BYTES + sum(labels)
 

@@ -20,9 +20,25 @@ Saved = tuple[str, Row]
 
 def write_created_task(task: Task, number: int, labels: str) -> Saved:
     """Returns how a new task is saved, given its labels as JSON."""
-    if task.state is TaskState.PENDING:
-        return "insert_new_tasks", _new(task, number, labels)
-    return "insert_tasks", _whole(task, number, labels)
+    if task.state is not TaskState.PENDING:
+        return "insert_tasks", _whole(task, number, labels)
+    # Nobody has started it, and it was not cancelled: all else is as it is of every such task.
+    return (
+        "insert_new_tasks",
+        (
+            number,
+            task.namespace,
+            uuid_bytes(task.task_id),
+            uuid_bytes(task.group_id),
+            task.checkout_id,
+            task.order_id,
+            task.merchant,
+            labels,
+            task.create_time,
+            task.expire_time,
+            task.seq,
+        ),
+    )
 
 
 def write_changed_task(before: Task, task: Task) -> Saved:
@@ -48,23 +64,6 @@ def _ends_alone(before: Task, task: Task) -> bool:
         and task.due_time == before.due_time
         and task.settlement is None
         and not task.late_reports
-    )
-
-
-def _new(task: Task, number: int, labels: str) -> Row:
-    """Nobody has started it, and it was not cancelled: all else is as it is of every such task."""
-    return (
-        number,
-        task.namespace,
-        uuid_bytes(task.task_id),
-        uuid_bytes(task.group_id),
-        task.checkout_id,
-        task.order_id,
-        task.merchant,
-        labels,
-        task.create_time,
-        task.expire_time,
-        task.seq,
     )
 
 

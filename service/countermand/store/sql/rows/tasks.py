@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from countermand.core.labels import StoredLabels
 from countermand.core.log import Event, as_of
 from countermand.core.records import Settlement, Task
 from countermand.core.states import CancelProof, ChargeState, RefundState, TaskState
@@ -54,7 +55,7 @@ def read_task(row: list[Any]) -> Task:
         "checkout_id": checkout_id,
         "order_id": order_id,
         "merchant": merchant,
-        "labels": json.loads(labels) if labels != "{}" else {},
+        "labels": StoredLabels(labels) if labels != "{}" else {},
         "create_time": create_time,
         "update_time": update_time,
         "state": _STATES[state],
