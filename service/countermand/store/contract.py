@@ -1,5 +1,6 @@
 """What a store promises. One suite of tests holds every store to it."""
 
+from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
@@ -26,9 +27,11 @@ from countermand.store.lists import (
     HolderPage,
     HolderQuery,
     HolderReading,
+    LogEnd,
     PageQuery,
     TaskPage,
     TaskQuery,
+    Touched,
     Trail,
 )
 from countermand.store.operator_reads import OperatorReads
@@ -94,6 +97,21 @@ class LogPage(NamedTuple):
     """When the position up to which it was read was taken."""
     trail: Trail | None = None
     """What follows, as far as it was found."""
+
+
+class SharedLogs(Protocol):
+    """What a store has to offer to which several servers commit."""
+
+    async def log_ends(self, namespaces: Collection[int] | None) -> dict[int, LogEnd]:
+        """Returns where the logs of these namespaces end; None: of all that have one."""
+
+    async def touched(
+        self, namespace: int, after: int, through: int, limit: int
+    ) -> list[Touched] | None:
+        """Returns what the entries of a log are about that lie above a place, up to another.
+
+        None if there are more than so many, or if one does not say what it is about.
+        """
 
 
 class Store(OperatorReads, WebhookReadings, Protocol):

@@ -29,6 +29,7 @@ from countermand.core.knobs.serving import (
 from countermand.core.knobs.store import PostgresKnobs, StoreKnobs
 from countermand.core.knobs.telemetry import ScrapingKnobs, TelemetryKnobs
 from countermand.core.knobs.watching import (
+    FollowerKnobs,
     HubKnobs,
     PagesKnobs,
     WatchersKnobs,
@@ -40,6 +41,7 @@ __all__ = [
     "CallsKnobs",
     "ClockKnobs",
     "ConnectionKnobs",
+    "FollowerKnobs",
     "HubKnobs",
     "KeyringKnobs",
     "Knobs",

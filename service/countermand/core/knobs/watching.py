@@ -17,6 +17,17 @@ class HubKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowerKnobs:
+    """How what other servers commit is heard of."""
+
+    poll_interval: float = 0.05
+    """Seconds between two looks at the ends of logs, if nothing tells of a commit before."""
+    max_touched: int = 2_000
+    """How many entries of a log are looked at for what they touch; beyond it, all is read anew that
+    is watched there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PagesKnobs:
     """What watchers hold of what they read from the store."""
 
@@ -47,5 +58,6 @@ class WatchingKnobs:
     """All that concerns watches."""
 
     hub: HubKnobs = field(default_factory=HubKnobs)
+    follower: FollowerKnobs = field(default_factory=FollowerKnobs)
     pages: PagesKnobs = field(default_factory=PagesKnobs)
     watchers: WatchersKnobs = field(default_factory=WatchersKnobs)

@@ -12,7 +12,7 @@ from where a watcher says that the log was read to after the topic began.
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.changes import Saves
@@ -22,6 +22,7 @@ from countermand.core.records import Holder
 from countermand.engine.watching.alarms import Alarms
 from countermand.engine.watching.entries import Entry, weight
 from countermand.engine.watching.topics import EVERY, Topic, record_topic, topics_of
+from countermand.store.lists import LogEnd
 
 UNKNOWN = 1 << 63
 """Above every place of a log: where a topic begins that has heard nothing yet."""
@@ -30,7 +31,7 @@ UNKNOWN = 1 << 63
 class _Stretch:
     """The recent entries of one topic, and who waits for the next."""
 
-    __slots__ = ("bytes", "entries", "floor", "seqs", "waiters", "watchers")
+    __slots__ = ("bytes", "entries", "floor", "outdated", "seqs", "waiters", "watchers")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -40,6 +41,8 @@ class _Stretch:
         self.floor = UNKNOWN
         """The place above which every entry of the topic is here."""
         self.watchers = 0
+        self.outdated = 0
+        """How many of the oldest ages of the hub are of entries that were outdated."""
         self.waiters: dict[asyncio.Future[None], None] = {}
         """In the order in which they are woken: who waited first is told first."""
 
@@ -60,10 +63,22 @@ class _Stretch:
         del self.entries[:count]
         del self.seqs[:count]
 
+    def outdate(self, seq: int) -> int:
+        """Gives up what is not above a place, since others committed up to there. Returns how many
+        bytes that was."""
+        count = bisect_right(self.seqs, seq)
+        freed = sum(weight(entry.event.task) for entry in self.entries[:count])
+        self.bytes -= freed
+        self.outdated += count
+        del self.entries[:count]
+        del self.seqs[:count]
+        self.floor = seq if self.floor == UNKNOWN else max(self.floor, seq)
+        return freed
+
     def give_up_through(self, seq: int) -> None:
         """Gives up all, and what it may not have been given, up to a place."""
         self.floor = seq
-        self.bytes = 0
+        self.bytes = self.outdated = 0
         self.entries.clear()
         self.seqs.clear()
 
@@ -134,6 +149,8 @@ class Hub:
         self.max_batch = knobs.max_batch
         self._bytes = 0
         self._topics: dict[Topic, _Stretch] = {}
+        self._watched: dict[int, int] = {}
+        """How many topics there are of each namespace."""
         self._ages: deque[tuple[_Stretch, int]] = deque()
         """Where each kept entry is and what it costs, oldest first."""
         self._orphans = 0
@@ -164,10 +181,31 @@ class Hub:
         stretch = self._topics.get(topic)
         if stretch is None:
             stretch = self._topics[topic] = _Stretch()
+            self._watched[topic[1]] = self._watched.get(topic[1], 0) + 1
         stretch.watchers += 1
         subscription = Subscription(self, topic, stretch, holders)
         self._alarms.add(subscription, holders)
         return subscription
+
+    @property
+    def watched(self) -> Collection[int] | None:
+        """The namespaces of which something is watched; None: all."""
+        return None if EVERY in self._topics else self._watched.keys()
+
+    def outdate(self, namespace: int, topics: Iterable[Topic] | None, end: LogEnd) -> None:
+        """Lets who watches any of these read the log up to its end, since others committed there;
+        None: whoever watches something of the namespace."""
+        if topics is None:
+            topics = [topic for topic in self._topics if topic[1] == namespace]
+            self._alarms.all()
+        self._ends[namespace] = max(self.end(namespace), (end.seq, end.time))
+        self.published += 1
+        for topic in (*topics, EVERY):
+            stretch = self._topics.get(topic)
+            if stretch is not None:
+                self._bytes -= stretch.outdate(self.published if topic == EVERY else end.seq)
+                stretch.wake()
+            self._alarms.sound(topic)
 
     def take(self, saves: Saves) -> None:
         """Publishes what a batch saved, and which holders it changed and removed."""
@@ -255,6 +293,9 @@ class Hub:
             if not stretch.watchers:
                 self._orphans -= 1
                 continue
+            if stretch.outdated:
+                stretch.outdated -= 1
+                continue
             stretch.bytes -= cost
             self._bytes -= cost
             excess[stretch] = excess.get(stretch, 0) + 1
@@ -265,8 +306,11 @@ class Hub:
         stretch.watchers -= 1
         if stretch.watchers == 0:
             del self._topics[topic]
+            self._watched[topic[1]] -= 1
+            if not self._watched[topic[1]]:
+                del self._watched[topic[1]]
             self._bytes -= stretch.bytes
-            self._orphans += len(stretch.entries)
+            self._orphans += len(stretch.entries) + stretch.outdated
             stretch.entries.clear()
             stretch.seqs.clear()
             if 2 * self._orphans > len(self._ages):
