@@ -32,12 +32,9 @@ async def test_a_server_on_postgresql_cancels_and_starts_again_where_it_was(serv
     assert PASSWORD not in "\n".join(served.log)
 
 
-async def test_a_database_that_is_in_use_or_not_there_is_refused_in_one_line(
-    served: Server, cluster: Cluster
-):
+async def test_a_database_that_is_not_there_is_refused_in_one_line(cluster: Cluster):
     run = Command()
     for url, said in (
-        (served.store_url, "is in use by another server"),
         (cluster.url("gone"), 'database "gone" does not exist'),
         (cluster.url(password="wrong-battery"), "password authentication failed"),
     ):

@@ -20,6 +20,7 @@ from countermand.store.postgres.failures import ConnectionGone
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.migrating import Schema, migrate, read_schema
 from countermand.store.postgres.opening import migrate_store
+from countermand.store.postgres.receiving import receiving
 from countermand.store.postgres.statements import migrations
 from tests.support.postgres import PASSWORD, Cluster
 from tests.support.postgres_proxy import proxy_to
@@ -40,6 +41,16 @@ async def opened(url: str, **knobs: float) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def refusal_to_copy(url: str) -> str:
+    """Why another store cannot be copied into this one."""
+    with (
+        pytest.raises(StoreRefused) as caught,
+        receiving(url, PostgresKnobs(handover_timeout=0.05)),
+    ):
+        pass
+    return str(caught.value)
 
 
 async def refusal(url: str) -> str:
@@ -162,11 +173,11 @@ async def test_missing_rights_are_refused(cluster, store, database):
     assert "reader may not read and write agents, " in await refusal(on_store)
 
 
-async def test_a_second_server_is_refused_until_the_first_is_gone(store):
-    async with opened(store):
-        assert "in use by another server" in await refusal(store)
-    async with opened(store):
-        pass
+async def test_several_servers_have_a_store_open_at_once_and_none_while_it_is_copied_into(store):
+    async with opened(store), opened(store):
+        assert "in use by another server" in refusal_to_copy(store)
+    with receiving(store, PostgresKnobs()):
+        assert "another store is being copied into" in await refusal(store)
 
 
 async def test_a_server_makes_the_schema_of_an_empty_database_and_leaves_the_next_to_others(
@@ -193,7 +204,7 @@ async def test_a_store_that_is_lost_is_not_made_anew_in_an_empty_database(cluste
         assert cluster.value("SELECT to_regclass('tasks') IS NULL", name_of(empty))
 
 
-async def test_a_lost_server_is_found_again_and_its_lock_taken_again(cluster, store):
+async def test_a_lost_server_is_found_again_and_no_store_is_copied_into_it_then(cluster, store):
     with proxy_to(cluster.port) as proxy:
         url = cluster.url(name_of(store), port=proxy.port)
         async with opened(url, reconnect_interval=0.02, away_after=0.1) as database:
@@ -206,7 +217,7 @@ async def test_a_lost_server_is_found_again_and_its_lock_taken_again(cluster, st
             proxy.refuse(False)
             await until(lambda: not database.is_away)
             await database.write(lambda link: link.start("SELECT 1::bigint").one())
-            assert "in use by another server" in await refusal(store)
+            assert "in use by another server" in refusal_to_copy(store)
             watching.cancel()
 
 

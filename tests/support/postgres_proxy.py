@@ -7,6 +7,7 @@ lives on a thread of its own, so that tests may wait for the store in whatever w
 import asyncio
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -194,8 +195,10 @@ class _Line:
         """How many answers of a lone letter are on their way: no TLS, no GSS."""
         self._named: dict[bytes, str] = {}
         """Statements that were prepared."""
-        self._waiting = 0
-        """How many bursts of the client have not been answered."""
+        self._burst: list[str] = []
+        """With which words the statements begin that came since the last burst ended."""
+        self._bursts: deque[bool] = deque()
+        """For each burst that has not been answered, whether the client waits for its answer."""
         self.turns = 0
         """See Proxy.turns."""
         self.has_committed = False
@@ -213,15 +216,23 @@ class _Line:
             statement = self._statement(kind, body)
             if statement is not None:
                 self._proxy.statements.append(statement)
+                self._burst.append(statement.partition(" ")[0].upper())
                 self.has_committed |= statement.upper() == "COMMIT"
                 if self._is_cut_at(statement) and self._cutting is None:
                     return self._cut_now(data)
             if kind in b"SQ":
-                self._proxy.turns += not self._waiting
-                self.turns += not self._waiting
-                self._waiting += 1
+                self._end_burst()
         self._server.write(data)
         return True
+
+    def _end_burst(self) -> None:
+        """Counts a turn, unless the client waits for another, or for nothing: as for a hint."""
+        is_awaited = set(self._burst) != {"NOTIFY"}
+        if is_awaited and not any(self._bursts):
+            self._proxy.turns += 1
+            self.turns += 1
+        self._bursts.append(is_awaited)
+        self._burst.clear()
 
     def _is_cut_at(self, statement: str) -> bool:
         cut = self._proxy.cut
@@ -258,8 +269,8 @@ class _Line:
                 break
             kind, body = self._answered[:1], self._answered[5 : length + 1]
             self._answered = self._answered[length + 1 :]
-            if kind == b"Z":
-                self._waiting = max(0, self._waiting - 1)
+            if kind == b"Z" and self._bursts:
+                self._bursts.popleft()
             if kind == b"C" and self._is_cut_behind(body):
                 self.close()
                 self._proxy.cut_done.set()

@@ -1,8 +1,7 @@
 """Several servers' worth of moving parts on one store."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,42 +10,20 @@ from countermand.core.commands import Command
 from countermand.core.decide import Batch
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs
-from countermand.core.records import Target
-from countermand.core.states import TargetKind
 from countermand.engine.clock import Clock
 from countermand.engine.watching.follower import Follower
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.page_cache import PageCache
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
-from countermand.store.lists import LogEnd, Touched
+from countermand.store.contract import Store
+from countermand.store.sql.log_readings import LogReadings
 from tests.support.engine import Following, SeenWatcher
 from tests.support.knobs import DRAWN
+from tests.support.postgres_store import postgres_store
 from tests.support.stores import Keeper, sqlite_store
 
 HOUR = 3_600_000_000
-
-ENDS = """
-SELECT json_group_array(json_array(p.namespace_no, p.last_seq, coalesce(e.time, 0), p.floor_seq))
-FROM namespaces AS p
-LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
-"""
-TOUCHED = """
-SELECT json_group_array(json_array(
-    e.task_no, lower(hex(t.task_id)), lower(hex(t.group_id)), t.checkout_id, t.order_id, t.agent_id,
-    json((SELECT json_group_array(o.order_id) FROM order_checkouts AS o
-          WHERE o.namespace_no = e.namespace_no AND o.checkout_id = t.checkout_id)),
-    e.record_kind, iif(e.record_kind IN ('CHECKOUT', 'ORDER'), CAST(e.record_id AS TEXT), NULL)
-))
-FROM events AS e LEFT JOIN tasks AS t ON t.task_no = e.task_no
-WHERE e.namespace_no = ? AND e.seq > ? AND e.seq <= ?
-"""
-
-
-def _uuid(digits: str | None) -> str | None:
-    if not digits:
-        return None
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 class SharedStore:
@@ -55,39 +32,17 @@ class SharedStore:
     def __init__(self, path: Path, knobs: Knobs) -> None:
         self.real = sqlite_store(path, knobs.store)
         self._turn = asyncio.Lock()
+        self.generation = 0
+        self.shared_logs = self
+        logs = LogReadings(self.real._watches)
+        self.log_ends, self.log_changes = logs.log_ends, logs.log_changes
+
+    def listen(self, hint: Callable[[], None]) -> None:
+        """Nobody gives hints."""
 
     async def commit(self, batch: Batch) -> float:
         async with self._turn:
             return await self.real.commit(batch)
-
-    async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-        def read(reader: Any) -> Any:
-            return json.loads(reader._connection.execute(sql, parameters).fetchone()[0])
-
-        found: list[Any] = await self.real._watches.read(0, read)
-        return found
-
-    async def log_ends(self, namespaces: Collection[int] | None) -> dict[int, LogEnd]:
-        return {
-            number: LogEnd(*end)
-            for number, *end in await self._all(ENDS)
-            if namespaces is None or number in namespaces
-        }
-
-    async def touched(
-        self, namespace: int, after: int, through: int, limit: int
-    ) -> list[Touched] | None:
-        found = await self._all(TOUCHED, (namespace, after, through))
-        if len(found) > limit or any(row[0] is None and row[7] is None for row in found):
-            return None
-        touched = []
-        for number, task, group, checkout, order, agent, orders, kind, record in found:
-            about = None
-            if kind in ("CHECKOUT", "ORDER"):
-                about = Target(TargetKind(kind), namespace, record)
-            under = {*orders, *([order] if order else [])} if number else set()
-            touched.append(Touched(_uuid(task), _uuid(group), checkout, tuple(under), agent, about))
-        return touched
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
@@ -96,13 +51,18 @@ class SharedStore:
 class Replica:
     """The writer, the hub and the watches of one server."""
 
-    def __init__(self, store: SharedStore, knobs: Knobs) -> None:
+    def __init__(self, store: Any, knobs: Knobs) -> None:
         self.knobs = knobs
-        self.writer = Writer(store, Clock(knobs.clock), UuidMaker(), knobs.writer, knobs.pulse)  # type: ignore[arg-type]
+        self.store = store
+        self.writer = Writer(store, Clock(knobs.clock), UuidMaker(), knobs.writer, knobs.pulse)
         self.hub = Hub(knobs.watching.hub)
-        self.follower = Follower(store, self.hub, knobs.watching.follower)
+        self.lost: list[int] = []
+        """The namespaces that lost commits."""
+        self.follower = Follower(
+            store.shared_logs, self.hub, knobs.watching.follower, self.lost.append
+        )
         self.writer.listen(lambda committed: self.follower.take(committed.batch.saves))
-        self.watch = Watch(store, self.hub, PageCache(knobs.watching.pages))  # type: ignore[arg-type]
+        self.watch = Watch(store, self.hub, PageCache(knobs.watching.pages))
 
     async def do(self, *commands: Command) -> list[Any]:
         """Submits commands together. Returns their answers, or raises the first refusal."""
@@ -115,21 +75,40 @@ class Replica:
 
 @asynccontextmanager
 async def replicas(path: Path, count: int, knobs: Knobs = DRAWN) -> AsyncIterator[list[Replica]]:
-    """So many servers on one store with the two namespaces, whose writers and followers run."""
+    """So many servers on one SQLite store with the two namespaces, which write and follow."""
     store = SharedStore(path, knobs)
-    keeper = Keeper(store.real)
-    all_of_them = [Replica(store, knobs) for _ in range(count)]
-    await store.real.open(all_of_them[0].writer._clock.now())
-    await keeper.settle_in()
-    writing = [asyncio.create_task(one.writer.run()) for one in all_of_them]
-    following = [asyncio.create_task(one.follower.run()) for one in all_of_them]
+    async with running([store.real], [Replica(store, knobs) for _ in range(count)]) as servers:
+        yield servers
+
+
+@asynccontextmanager
+async def postgres_replicas(
+    urls: Sequence[str], knobs: Knobs = DRAWN
+) -> AsyncIterator[list[Replica]]:
+    """A server for each of the ways to one database, with the two namespaces."""
+    stores = [postgres_store(url, knobs.store) for url in urls]
+    async with running(stores, [Replica(store, knobs) for store in stores]) as servers:
+        yield servers
+
+
+@asynccontextmanager
+async def running(stores: Sequence[Store], servers: list[Replica]) -> AsyncIterator[list[Replica]]:
+    """Opens stores, and has the servers on them write and follow."""
+    for store in stores:
+        await store.open(servers[0].writer._clock.now())
+    await Keeper(stores[0]).settle_in()
+    writing = [asyncio.create_task(one.writer.run()) for one in servers]
+    others = [asyncio.create_task(one.follower.run()) for one in servers]
+    others += [asyncio.create_task(store.watch()) for store in stores]
     try:
-        yield all_of_them
+        yield servers
     finally:
-        for task in following:
+        for task in others:
             task.cancel()
-        for one in all_of_them:
+        for one in servers:
             one.writer.close()
         with suppress(Exception):
             await asyncio.gather(*writing)
-        await store.real.close()
+        await asyncio.gather(*others, return_exceptions=True)
+        for store in stores:
+            await store.close()

@@ -49,7 +49,7 @@ class Log:
         )
 
     def open(self, cache: PageCache, key: str = "log") -> SharedPages[Entry]:
-        return cache.open(key, self.read)
+        return cache.open((key, 0), self.read)
 
 
 @pytest.fixture

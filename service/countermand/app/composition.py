@@ -15,6 +15,7 @@ from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.task_counts import TaskCounts
 from countermand.engine.timekeeper import Timekeeper
+from countermand.engine.watching.follower import Follower
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.open_watches import Watchers
 from countermand.engine.watching.page_cache import PageCache
@@ -59,17 +60,30 @@ class App:
         self.writer = Writer(
             store, clock, UuidMaker(), knobs.writer, knobs.pulse, max_tenant_bytes, idle_clock
         )
-        self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
-        self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
-        cache = PageCache(knobs.watching.pages)
-        self.watch = Watch(store, self.hub, cache)
         self.watchers = Watchers(knobs.watching.watchers, max_watches)
+        self.page_cache = PageCache(knobs.watching.pages)
+        self.follower: Follower | None = None
+        """Hears what other servers commit, if any can."""
+        take = self.hub.take
+        if store.shared_logs is not None:
+            self.follower = Follower(
+                store.shared_logs, self.hub, knobs.watching.follower, self._lose
+            )
+            take = self.follower.take
+        self.writer.listen(lambda committed: take(committed.batch.saves))
+        self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
+        self.watch = Watch(store, self.hub, self.page_cache)
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
         self.timekeeper = Timekeeper(store, self.writer, clock, knobs.clock, self.reaper.wake)
         self.writer.listen(self._end_watches)  # after the keyring has heard
         self.last_commit = LastCommit()
         self.writer.listen(self.last_commit)
         self.task_counts = TaskCounts(store, clock, knobs.task_counts)
+
+    def _lose(self, namespace: int) -> None:
+        """Ends the watches that may have told of commits which the store lost."""
+        self.page_cache.lose(namespace)
+        self.watchers.end_lost(namespace)
 
     def _end_watches(self, committed: Committed) -> None:
         """Ends the watches of keys that this commit ended."""
@@ -136,6 +150,8 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
             asyncio.create_task(app.watchers.sweep(app.keyring.is_live), name="sweeper"),
             asyncio.create_task(app.keyring.run(), name="keyring"),
         ]
+        if app.follower is not None:
+            helpers.append(asyncio.create_task(app.follower.run(), name="follower"))
         if retention is not None:
             purger = Purger(app.store, app.writer, app.clock, retention, app.knobs.purger)
             helpers.append(asyncio.create_task(purger.run(), name="purger"))

@@ -1,6 +1,5 @@
 """What a store promises. One suite of tests holds every store to it."""
 
-from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from countermand.core.cancellations import Cancellation
@@ -27,14 +26,16 @@ from countermand.store.lists import (
     HolderPage,
     HolderQuery,
     HolderReading,
-    LogEnd,
     PageQuery,
     TaskPage,
     TaskQuery,
-    Touched,
     Trail,
 )
 from countermand.store.operator_reads import OperatorReads
+from countermand.store.shared_logs import LogChanges as LogChanges
+from countermand.store.shared_logs import LogEnd as LogEnd
+from countermand.store.shared_logs import SharedLogs as SharedLogs
+from countermand.store.shared_logs import Touched as Touched
 from countermand.store.webhooks import WebhookReadings
 
 
@@ -99,21 +100,6 @@ class LogPage(NamedTuple):
     """What follows, as far as it was found."""
 
 
-class SharedLogs(Protocol):
-    """What a store has to offer to which several servers commit."""
-
-    async def log_ends(self, namespaces: Collection[int] | None) -> dict[int, LogEnd]:
-        """Returns where the logs of these namespaces end; None: of all that have one."""
-
-    async def touched(
-        self, namespace: int, after: int, through: int, limit: int
-    ) -> list[Touched] | None:
-        """Returns what the entries of a log are about that lie above a place, up to another.
-
-        None if there are more than so many, or if one does not say what it is about.
-        """
-
-
 class Store(OperatorReads, WebhookReadings, Protocol):
     """A durable store. Every reading shows only what is committed and synced.
 
@@ -134,6 +120,8 @@ class Store(OperatorReads, WebhookReadings, Protocol):
     outlives_hangs: bool
     """Whether it ends a commit that hangs by itself, and goes on after it. Else the process has to
     leave, for its thread may hang in a disk for ever."""
+    shared_logs: SharedLogs | None
+    """How to hear what other servers commit; None if this one is alone."""
 
     @property
     def is_away(self) -> bool:

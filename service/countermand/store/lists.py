@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.log import TaskFilter
-from countermand.core.records import Agent, Cart, Holder, Target, Task
+from countermand.core.records import Agent, Cart, Holder, Task
 from countermand.core.states import (
     CancellationState,
     CheckoutState,
@@ -150,30 +150,6 @@ class HolderReading(NamedTuple):
 
     holder: Holder
     counts: dict[TaskState, int]
-
-
-class LogEnd(NamedTuple):
-    """Where a namespace's log ends at one moment."""
-
-    seq: int
-    """Its last place."""
-    time: int
-    """When that was taken."""
-    floor: int
-    """The last place of which an entry was removed."""
-
-
-class Touched(NamedTuple):
-    """What one entry of a log is about."""
-
-    task_id: str | None = None
-    group_id: str | None = None
-    checkout_id: str | None = None
-    order_ids: tuple[str, ...] = ()
-    """The orders that the task is under, its own and those of its checkout."""
-    agent_id: str | None = None
-    record: Target | None = None
-    """The checkout or order that has a new version, or under which the task came."""
 
 
 class Trail(NamedTuple):

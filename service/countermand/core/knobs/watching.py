@@ -22,6 +22,9 @@ class FollowerKnobs:
 
     poll_interval: float = 0.05
     """Seconds between two looks at the ends of logs, if nothing tells of a commit before."""
+    min_pause: float = 0.002
+    """Seconds between two looks, however many hints come, so that what came meanwhile is read
+    together."""
     max_touched: int = 2_000
     """How many entries of a log are looked at for what they touch; beyond it, all is read anew that
     is watched there."""

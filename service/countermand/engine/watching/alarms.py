@@ -49,7 +49,8 @@ class Alarms:
         for subscription in self._by_holder.get(holder, ()):
             subscription.alarm()
 
-    def all(self) -> None:
-        """Alarms everybody."""
+    def all(self, namespace: int | None = None) -> None:
+        """Alarms everybody who is to hear of something of a namespace; None: of any."""
         for holder in self._by_holder:
-            self.sound(holder)
+            if namespace in (None, holder[1]):
+                self.sound(holder)

@@ -1,17 +1,22 @@
 """Hears what other servers commit to the same store, and gives the hub all commits in order.
 
-The places of each namespace's log have no gap and are taken in the order of the commits. So a
-commit of this server whose first place is the one after the last that the hub heard of goes to the
-hub at once, from memory. Before any other, somebody else has committed: then the store is asked
-what changed up to its last place, and who watches that reads it from the log.
+The positions of each namespace's log have no gap and are taken in the order of the commits. So a
+commit of this server whose first position is the one after the last that the hub heard of goes to
+the hub at once, from memory. Before any other, somebody else has committed: then the store is asked
+what changed up to the end of the log, and who watches that reads it from there.
 
 Whatever wakes the follower is a hint, and so is what a poll finds: a commit that is found twice,
-late, or only by the next poll costs a reading and skips nothing.
+late, or only by the next poll costs a reading and skips nothing. A commit of which this server
+never heard whether it was done is found the same way.
+
+A database that was lost and found again may have lost its last commits. Then a log ends before what
+the hub heard of, or has something else at that position: its watches have shown what never was.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 from countermand.core.changes import Saves
 from countermand.core.knobs import FollowerKnobs
@@ -20,25 +25,38 @@ from countermand.core.records import Target
 from countermand.core.states import TargetKind
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.topics import Topic, record_topic, task_topic
-from countermand.store.contract import SharedLogs, StoreFailed
-from countermand.store.lists import LogEnd, Touched
+from countermand.store.contract import LogChanges, LogEnd, SharedLogs, StoreFailed, Touched
 
-NO_END = LogEnd(0, 0, 0)
+NO_END = LogEnd()
 """Of a log that has no entry yet."""
+
+
+class _Taken(NamedTuple):
+    """The positions that a batch took in one log."""
+
+    first: int
+    last: int
+    time: int
 
 
 class Follower:
     """Keeps the hub in step with a store to which others commit, too."""
 
-    def __init__(self, store: SharedLogs, hub: Hub, knobs: FollowerKnobs) -> None:
-        self._store = store
+    def __init__(
+        self, logs: SharedLogs, hub: Hub, knobs: FollowerKnobs, lose: Callable[[int], None]
+    ) -> None:
+        """Calls `lose` with a namespace that lost commits of which its watches may have told."""
+        self._logs = logs
         self._hub = hub
         self._knobs = knobs
-        self._ends: dict[int, int] = {}
-        """The last place of each watched namespace of which the hub has heard, with all below."""
-        self._floors: dict[int, int] = {}
-        """Where the log of each began when it was last looked at."""
+        self._lose = lose
+        self._ends: dict[int, LogEnd] = {}
+        """Up to where the hub has heard of everything in each namespace that is watched."""
+        self._generation = -1
+        """In which generation of the store that was found to hold."""
         self._wake = asyncio.Event()
+        hub.hear_first = self.wake
+        logs.listen(self.wake)
 
     def wake(self) -> None:
         """Looks at once for what others committed."""
@@ -47,64 +65,99 @@ class Follower:
     def take(self, saves: Saves) -> None:
         """Takes what this server committed. It goes to the hub at once if nothing lies between."""
         watched = self._hub.watched
-        firsts = _firsts(saves)
+        taken = _taken(saves) if watched is None or watched else {}
         if watched is not None:
-            firsts = {number: first for number, first in firsts.items() if number in watched}
-        if any(self._ends.get(number) != first - 1 for number, first in firsts.items()):
+            taken = {number: one for number, one in taken.items() if number in watched}
+        if not all(self._is_next(number, one.first) for number, one in taken.items()):
+            self._hub.take_removals(saves)
             self.wake()
             return
         self._hub.take(saves)
-        self._ends |= {number: saves.positions[number] for number in firsts}
+        for number, one in taken.items():
+            self._ends[number] = LogEnd(one.last, one.time, self._ends[number].floor)
+
+    def _is_next(self, namespace: int, first: int) -> bool:
+        end = self._ends.get(namespace)
+        if end is None or self._generation != self._logs.generation:
+            return False
+        return end.seq == first - 1
 
     async def run(self) -> None:
-        """Looks for what others committed, again and again, until cancelled."""
+        """Looks for what others committed, while anybody watches, until cancelled."""
         while True:
+            watched = self._hub.watched
+            is_idle = watched is not None and not watched
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._knobs.poll_interval):
+                async with asyncio.timeout(None if is_idle else self._knobs.poll_interval):
                     await self._wake.wait()
             self._wake.clear()
             with suppress(StoreFailed):  # What it missed is found when the store is back.
                 await self.look()
+            await asyncio.sleep(self._knobs.min_pause)
 
     async def look(self) -> None:
         """Tells the hub of all that was committed until now. Raises StoreFailed."""
+        generation = self._logs.generation
         watched = self._hub.watched
         if watched is not None:
             watched = sorted(watched)
             for number in self._ends.keys() - set(watched):
-                del self._ends[number], self._floors[number]
+                del self._ends[number]
             if not watched:
                 return
         known = dict(self._ends)
-        ends = await self._store.log_ends(watched)
-        for number in ends if watched is None else watched:
+        ends = await self._logs.log_ends(watched)
+        for number in known.keys() | ends.keys() if watched is None else watched:
             await self._follow(number, known.get(number), ends.get(number, NO_END))
+        self._generation = generation
 
-    async def _follow(self, namespace: int, known: int | None, end: LogEnd) -> None:
+    async def _follow(self, namespace: int, known: LogEnd | None, end: LogEnd) -> None:
         """`known` is what was known before the log was found to end there."""
-        is_same = known is not None and known <= end.seq and self._floors[namespace] == end.floor
-        if is_same and end.seq <= self._ends[namespace]:
+        if known is None:
+            # Who watches a log that is new to the hub may have read it before its end.
+            self._hub.outdate(namespace, None, end)
+            self._ends[namespace] = end
             return
-        topics: Iterable[Topic] | None = None
-        if is_same and known is not None:
-            limit = self._knobs.max_touched
-            touched = await self._store.touched(namespace, known, end.seq, limit)
-            topics = None if touched is None else {*_topics_of(namespace, touched)}
-        # Who watches a log that is new to the hub, or is another than it was, reads it anew.
+        is_ours = known.seq < end.seq <= self._ends[namespace].seq
+        if end == known or (is_ours and known.floor == end.floor):
+            return  # Nothing is new, but what this server committed itself meanwhile.
+        changes = LogChanges(None, None)
+        if end.seq >= known.seq:
+            changes = await self._changes(namespace, known, end)
+        if changes.time != known.time:
+            self._hub.lose(namespace, end)
+            self._ends[namespace] = end
+            self._lose(namespace)
+            return
+        # What was removed may be what somebody watches.
+        touched = changes.touched if known.floor == end.floor else None
+        topics = None if touched is None else {*_topics_of(namespace, touched)}
         self._hub.outdate(namespace, topics, end)
-        # This server may have committed meanwhile, after the last place that was known.
-        self._ends[namespace] = max(end.seq, self._ends.get(namespace, 0)) if is_same else end.seq
-        self._floors[namespace] = end.floor
+        # This server may have committed meanwhile, after the last position that was known.
+        newest = max(end, self._ends[namespace], key=lambda one: one.seq)
+        self._ends[namespace] = newest._replace(floor=end.floor)
+
+    async def _changes(self, namespace: int, known: LogEnd, end: LogEnd) -> LogChanges:
+        """Returns what happened, with the time of the position that was known."""
+        found = await self._logs.log_changes(namespace, known.seq, end.seq, self._knobs.max_touched)
+        # The beginning has no time, and a position that was removed has lost it.
+        is_gone = found.time is None and known.seq <= end.floor
+        return found._replace(time=known.time) if is_gone else found
 
 
-def _firsts(saves: Saves) -> dict[int, int]:
-    """Returns the first place that a batch took in each namespace's log."""
-    firsts: dict[int, int] = {}
-    places = [(event.namespace, event.seq) for event in (*saves.events, *saves.attached)]
-    places += [(event.namespace, event.seq) for event in saves.records]
-    for namespace, seq in places:
-        firsts[namespace] = min(seq, firsts.get(namespace, seq))
-    return firsts
+def _taken(saves: Saves) -> dict[int, _Taken]:
+    """Returns the positions that a batch took in each namespace's log."""
+    taken: dict[int, _Taken] = {}
+    for event in (*saves.events, *saves.attached, *saves.records):
+        seq = event.seq
+        before = taken.get(event.namespace)
+        if before is None:
+            taken[event.namespace] = _Taken(seq, seq, event.time)
+        elif seq > before.last:
+            taken[event.namespace] = _Taken(min(before.first, seq), seq, event.time)
+        elif seq < before.first:
+            taken[event.namespace] = before._replace(first=seq)
+    return taken
 
 
 def _topics_of(namespace: int, touched: Iterable[Touched]) -> Iterable[Topic]:

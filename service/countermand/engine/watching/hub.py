@@ -12,7 +12,7 @@ from where a watcher says that the log was read to after the topic began.
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from countermand.core.cancellations import Cancellation
 from countermand.core.changes import Saves
@@ -21,66 +21,9 @@ from countermand.core.log import Event, RecordEvent
 from countermand.core.records import Holder
 from countermand.engine.watching.alarms import Alarms
 from countermand.engine.watching.entries import Entry, weight
+from countermand.engine.watching.stretch import UNKNOWN, Stretch
 from countermand.engine.watching.topics import EVERY, Topic, record_topic, topics_of
-from countermand.store.lists import LogEnd
-
-UNKNOWN = 1 << 63
-"""Above every place of a log: where a topic begins that has heard nothing yet."""
-
-
-class _Stretch:
-    """The recent entries of one topic, and who waits for the next."""
-
-    __slots__ = ("bytes", "entries", "floor", "outdated", "seqs", "waiters", "watchers")
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.seqs: list[int] = []
-        self.bytes = 0
-        """What the entries are taken to cost."""
-        self.floor = UNKNOWN
-        """The place above which every entry of the topic is here."""
-        self.watchers = 0
-        self.outdated = 0
-        """How many of the oldest ages of the hub are of entries that were outdated."""
-        self.waiters: dict[asyncio.Future[None], None] = {}
-        """In the order in which they are woken: who waited first is told first."""
-
-    def append(self, entry: Entry, seq: int) -> None:
-        if self.floor == UNKNOWN:
-            self.floor = seq - 1
-        self.entries.append(entry)
-        self.seqs.append(seq)
-
-    def wake(self) -> None:
-        waiters, self.waiters = self.waiters, {}
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def give_up(self, count: int) -> None:
-        self.floor = max(self.floor, self.seqs[count - 1])
-        del self.entries[:count]
-        del self.seqs[:count]
-
-    def outdate(self, seq: int) -> int:
-        """Gives up what is not above a place, since others committed up to there. Returns how many
-        bytes that was."""
-        count = bisect_right(self.seqs, seq)
-        freed = sum(weight(entry.event.task) for entry in self.entries[:count])
-        self.bytes -= freed
-        self.outdated += count
-        del self.entries[:count]
-        del self.seqs[:count]
-        self.floor = seq if self.floor == UNKNOWN else max(self.floor, seq)
-        return freed
-
-    def give_up_through(self, seq: int) -> None:
-        """Gives up all, and what it may not have been given, up to a place."""
-        self.floor = seq
-        self.bytes = self.outdated = 0
-        self.entries.clear()
-        self.seqs.clear()
+from countermand.store.contract import LogEnd
 
 
 class Subscription:
@@ -89,7 +32,7 @@ class Subscription:
     __slots__ = ("_holders", "_hub", "_stretch", "alarms", "topic")
 
     def __init__(
-        self, hub: "Hub", topic: Topic, stretch: _Stretch, holders: tuple[Topic, ...]
+        self, hub: "Hub", topic: Topic, stretch: Stretch, holders: tuple[Topic, ...]
     ) -> None:
         self._hub = hub
         self.topic = topic
@@ -148,10 +91,10 @@ class Hub:
         self._max_bytes = knobs.max_bytes
         self.max_batch = knobs.max_batch
         self._bytes = 0
-        self._topics: dict[Topic, _Stretch] = {}
+        self._topics: dict[Topic, Stretch] = {}
         self._watched: dict[int, int] = {}
         """How many topics there are of each namespace."""
-        self._ages: deque[tuple[_Stretch, int]] = deque()
+        self._ages: deque[tuple[Stretch, int]] = deque()
         """Where each kept entry is and what it costs, oldest first."""
         self._orphans = 0
         """How many of these were of topics that nobody watches any more, and are gone."""
@@ -159,6 +102,8 @@ class Hub:
         self.published = 0
         """How many events were published while somebody watched: the last place of `EVERY`."""
         self._alarms = Alarms()
+        self.hear_first: Callable[[], None] = lambda: None
+        """Is called when something of a namespace is watched of which nothing was."""
 
     @property
     def watchers(self) -> int:
@@ -180,8 +125,10 @@ class Hub:
         """
         stretch = self._topics.get(topic)
         if stretch is None:
-            stretch = self._topics[topic] = _Stretch()
+            stretch = self._topics[topic] = Stretch()
             self._watched[topic[1]] = self._watched.get(topic[1], 0) + 1
+            if self._watched[topic[1]] == 1:
+                self.hear_first()
         stretch.watchers += 1
         subscription = Subscription(self, topic, stretch, holders)
         self._alarms.add(subscription, holders)
@@ -195,26 +142,36 @@ class Hub:
     def outdate(self, namespace: int, topics: Iterable[Topic] | None, end: LogEnd) -> None:
         """Lets who watches any of these read the log up to its end, since others committed there;
         None: whoever watches something of the namespace."""
-        if topics is None:
-            topics = [topic for topic in self._topics if topic[1] == namespace]
-            self._alarms.all()
         self._ends[namespace] = max(self.end(namespace), (end.seq, end.time))
         self.published += 1
+        if topics is None:
+            self._alarms.all(namespace)
+            topics = [topic for topic in self._topics if topic[1] == namespace]
+        else:
+            topics = list(topics)
+            for topic in topics:
+                self._alarms.sound(topic)
         for topic in (*topics, EVERY):
             stretch = self._topics.get(topic)
             if stretch is not None:
                 self._bytes -= stretch.outdate(self.published if topic == EVERY else end.seq)
                 stretch.wake()
-            self._alarms.sound(topic)
+
+    def lose(self, namespace: int, end: LogEnd) -> None:
+        """Forgets what it has of a namespace, whose log lost its end: it ends here now."""
+        self._give_up({namespace: (end.seq, end.time)})
+        self._alarms.all(namespace)
 
     def take(self, saves: Saves) -> None:
         """Publishes what a batch saved, and which holders it changed and removed."""
-        removed = [one.target for one in saves.gone if isinstance(one, Holder)]
-        records = map(record_topic, removed)
         events = saves.events
         if saves.attached:
             events = sorted([*events, *saves.attached], key=_place)
-        self.publish(events, [*removed, *records], saves.records)
+        self.publish(events, _removed(saves), saves.records)
+
+    def take_removals(self, saves: Saves) -> None:
+        """Alarms those who watch what a batch removed, and publishes nothing of it."""
+        self.publish((), _removed(saves))
 
     def publish(
         self,
@@ -235,7 +192,11 @@ class Hub:
 
     def _lose(self, events: Iterable[Event]) -> None:
         """Lets all who watch a namespace of these read the log: nobody can say what they have."""
-        ends = {event.namespace: (event.seq, event.time) for event in events}
+        self._give_up({event.namespace: (event.seq, event.time) for event in events})
+        self._alarms.all()
+
+    def _give_up(self, ends: Mapping[int, tuple[int, int]]) -> None:
+        """Gives up all entries of these namespaces, which end there."""
         self._ends |= ends
         lost = [(one, *ends[topic[1]]) for topic, one in self._topics.items() if topic[1] in ends]
         self.published += len(ends)
@@ -247,12 +208,11 @@ class Hub:
             stretch.wake()
         gone = {stretch for stretch, *_ in lost}
         self._ages = deque(age for age in self._ages if age[0] not in gone)
-        self._alarms.all()
 
     def _publish(
         self, events: Sequence[Event], removed: Iterable[Topic], records: Sequence[RecordEvent]
     ) -> None:
-        touched: dict[_Stretch, None] = {}
+        touched: dict[Stretch, None] = {}
         every = self._topics.get(EVERY)
         for event in events:
             self._ends[event.namespace] = (event.seq, event.time)
@@ -279,7 +239,7 @@ class Hub:
             for topic in (*removed, *_watched(records)):
                 self._alarms.sound(topic)
 
-    def _keep(self, entry: Entry, stretch: _Stretch, seq: int) -> None:
+    def _keep(self, entry: Entry, stretch: Stretch, seq: int) -> None:
         cost = weight(entry.event.task)
         stretch.append(entry, seq)
         stretch.bytes += cost
@@ -287,7 +247,7 @@ class Hub:
         self._bytes += cost
 
     def _trim(self) -> None:
-        excess: dict[_Stretch, int] = {}
+        excess: dict[Stretch, int] = {}
         while self._bytes > self._max_bytes and len(self._ages) > 1:
             stretch, cost = self._ages.popleft()
             if not stretch.watchers:
@@ -302,7 +262,7 @@ class Hub:
         for stretch, count in excess.items():
             stretch.give_up(count)
 
-    def _leave(self, topic: Topic, stretch: _Stretch) -> None:
+    def _leave(self, topic: Topic, stretch: Stretch) -> None:
         stretch.watchers -= 1
         if stretch.watchers == 0:
             del self._topics[topic]
@@ -316,6 +276,12 @@ class Hub:
             if 2 * self._orphans > len(self._ages):
                 self._ages = deque(age for age in self._ages if age[0].watchers)
                 self._orphans = 0
+
+
+def _removed(saves: Saves) -> list[Topic]:
+    """Returns the topics of the holders that a batch removed."""
+    removed = [one.target for one in saves.gone if isinstance(one, Holder)]
+    return [*removed, *map(record_topic, removed)]
 
 
 def _watched(records: Iterable[RecordEvent]) -> Iterator[Topic]:

@@ -8,7 +8,7 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from countermand.core.errors import Reason, Refused
+from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.knobs import WatchersKnobs
 from countermand.engine.watching.hub import Subscription
 
@@ -24,6 +24,7 @@ class Watcher:
         "key_id",
         "messages",
         "method",
+        "namespace",
         "number",
         "opened",
         "refusal",
@@ -38,6 +39,8 @@ class Watcher:
         self.method = ""
         """What was called, and with what, as whoever opened it says."""
         self.request: Any = None
+        self.namespace: int | None = None
+        """Of which it tells; None while that is not known, and if it tells of many."""
         self._knobs = knobs
         self.refusal: Refused | None = None
         """Why the watch ends, once it was ended from outside."""
@@ -182,6 +185,12 @@ class Watchers:
         self._closed = refusal()
         for watcher in list(self):
             watcher.end(refusal())
+
+    def end_lost(self, namespace: int) -> None:
+        """Ends the watches that may have told of commits of a namespace which the store lost."""
+        for watcher in list(self):
+            if watcher.namespace in (None, namespace):
+                watcher.end(unavailable("the store lost what was committed last; watch again"))
 
     async def sweep(self, is_live: Callable[[str], bool]) -> None:
         """Ends, forever, watches whose key is not live any more and those that take nothing."""

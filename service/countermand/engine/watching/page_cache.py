@@ -9,7 +9,7 @@ again, pages are smaller while many watchers read.
 import asyncio
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from countermand.core.knobs import PagesKnobs
@@ -18,6 +18,8 @@ from countermand.engine.watching.entries import ENTRY_BYTES, Entry, weight
 from countermand.store.lists import Trail
 
 Item = TypeVar("Item", Entry, Task)
+Key = tuple[Any, ...]
+"""What is read, the namespace that it is of, and what else says which pages these are."""
 
 
 class Page(NamedTuple, Generic[Item]):
@@ -84,9 +86,9 @@ class _Kept:
 class SharedPages(Generic[Item]):
     """The pages of one thing that watchers read. Close it, once for each time it was opened."""
 
-    def __init__(self, cache: "PageCache", key: Hashable, read: Read[Item]) -> None:
+    def __init__(self, cache: "PageCache", key: Key, read: Read[Item]) -> None:
         self._cache = cache
-        self._key = key
+        self.key = key
         self._read: Read[Item] = read
         self._pages: list[_Kept] = []
         """In the order of their beginnings."""
@@ -115,7 +117,7 @@ class SharedPages(Generic[Item]):
 
     def close(self) -> None:
         """Says that one reader less needs the pages."""
-        self._cache.leave(self._key, self)
+        self._cache.leave(self.key, self)
 
     def drop(self, kept: _Kept) -> None:
         """Forgets what the cache gave up."""
@@ -162,7 +164,7 @@ class PageCache:
         self._max_bytes = knobs.max_bytes
         self._page_size = knobs.page_size
         self.max_batch = knobs.max_batch
-        self._shared: dict[Hashable, SharedPages[Any]] = {}
+        self._shared: dict[Key, SharedPages[Any]] = {}
         self._kept: OrderedDict[_Kept, None] = OrderedDict()
         """The least recently used first."""
         self._bytes = 0
@@ -174,7 +176,7 @@ class PageCache:
         """What all pages are taken to cost."""
         return self._bytes
 
-    def open(self, key: Hashable, read: Read[Item]) -> SharedPages[Item]:
+    def open(self, key: Key, read: Read[Item]) -> SharedPages[Item]:
         """Begins to read; what has the same key reads the same."""
         shared = self._shared.get(key)
         if shared is None:
@@ -183,7 +185,7 @@ class PageCache:
         self._readers += 1
         return shared
 
-    def leave(self, key: Hashable, shared: SharedPages[Any]) -> None:
+    def leave(self, key: Key, shared: SharedPages[Any]) -> None:
         """Counts a reader less; what nobody reads any more is forgotten."""
         self._readers -= 1
         shared.readers -= 1
@@ -191,6 +193,11 @@ class PageCache:
             del self._shared[key]
             for kept in shared.all_kept():
                 self.forget(kept)
+
+    def lose(self, namespace: int) -> None:
+        """Forgets all pages of a namespace, whose log lost its end."""
+        for kept in [kept for kept in self._kept if kept.owner.key[1] == namespace]:
+            self.forget(kept)
 
     def page_size(self) -> int:
         """Returns how many items the next page may have, so that there is room for everybody's."""

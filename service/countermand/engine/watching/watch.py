@@ -50,6 +50,7 @@ class Watch:
 
         Raises Refused: TASK_NOT_FOUND, VERSION_AHEAD, or what the watch was ended with.
         """
+        watcher.namespace = namespace
         silence = Silence(heartbeat_interval / SECOND)
         messages = self._task(watcher, silence, namespace, task_id, after_version)
         async with aclosing(messages):
@@ -70,6 +71,7 @@ class Watch:
         With a group, checkout or order it ends when one of these is over. Raises Refused: NOT_FOUND
         of one of those, RESUME_TOKEN_EXPIRED, or what the watch was ended with.
         """
+        watcher.namespace = namespace
         silence = Silence(heartbeat_interval / SECOND)
         messages = self._many.follow(watcher, silence, namespace, chosen, place)
         async with aclosing(messages):

@@ -49,6 +49,7 @@ class WatchRecord:
 
         Raises Refused: NOT_FOUND, VERSION_AHEAD, VERSION_EXPIRED, or what the watch was ended with.
         """
+        watcher.namespace = target.namespace
         silence = Silence(heartbeat_interval / SECOND)
         messages = self._messages(watcher, silence, target, after_version)
         async with aclosing(messages):

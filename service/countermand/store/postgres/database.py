@@ -20,7 +20,7 @@ from countermand.store.postgres.opening import (
     check_server,
     check_whole,
     set_limits,
-    take_lock,
+    share,
 )
 from countermand.store.postgres.worker import Worker
 
@@ -87,7 +87,7 @@ class Database:
     def _prepare(self, driver: psycopg.Connection[Any], own: int | None) -> None:
         check_server(driver, self._address)
         set_limits(driver, self._knobs)
-        take_lock(driver, self._address, self._knobs, own)
+        share(driver, self._address)
         check_schema(driver, self._address, self._knobs, may_make=own is None)
         check_whole(driver, self._address)
 

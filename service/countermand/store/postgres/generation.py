@@ -108,6 +108,8 @@ class Generations:
         """What the writer tries just now."""
         self.current: Generation | None = None
         """The one that goes on; None before the first."""
+        self.number = 0
+        """How many there were."""
         self.was_reached = False
         """Whether a server was reached, be it of use or not."""
 
@@ -115,6 +117,12 @@ class Generations:
     def is_lost(self) -> bool:
         """Whether there is no server to write to, as far as is known."""
         return self.current is None or self.current.is_over
+
+    @property
+    def writer_pid(self) -> int | None:
+        """The server's process for the writer, if there is one; from any thread."""
+        writer = self._writer
+        return None if writer is None else writer.pid
 
     def writer(self) -> Link:
         """Returns the writer's connection; on the writer's thread alone.
@@ -150,10 +158,8 @@ class Generations:
         if before is not None and before.generation is generation and not before.is_over:
             return before
         self.close_reader(before)
-        if generation is None or generation.is_over:
-            raise StoreFailed("the database is away")
+        driver, generation = self.connect_beside()
         try:
-            driver = self._connect(generation.server, self._knobs.max_wait)
             driver.execute(PLAN_AHEAD.encode())
             driver.execute(
                 "SELECT set_config('default_transaction_read_only', 'on', false),"
@@ -161,13 +167,28 @@ class Generations:
                 [str(round(self._knobs.max_wait * 1000))],
             )
         except psycopg.Error as error:
-            if "FATAL:" not in str(error):
-                # It does not answer. The writer may not know yet, and looks for another.
-                generation.end()
-            raise StoreFailed(f"the database is away: {self._reason(error)}") from error
+            raise self._away(error, generation) from error
         link = Link(driver, self._knobs.max_prepared, generation)
         generation.add(link)
         return link
+
+    def connect_beside(self) -> tuple[psycopg.Connection[Any], Generation]:
+        """Returns a new connection to the server that the writer has. Raises StoreFailed if the
+        database is away."""
+        generation = self.current
+        if generation is None or generation.is_over:
+            raise StoreFailed("the database is away")
+        try:
+            return self._connect(generation.server, self._knobs.max_wait), generation
+        except psycopg.Error as error:
+            raise self._away(error, generation) from error
+
+    def _away(self, error: psycopg.Error, generation: Generation) -> StoreFailed:
+        """Returns what it means that a connection could not be made beside the writer's."""
+        if "FATAL:" not in str(error):
+            # It does not answer. The writer may not know yet, and looks for another.
+            generation.end()
+        return StoreFailed(f"the database is away: {self._reason(error)}")
 
     def close_reader(self, link: Link | None) -> None:
         """Closes the connection of a reader."""
@@ -256,6 +277,7 @@ class Generations:
         self._writer = link = Link(driver, self._knobs.max_prepared, generation)
         generation.add(link)
         self.current = generation
+        self.number += 1
         self._why_away = ""
         if self._lost_at is not None:
             seconds = time.monotonic() - self._lost_at

@@ -104,6 +104,13 @@ class _Preparing(Started):
             self._link.forget(self._text)
 
 
+class _Hint(Started):
+    """What is sent for others to hear, and fails without harm."""
+
+    def take(self, result: Any) -> None:
+        pass
+
+
 class Link:
     """One connection to the database. One thread uses it; any may break it with `shut`."""
 
@@ -191,17 +198,23 @@ class Link:
             self._sync()
             self._pgconn.flush()
 
-    def settle(self) -> None:
+    def settle(self, hint: str = "") -> None:
         """Waits for the answers of all that was started.
 
-        Raises the first error that the server answered, or ConnectionGone.
+        A hint is sent behind it, as a statement of its own, and its answer not waited for. Raises
+        the first error that the server answered, or ConnectionGone.
         """
         first: Started | None = None
         self._warnings.clear()
         try:
             self._sync()
+            unanswered = len(self._started)
+            if hint:
+                self._send(hint, [], keep=False)
+                self._started.append(_Hint(self))
+                self._sync()
             self._waits_since = time.monotonic()
-            while self._started:
+            for _ in range(unanswered):
                 started = self._started.popleft()
                 if started is None:
                     self._expect_sync()
@@ -212,6 +225,8 @@ class Link:
                     first = started
                 if self._result() is not None:
                     raise ConnectionGone(TOO_MUCH)
+                if isinstance(started, _Hint):
+                    self._warnings.clear()  # They say nothing of what follows.
         except psycopg.Error as error:
             self._lose(error, first)
         finally:
@@ -219,15 +234,15 @@ class Link:
         if first is not None and first.error is not None:
             raise first.error
 
-    def commit(self) -> None:
-        """Commits with all that was started, in one turn.
+    def commit(self, hint: str = "") -> None:
+        """Commits with all that was started, in one turn, and sends a hint behind it.
 
         Raises an error of psycopg if nothing was done, and StoreFailed with `unknown` if nobody can
         say.
         """
         committing = self.start(COMMIT)
         try:
-            self.settle()
+            self.settle(hint)
         except ConnectionGone as gone:
             if gone.failed_before:
                 raise

@@ -16,13 +16,6 @@ from countermand.store.postgres.statements import PLAN_AHEAD, migrations
 OLDEST_SERVER = 15
 Connection = psycopg.Connection[TupleRow]
 _LOCK = "hashtextextended('countermand ' || current_schema(), 0)"
-_TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
-_HOLDER = f"""
-SELECT l.pid FROM pg_locks AS l
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-    AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-    AND ((l.classid::bigint << 32) | l.objid::bigint) = {_LOCK}
-"""
 _RIGHTS = """
 SELECT coalesce(string_agg(c.relname, ', ' ORDER BY c.relname), '') FROM pg_class AS c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
@@ -109,20 +102,23 @@ def check_whole(connection: Connection, address: Address) -> None:
         )
 
 
-def take_lock(
-    connection: Connection, address: Address, knobs: PostgresKnobs, own: int | None
-) -> None:
-    """Raises StoreRefused if another server has this store open, and keeps it open for a while: of
-    one that has just left, the database may not know yet.
+def share(connection: Connection, address: Address) -> None:
+    """Says that a server has the store open, as others may: none is copied into it meanwhile.
 
-    The lock is held by the connection, and released with it. Until servers hear of each other's
-    commits there must be one alone. `own` is the server's process for our own connection before:
-    one that hangs in a commit still has the lock, and nobody must end that.
+    The connection says so until it is closed. Raises StoreRefused while a copy is under way.
     """
+    [(shared,)] = connection.execute(f"SELECT pg_try_advisory_lock_shared({_LOCK})").fetchall()
+    if not shared:
+        raise StoreRefused(f"another store is being copied into {address}")
+
+
+def take_alone(connection: Connection, address: Address, knobs: PostgresKnobs) -> None:
+    """Raises StoreRefused if a server has the store open, and keeps it open for a while: of one
+    that has just left, the database may not know yet. None opens it while this is connected."""
     end = time.monotonic() + knobs.handover_timeout
     while True:
-        [(taken,)] = connection.execute(_TAKE).fetchall()
-        if taken or (own is not None and (own,) in connection.execute(_HOLDER).fetchall()):
+        [(taken,)] = connection.execute(f"SELECT pg_try_advisory_lock({_LOCK})").fetchall()
+        if taken:
             return
         if time.monotonic() > end:
             break

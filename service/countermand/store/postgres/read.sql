@@ -411,6 +411,39 @@ SELECT json_build_array(
     (SELECT state <> 'OPEN' AND live_count = 0 FROM orders
      WHERE namespace_no = :namespace_no AND order_id = :order_id))
 
+-- name: log_ends
+-- Where the logs of some namespaces end.
+SELECT coalesce(json_agg(json_build_array(
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq)), '[]')
+FROM json_array_elements_text(:numbers) AS x (value)
+JOIN positions AS p ON p.namespace_no = x.value::bigint
+LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
+
+-- name: all_log_ends
+SELECT coalesce(json_agg(json_build_array(
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq)), '[]')
+FROM positions AS p
+LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
+WHERE p.last_seq > 0
+
+-- name: log_changes
+-- When a position was taken, and what the entries behind it are about, up to another.
+SELECT json_build_array(
+    (SELECT time FROM events WHERE namespace_no = :namespace_no AND seq = :after),
+    (SELECT coalesce(json_agg(json_build_array(
+        encode(uuid_send(t.task_id), 'hex'), encode(uuid_send(t.group_id), 'hex'),
+        t.checkout_id, t.order_id, t.agent_id, e.record_kind,
+        CASE WHEN e.record_kind IN ('CHECKOUT', 'ORDER')
+            THEN convert_from(e.record_id, 'UTF8') END,
+        (SELECT coalesce(json_agg(o.order_id), '[]') FROM order_checkouts AS o
+         WHERE o.namespace_no = :namespace_no AND o.checkout_id = t.checkout_id))), '[]')
+     FROM (
+        SELECT task_no, record_kind, record_id FROM events
+        WHERE namespace_no = :namespace_no AND seq > :after AND seq <= :through
+        ORDER BY seq LIMIT :limit
+     ) AS e
+     LEFT JOIN tasks AS t ON t.namespace_no = :namespace_no AND t.task_no = e.task_no))
+
 -- name: event_time
 SELECT json_build_array(time) FROM events WHERE namespace_no = ? AND seq = ?
 

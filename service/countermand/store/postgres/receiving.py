@@ -19,7 +19,7 @@ from countermand.core.knobs import PostgresKnobs
 from countermand.store.contract import StoreRefused
 from countermand.store.postgres.address import Address, parse_address, without_password
 from countermand.store.postgres.failures import text_of
-from countermand.store.postgres.opening import check_schema, check_server, take_lock
+from countermand.store.postgres.opening import check_schema, check_server, take_alone
 from countermand.store.postgres.values import sent
 from countermand.store.sql.tables import TABLES, Table
 
@@ -206,7 +206,7 @@ def receiving(url: str, knobs: PostgresKnobs) -> Iterator[tuple[Target, Address]
     try:
         with closing(psycopg.connect(**address.parameters, autocommit=True)) as connection:
             check_server(connection, address)
-            take_lock(connection, address, knobs, None)
+            take_alone(connection, address, knobs)
             yield Target(connection, knobs), address
     except psycopg.Error as error:
         why = without_password(address, text_of(error))

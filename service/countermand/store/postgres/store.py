@@ -1,5 +1,6 @@
 """The store on PostgreSQL."""
 
+import asyncio
 from functools import partial
 
 import psycopg
@@ -14,6 +15,8 @@ from countermand.store.postgres.database import Database
 from countermand.store.postgres.failures import is_of_the_server, is_worth_a_retry, write_failed
 from countermand.store.postgres.lanes import ReaderLane
 from countermand.store.postgres.link import Link
+from countermand.store.postgres.listening import Listener
+from countermand.store.postgres.logs import PostgresLogs
 from countermand.store.postgres.session import SnapshotSession
 from countermand.store.postgres.writing import OthersWanted, Writer
 from countermand.store.sql.reading_operator import OperatorReader
@@ -37,7 +40,11 @@ class PostgresStore(StoreReadings):
         self._database = Database(parse_address(url), knobs.postgres)
         self._writer = Writer(knobs)
         self._idle_clock: IdleClock | None = None
-        self._make_readers(knobs, lambda: ReaderLane(self._database.generations, knobs))
+        generations = self._database.generations
+        self._make_readers(knobs, lambda: ReaderLane(generations, knobs))
+        self._listener = Listener(generations, knobs.postgres)
+        self.shared_logs = logs = PostgresLogs(generations, self._listener, knobs)
+        self._all_readers.append(logs.readers)
 
     @property
     def is_away(self) -> bool:
@@ -57,13 +64,16 @@ class PostgresStore(StoreReadings):
 
     async def watch(self) -> None:
         """See the contract."""
-        await self._database.watch()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._database.watch())
+            tasks.create_task(self._listener.run())
 
     async def rescue(self) -> None:
         """See the contract. What is committed is the server's to keep."""
 
     async def close(self) -> None:
         """See the contract."""
+        await self._listener.close()
         for readers in self._all_readers:
             await readers.close()
         await self._database.close()

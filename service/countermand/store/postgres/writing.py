@@ -18,6 +18,7 @@ from countermand.core.decide import Batch
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import CommitTooLong, TenantsBusy
 from countermand.store.postgres.link import Link, Started
+from countermand.store.postgres.listening import NOTIFY
 from countermand.store.postgres.session import PostgresSession
 from countermand.store.sql.loading import Loader
 from countermand.store.sql.saving import Saver
@@ -77,7 +78,8 @@ class Writer:
         self._expect(namespaces, tenants_of_saves(saves))
         self._expect_to_go_on()
         fill_in = self._saver.save(saves)
-        link.commit()
+        is_of_interest = saves.events or saves.attached or saves.records or saves.keys or saves.gone
+        link.commit(NOTIFY if is_of_interest else "")
         fill_in()
 
     def _decide(self, link: Link, batch: Batch, namespaces: set[int]) -> Saves:

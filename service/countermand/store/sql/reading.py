@@ -17,11 +17,12 @@ from countermand.store.sql import rows
 from countermand.store.sql.queries import NO_NUMBER
 from countermand.store.sql.reading_cancellations import CancellationReader
 from countermand.store.sql.reading_holders import HolderReader, under
+from countermand.store.sql.reading_logs import LogReader
 from countermand.store.sql.reading_watches import WatchReader, holder_scope, parameters
 from countermand.store.sql.reading_webhooks import WebhookReader
 
 
-class Reader(CancellationReader, HolderReader, WatchReader, WebhookReader):
+class Reader(CancellationReader, HolderReader, LogReader, WatchReader, WebhookReader):
     """Reads from one connection that cannot write."""
 
     def tasks(self, namespace: int, query: TaskQuery, before: int | None, limit: int) -> TaskPage:

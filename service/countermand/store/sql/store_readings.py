@@ -19,6 +19,7 @@ from countermand.store.contract import (
     Due,
     History,
     LogPage,
+    SharedLogs,
 )
 from countermand.store.lists import (
     AgentPage,
@@ -46,6 +47,8 @@ from countermand.store.sql.reader_pool import Lane, Readers
 class StoreReadings:
     """The part of a store that only reads; see countermand.store.contract.Store."""
 
+    shared_logs: SharedLogs | None = None
+
     def _make_readers(self, knobs: StoreKnobs, lanes: Callable[[], Lane]) -> None:
         self._quick = Readers(
             knobs, lanes, threads=knobs.quick_threads, max_readings=knobs.max_quick_readings
@@ -67,7 +70,7 @@ class StoreReadings:
             knobs, lanes, threads=knobs.agent_threads, max_readings=knobs.max_agent_readings
         )
         """For what agents are to stop: no list, count or watch shall keep that waiting."""
-        self._all_readers = (self._quick, self._long, self._watches, self._agents)
+        self._all_readers = [self._quick, self._long, self._watches, self._agents]
 
     async def task(self, namespace: int, task_id: str) -> Task | None:
         """See the contract."""

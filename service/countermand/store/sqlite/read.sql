@@ -383,6 +383,38 @@ SELECT json_array(
     (SELECT state <> 'OPEN' AND live_count = 0 FROM orders
      WHERE namespace_no = :namespace_no AND order_id = :order_id))
 
+-- name: log_ends
+-- Where the logs of some namespaces end.
+SELECT json_group_array(json_array(
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq))
+FROM json_each(:numbers) AS x
+JOIN namespaces AS p ON p.namespace_no = x.value
+LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
+
+-- name: all_log_ends
+SELECT json_group_array(json_array(
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq))
+FROM namespaces AS p
+LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
+WHERE p.last_seq > 0
+
+-- name: log_changes
+-- When a position was taken, and what the entries behind it are about, up to another.
+SELECT json_array(
+    (SELECT time FROM events WHERE namespace_no = :namespace_no AND seq = :after),
+    (SELECT json_group_array(json_array(
+        lower(hex(t.task_id)), lower(hex(t.group_id)),
+        t.checkout_id, t.order_id, t.agent_id, e.record_kind,
+        iif(e.record_kind IN ('CHECKOUT', 'ORDER'), CAST(e.record_id AS TEXT), NULL),
+        json((SELECT json_group_array(o.order_id) FROM order_checkouts AS o
+              WHERE o.namespace_no = :namespace_no AND o.checkout_id = t.checkout_id))))
+     FROM (
+        SELECT task_no, record_kind, record_id FROM events
+        WHERE namespace_no = :namespace_no AND seq > :after AND seq <= :through
+        ORDER BY seq LIMIT :limit
+     ) AS e
+     LEFT JOIN tasks AS t ON t.task_no = e.task_no))
+
 -- name: event_time
 SELECT json_array(time) FROM events WHERE namespace_no = ? AND seq = ?
 
