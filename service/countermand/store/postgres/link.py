@@ -14,16 +14,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format
 
-from countermand.store.postgres.failures import ConnectionGone, commit_unknown, error_of, text_of
-from countermand.store.postgres.values import loaders, sent
+from countermand.store.postgres.failures import ConnectionGone, commit_unknown, text_of
+from countermand.store.postgres.started import Hint, Preparing, Started
+from countermand.store.postgres.values import sent
 
 if TYPE_CHECKING:
     from countermand.store.postgres.generation import Generation
 
 COMMIT = "COMMIT"
-ABORTED = "25P02"
 TOO_MUCH = "the server answered more than it was asked"
 
 
@@ -37,78 +37,6 @@ def shut(used: socket.socket) -> None:
     """Breaks a connection, whoever waits on it."""
     with suppress(OSError):  # It is closed, or the other side is gone.
         used.shutdown(socket.SHUT_RDWR)
-
-
-class Started:
-    """A statement that was started. To take its answer waits for it."""
-
-    def __init__(self, link: "Link") -> None:
-        self._link = link
-        self._result: Any = None
-        self.error: psycopg.Error | None = None
-        self.is_refused = False
-        """Whether the server said that it failed, and goes on: so nothing behind it was done."""
-
-    def one(self) -> tuple[Any, ...] | None:
-        """Returns the first row, None if there is none."""
-        found = self.all()
-        return found[0] if found else None
-
-    def all(self) -> list[tuple[Any, ...]]:
-        """Returns every row."""
-        result = self._answer()
-        load = loaders([result.ftype(at) for at in range(result.nfields)])
-        return [
-            tuple(
-                None if (value := result.get_value(row, at)) is None else load[at](value)
-                for at in range(len(load))
-            )
-            for row in range(result.ntuples)
-        ]
-
-    @property
-    def tag(self) -> str:
-        """What the server says was done, such as COMMIT."""
-        return (self._answer().command_status or b"").decode()
-
-    def _answer(self) -> Any:
-        if self._result is None and self.error is None:
-            self._link.settle()
-        if self.error is not None:
-            raise self.error
-        return self._result
-
-    def take(self, result: Any) -> None:
-        """Takes what the server answered."""
-        self._result = result
-        if result.status == ExecStatus.FATAL_ERROR:
-            code = result.error_field(DiagnosticField.SQLSTATE)
-            said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or result.error_message
-            self.error = error_of(code.decode() if code else None, said.decode().strip())
-            severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
-            self.is_refused = severity == b"ERROR"
-        elif result.status == ExecStatus.PIPELINE_ABORTED:
-            self.error = error_of(ABORTED, "a statement before it failed")
-
-
-class _Preparing(Started):
-    """That the server is to keep a statement."""
-
-    def __init__(self, link: "Link", text: str) -> None:
-        super().__init__(link)
-        self._text = text
-
-    def take(self, result: Any) -> None:
-        super().take(result)
-        if self.error is not None:
-            self._link.forget(self._text)
-
-
-class _Hint(Started):
-    """What is sent for others to hear, and fails without harm."""
-
-    def take(self, result: Any) -> None:
-        pass
 
 
 class Link:
@@ -186,7 +114,7 @@ class Link:
         self._names += 1
         self._prepared[text] = name = b"s%d" % self._names
         self._pgconn.send_prepare(name, text.encode())
-        self._started.append(_Preparing(self, text))
+        self._started.append(Preparing(self, text))
 
     def forget(self, text: str) -> None:
         """Notes that the server did not keep a statement."""
@@ -211,7 +139,7 @@ class Link:
             unanswered = len(self._started)
             if hint:
                 self._send(hint, [], keep=False)
-                self._started.append(_Hint(self))
+                self._started.append(Hint(self))
                 self._sync()
             self._waits_since = time.monotonic()
             for _ in range(unanswered):
@@ -225,7 +153,7 @@ class Link:
                     first = started
                 if self._result() is not None:
                     raise ConnectionGone(TOO_MUCH)
-                if isinstance(started, _Hint):
+                if isinstance(started, Hint):
                     self._warnings.clear()  # They say nothing of what follows.
         except psycopg.Error as error:
             self._lose(error, first)

@@ -13,7 +13,8 @@ import psycopg
 from countermand.core.knobs import StoreKnobs
 from countermand.store.postgres.failures import read_failed
 from countermand.store.postgres.generation import Generations
-from countermand.store.postgres.link import Link, Started
+from countermand.store.postgres.link import Link
+from countermand.store.postgres.started import Started
 from countermand.store.postgres.statements import statement, with_rows
 from countermand.store.sql.chunks import chunks
 from countermand.store.sql.session import Parameters

@@ -17,9 +17,10 @@ from countermand.core.changes import Saves
 from countermand.core.decide import Batch
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import CommitTooLong, TenantsBusy
-from countermand.store.postgres.link import Link, Started
+from countermand.store.postgres.link import Link
 from countermand.store.postgres.listening import NOTIFY
 from countermand.store.postgres.session import PostgresSession
+from countermand.store.postgres.started import Started
 from countermand.store.sql.loading import Loader
 from countermand.store.sql.saving import Saver
 from countermand.store.sql.tenants import tenants_of_saves, tenants_of_wanted
