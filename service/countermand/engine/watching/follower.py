@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from countermand.core.changes import Saves
 from countermand.core.knobs import FollowerKnobs
-from countermand.core.log import TaskFilter
+from countermand.core.log import Event, RecordEvent, TaskFilter
 from countermand.core.records import Target
 from countermand.core.states import TargetKind
 from countermand.engine.watching.hub import Hub
@@ -148,7 +148,8 @@ class Follower:
 def _taken(saves: Saves) -> dict[int, _Taken]:
     """Returns the positions that a batch took in each namespace's log."""
     taken: dict[int, _Taken] = {}
-    for event in (*saves.events, *saves.attached, *saves.records):
+    entries: list[Event | RecordEvent] = [*saves.events, *saves.attached, *saves.records]
+    for event in entries:
         seq = event.seq
         before = taken.get(event.namespace)
         if before is None:
