@@ -393,10 +393,10 @@ LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
 
 -- name: all_log_ends
 SELECT json_group_array(json_array(
-    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq))
-FROM namespaces AS p
-LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
-WHERE p.last_seq > 0
+    n.namespace_no, n.last_seq, coalesce(e.time, n.floor_time), n.floor_seq))
+FROM namespaces AS n
+LEFT JOIN events AS e ON e.namespace_no = n.namespace_no AND e.seq = n.last_seq
+WHERE n.last_seq > 0
 
 -- name: log_changes
 -- When a position was taken, and what the entries behind it are about, up to another.
