@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from countermand.core.knobs import StoreKnobs
-from countermand.store.postgres.failures import read_failed
+from countermand.store.postgres.failures import ConnectionGone, read_failed
 from countermand.store.postgres.generation import Generations
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.started import Started
@@ -70,6 +70,12 @@ class SnapshotSession(PostgresSession):
             if not self.link.is_gone:
                 self.link.start("ROLLBACK")
                 self.link.end_turn()
+
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """See countermand.store.sql.session.ReadingSession. A server that was started anew has
+        ended all connections, which only who uses one sees; one that does not answer has had its
+        time."""
+        return isinstance(error, ConnectionGone) and not error.was_broken
 
     def failure(self, error: Exception) -> Exception:
         """See countermand.store.sql.session.ReadingSession. What the server refused ends the

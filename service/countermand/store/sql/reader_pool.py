@@ -171,11 +171,19 @@ def _read_all(batch: list[_Reading], reader: OperatorReader) -> list[Any]:
 def _read_one(reading: _Reading, reader: OperatorReader) -> Any:
     if reading.answer.cancelled():
         return None
+    session = reader.session
     try:
-        reader.session.begin_snapshot()
-        return reading.read(reader)
+        try:
+            session.begin_snapshot()
+            return reading.read(reader)
+        except Exception as error:
+            if not session.is_worth_a_retry(error):
+                raise
+            session.end_snapshot()  # What was read until then was of that snapshot alone.
+            session.begin_snapshot()
+            return reading.read(reader)
     except Exception as error:
-        return reader.session.failure(error)
+        return session.failure(error)
 
 
 def _closed() -> StoreFailed:

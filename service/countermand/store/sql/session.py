@@ -58,6 +58,9 @@ class ReadingSession(Session, Protocol):
     def end_snapshot(self) -> None:
         """Ends a reading, if one goes on."""
 
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """Whether a reading that failed so may go well at once, on a new connection."""
+
     def failure(self, error: Exception) -> Exception:
         """Returns what an error means to who reads: StoreFailed, if it is the database's."""
 

@@ -54,6 +54,10 @@ class SqliteSession:
         if self._connection.in_transaction:  # A statement that failed may have ended it.
             self._connection.execute("ROLLBACK")
 
+    def is_worth_a_retry(self, error: Exception) -> bool:
+        """See countermand.store.sql.session.ReadingSession. Its file goes with the process."""
+        return False
+
     def failure(self, error: Exception) -> Exception:
         """See countermand.store.sql.session.ReadingSession."""
         return read_failed(error) if isinstance(error, sqlite3.Error) else error
