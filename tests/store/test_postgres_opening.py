@@ -204,6 +204,45 @@ async def test_a_store_that_is_lost_is_not_made_anew_in_an_empty_database(cluste
         assert cluster.value("SELECT to_regclass('tasks') IS NULL", name_of(empty))
 
 
+async def test_another_store_is_never_served_in_the_place_of_one_that_is_lost(cluster, store):
+    """As when a name leads to another database, with a schema like it. The right one is served
+    again once it is back, by who reads and who writes."""
+    with cluster.database() as url:
+        migrate_store(url, PostgresKnobs())
+        asked, given = name_of(store), name_of(url)
+        with proxy_to(cluster.port) as proxy:
+            ours = cluster.url(asked, port=proxy.port)
+            async with opened(ours, reconnect_interval=0.02) as database:
+                watching = asyncio.create_task(database.watch())
+                read = database.generations.reader(None)
+                proxy.database = (asked.encode(), given.encode())
+                # Somebody lets new connections go elsewhere, and leaves the writer's as it is.
+                with pytest.raises(StoreFailed, match="another store is in its place"):
+                    database.generations.reader(_lost(read))
+                proxy.cut_all()
+                with pytest.raises(ConnectionGone):
+                    await database.write(_look)
+                for _ in range(3):
+                    with pytest.raises(StoreFailed, match="another store is where the store"):
+                        await database.write(_look)
+                proxy.database = (b"", b"")
+                await until(lambda: not database.generations.is_lost)
+                await database.write(_look)
+                database.generations.close_reader(database.generations.reader(None))
+                watching.cancel()
+
+
+def _look(link: Link) -> None:
+    link.start("SELECT 1::bigint").one()
+
+
+def _lost(link: Link) -> Link:
+    link.shut()
+    with pytest.raises(ConnectionGone):
+        _look(link)
+    return link
+
+
 async def test_a_lost_server_is_found_again_and_no_store_is_copied_into_it_then(cluster, store):
     with proxy_to(cluster.port) as proxy:
         url = cluster.url(name_of(store), port=proxy.port)

@@ -51,8 +51,9 @@ class EmptyStores:
 
         self._url = self._cluster.url(self._cluster.create_database())
         self._connection = psycopg.connect(self._url, autocommit=True)
-        for _, sql in migrations():
+        for number, sql in migrations():
             self._connection.execute(sql.encode())
+            self._connection.execute("UPDATE schema SET version = %s", [number])
         found = self._connection.execute(
             "SELECT relname, relkind FROM pg_class"
             " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')"

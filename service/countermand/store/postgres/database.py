@@ -16,6 +16,7 @@ from countermand.store.postgres.failures import ends_generation, text_of
 from countermand.store.postgres.generation import Generations
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.opening import (
+    check_same,
     check_schema,
     check_server,
     check_whole,
@@ -39,6 +40,8 @@ class Database:
         self.generations = Generations(address, knobs, self._prepare)
         self._silence = 0.0
         """For how many seconds the server has not answered the writer."""
+        self._store_id: str | None = None
+        """Which store this is, once it was found: no other is ever served in its place."""
         self._refusal = ""
         """Why the database that is there is of no use, if it is not."""
 
@@ -84,12 +87,14 @@ class Database:
             return
         await self._worker.close(self._knobs.close_timeout)
 
-    def _prepare(self, driver: psycopg.Connection[Any], own: int | None) -> None:
+    def _prepare(self, driver: psycopg.Connection[Any], own: int | None) -> str:
         check_server(driver, self._address)
         set_limits(driver, self._knobs)
         share(driver, self._address)
         check_schema(driver, self._address, self._knobs, may_make=own is None)
         check_whole(driver, self._address)
+        self._store_id = check_same(driver, self._address, self._store_id)
+        return self._store_id
 
     def _write(self, work: Callable[[Link], Result]) -> Result:
         try:

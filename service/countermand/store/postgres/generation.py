@@ -17,14 +17,16 @@ from countermand.core.knobs import PostgresKnobs
 from countermand.store.contract import StoreFailed
 from countermand.store.postgres.address import Address, Server, without_password
 from countermand.store.postgres.failures import reason_of, text_of
-from countermand.store.postgres.link import Link, duplicate, shut
+from countermand.store.postgres.link import Candidate, Link
+from countermand.store.postgres.migrating import read_store_id
 from countermand.store.postgres.statements import PLAN_AHEAD
 
 log = logging.getLogger(__name__)
 
-Prepare = Callable[[psycopg.Connection[Any], "int | None"], None]
-"""Makes a new connection ready for the writer; the number is that of the server's process for the
-one before. Raises StoreRefused if this database must not be written."""
+Prepare = Callable[[psycopg.Connection[Any], "int | None"], "str | None"]
+"""Makes a new connection ready for the writer, and returns the id of the store that is there, if
+there is one; the number is that of the server's process for the connection before. Raises
+StoreRefused if this database must not be written."""
 
 
 class Breakable(Protocol):
@@ -42,6 +44,8 @@ class Generation:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.store_id: str | None = None
+        """Which store the writer found there."""
         self.is_over = False
         self._links: set[Breakable] = set()
         self._lock = threading.Lock()
@@ -72,23 +76,6 @@ class Generation:
             for link in self._links:
                 if link.waits(now) > seconds:
                     link.shut()
-
-
-class _Preparing:
-    """A connection that is made ready for the writer, which waits with each statement."""
-
-    def __init__(self, driver: psycopg.Connection[Any]) -> None:
-        self._socket = duplicate(driver)
-        self._since = time.monotonic()
-
-    def waits(self, now: float) -> float:
-        return now - self._since
-
-    def shut(self) -> None:
-        shut(self._socket)
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 class Generations:
@@ -166,8 +153,13 @@ class Generations:
                 " set_config('statement_timeout', %s, false)",
                 [str(round(self._knobs.max_wait * 1000))],
             )
+            known = generation.store_id
+            is_same = known is None or read_store_id(driver) == known
         except psycopg.Error as error:
             raise self._away(error, generation) from error
+        if not is_same:  # What stands between us and the servers leads elsewhere now.
+            driver.close()
+            raise StoreFailed("the database is away: another store is in its place")
         link = Link(driver, self._knobs.max_prepared, generation)
         generation.add(link)
         return link
@@ -259,11 +251,11 @@ class Generations:
     def _take(self, driver: psycopg.Connection[Any], server: Server) -> Link:
         self.was_reached = True
         generation = Generation(server._replace(hostaddr=driver.info.hostaddr))
-        preparing = _Preparing(driver)
+        preparing = Candidate(driver)
         self._candidate = generation
         try:
             generation.add(preparing)
-            self._prepare(driver, self._last_pid)
+            generation.store_id = self._prepare(driver, self._last_pid)
         except BaseException as error:
             driver.close()
             self._why_away = without_password(self._address, text_of(error))

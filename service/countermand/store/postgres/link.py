@@ -238,3 +238,23 @@ class Link:
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized in ("WARNING", "FATAL", "PANIC"):
             self._warnings.append(f"{notice.message_primary} ({notice.sqlstate})")
+
+
+class Candidate:
+    """A connection that is made ready for the writer, which waits with each statement."""
+
+    def __init__(self, driver: psycopg.Connection[Any]) -> None:
+        self._socket = duplicate(driver)
+        self._since = time.monotonic()
+
+    def waits(self, now: float) -> float:
+        """Returns for how many seconds it has been, by the clock."""
+        return now - self._since
+
+    def shut(self) -> None:
+        """Breaks it, from any thread."""
+        shut(self._socket)
+
+    def close(self) -> None:
+        """Forgets it; the connection itself goes on."""
+        self._socket.close()

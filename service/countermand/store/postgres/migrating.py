@@ -9,7 +9,7 @@ release before go on while it is applied and after it.
 import logging
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -66,6 +66,12 @@ def read_schema(connection: Connection, address: Address) -> Schema | None:
     if len(found) != 1:
         raise other
     return Schema(*found[0])
+
+
+def read_store_id(connection: psycopg.Connection[Any]) -> str:
+    """Returns which store it is, of which there is no other; its schema is known to be there."""
+    [(found,)] = connection.execute("SELECT store_id::text FROM schema").fetchall()
+    return str(found)
 
 
 def migrate(

@@ -10,7 +10,7 @@ from countermand.core.knobs import PostgresKnobs
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.postgres.address import Address, parse_address
 from countermand.store.postgres.generation import Generations
-from countermand.store.postgres.migrating import Schema, migrate, read_schema
+from countermand.store.postgres.migrating import Schema, migrate, read_schema, read_store_id
 from countermand.store.postgres.statements import PLAN_AHEAD, migrations
 
 OLDEST_SERVER = 15
@@ -100,6 +100,17 @@ def check_whole(connection: Connection, address: Address) -> None:
         raise StoreRefused(
             f"a copy into the store {address} has not ended: run `countermand copy` again"
         )
+
+
+def check_same(connection: Connection, address: Address, known: str | None) -> str:
+    """Returns the id of the store that is there. Raises StoreRefused unless it is the known one, if
+    one is known: keys, positions and tokens of another mean something else."""
+    found = read_store_id(connection)
+    if known not in (None, found):
+        raise StoreRefused(
+            f"another store is where the store {address} was: it is not served before a restart"
+        )
+    return found
 
 
 def share(connection: Connection, address: Address) -> None:
