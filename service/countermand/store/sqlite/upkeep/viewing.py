@@ -52,15 +52,20 @@ def _view(
     name: Path, path: Path, knobs: StoreKnobs, claim: Claim | None
 ) -> AbstractContextManager[sqlite3.Connection]:
     if claim is not None:
-        return _with_own_log(claim, knobs)
+        return _claimed(claim, knobs)
     return _frozen(name, path, knobs) if stands_alone(path) else _with_log(name, path, knobs)
 
 
 def stands_alone(path: Path) -> bool:
     """Whether all of a store is in its file, which nobody writes: it was closed, or is a backup."""
+    return _has_all(path) and not is_held(path)
+
+
+def _has_all(path: Path) -> bool:
+    """Whether nothing of a store is beside its file."""
     log, journal = Path(f"{path}-wal"), Path(f"{path}-journal")
     has_log = log.exists() and log.stat().st_size > 0
-    return not (has_log or journal.exists() or is_held(path))
+    return not (has_log or journal.exists())
 
 
 @contextmanager
@@ -77,6 +82,18 @@ def _frozen(name: Path, path: Path, knobs: StoreKnobs) -> Iterator[sqlite3.Conne
 def _state(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextmanager
+def _claimed(claim: Claim, knobs: StoreKnobs) -> Iterator[sqlite3.Connection]:
+    """Reads what nobody else has. Once it was looked at as a server would, the file alone is read
+    if all is in it: so whoever is killed meanwhile leaves nothing beside it."""
+    with ExitStack() as kept:
+        connection = kept.enter_context(_with_own_log(claim, knobs))
+        if _has_all(claim.path):
+            kept.close()
+            connection = kept.enter_context(closing(connect_reader(claim.path, knobs, frozen=True)))
+        yield connection
 
 
 @contextmanager
