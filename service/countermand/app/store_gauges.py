@@ -17,7 +17,7 @@ async def read_store(metrics: Metrics, store: Store, clock: Clock, knobs: Teleme
             found = await store.status(clock.steady())
             metrics.set(instruments.STORE_SIZE, found.bytes)
             metrics.set(instruments.STORE_WAL_SIZE, found.wal_bytes)
-            metrics.set(instruments.DISK_FREE, found.free_bytes)
+            metrics.set(instruments.DISK_FREE, found.free_bytes)  # None of a database elsewhere
             metrics.set(instruments.AGENTS_LIVE, found.live_agents)
             metrics.set(instruments.TASKS_OVERDUE, found.overdue_count)
         await asyncio.sleep(knobs.store_interval)

@@ -116,9 +116,9 @@ class StoreStatus(NamedTuple):
     schema: int
     bytes: int
     """Without the write-ahead log."""
-    wal_bytes: int
-    free_bytes: int
-    """What its disk has left."""
+    wal_bytes: int | None
+    free_bytes: int | None
+    """What its disk has left. Of a database on another machine neither is known."""
     live_agents: int
     overdue_count: int
     """How many CANCELLING tasks are past their deadline."""

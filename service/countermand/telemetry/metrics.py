@@ -60,6 +60,7 @@ class Metrics(Measures):
         self.registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=self.registry)
         self._families = {one.name: _made(one, self.registry) for one in instruments.OWN}
+        self._left_out: set[str] = set()
         self._refusals = self._children(instruments.REFUSALS)
         self._opened = self._families[instruments.WATCHES_OPENED.name]
         self._ended = self._families[instruments.WATCHES_ENDED.name]
@@ -86,9 +87,14 @@ class Metrics(Measures):
         """Has a gauge read whenever somebody looks; in another thread, so it must be quick."""
         self._families[gauge.name].set_function(reading)
 
-    def set(self, gauge: Instrument, value: float) -> None:
-        """Sets a gauge to what was read just now."""
-        self._families[gauge.name].set(value)
+    def set(self, gauge: Instrument, value: float | None) -> None:
+        """Sets a gauge to what was read just now. One that cannot be known is left out from then
+        on: a number would say something, and raise alarms."""
+        if value is not None:
+            self._families[gauge.name].set(value)
+        elif gauge.name not in self._left_out:
+            self._left_out.add(gauge.name)
+            self.registry.unregister(self._families[gauge.name])
 
     def built(self, version: str, store: str) -> None:
         """Says what runs."""

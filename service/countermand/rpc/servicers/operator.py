@@ -127,12 +127,12 @@ class OperatorService:
             schema=store.schema,
             store_kind=app.store.name,
             store_bytes=store.bytes,
-            wal_bytes=store.wal_bytes,
+            wal_bytes=store.wal_bytes or 0,
             live_agents=store.live_agents,
             open_watches=len(app.watchers),
             max_open_watches=app.watchers.max_open or 0,
             overdue_count=store.overdue_count,
-            free_disk_bytes=store.free_bytes,
+            free_disk_bytes=store.free_bytes or 0,
             refusals=[
                 pb.RefusalCount(key_id=key_id, reason=reason, count=count)
                 for (key_id, reason), count in self._refusals.last_minute(MAX_REFUSALS)

@@ -108,8 +108,8 @@ class OperatorReader(Reader):
         return StoreStatus(
             schema=schema,
             bytes=0,
-            wal_bytes=0,
-            free_bytes=0,
+            wal_bytes=None,
+            free_bytes=None,
             live_agents=agents,
             overdue_count=overdue or 0,
             oldest_overdue_time=oldest,
