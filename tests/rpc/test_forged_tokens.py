@@ -5,8 +5,9 @@ import struct
 import grpc
 import pytest
 
+from countermand.core.errors import Refused
 from countermand.core.log import TaskFilter
-from countermand.rpc.wire.tokens import encode
+from countermand.rpc.wire.tokens import decode_named, encode, encode_named
 from countermand.store.lists import CancellationQuery
 from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import key_service_pb2 as k
@@ -82,3 +83,12 @@ async def test_a_forged_token_is_refused_or_reads_the_callers_own(tmp_path, payl
                 "RESUME_TOKEN_INVALID",
                 "RESUME_TOKEN_EXPIRED",
             ), name
+
+
+@pytest.mark.parametrize("forged", [b"1 a\0b", b"1 a b", b"1 \xff", b"1 " + b"a" * 129, b"x a"])
+def test_a_page_of_agents_begins_behind_an_id_that_an_agent_may_have(forged):
+    """No store is asked for any other."""
+    assert decode_named(encode_named(7, "till:9.a-b_C", "agents"), "agents") == (7, "till:9.a-b_C")
+    assert decode_named(encode_named(7, "", "agents"), "agents") == (7, "")
+    with pytest.raises(Refused, match="is not a page token"):
+        decode_named(encode(forged, "agents"), "agents")

@@ -110,6 +110,7 @@ def test_what_are_no_authorities_is_refused_with_the_reason(pair: Pair, tmp_path
         ([b"spiffe://example/agent", b"agent.example"], [b"x"], "spiffe://example/agent"),
         ([], [b"agent"], "agent"),
         ([], [b"\xff"], "\\xff"),
+        ([], [b"a\0b\xed\xa0\x80"], "a\\x00b\\xed\\xa0\\x80"),
         ([], [], ""),
     ],
 )

@@ -136,10 +136,10 @@ class CertificateReader:
 
 def client_name(auth_context: Mapping[str, Iterable[bytes]]) -> str:
     """Returns the name in the certificate that a client showed: its first subject alternative
-    name, or its common name; empty if it has neither."""
+    name, or its common name; empty if it has neither. What no text has is escaped in it."""
     for key in ("x509_subject_alternative_name", "x509_common_name"):
         for name in auth_context.get(key, ()):
-            return name.decode("utf-8", "backslashreplace")
+            return name.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     return ""
 
 

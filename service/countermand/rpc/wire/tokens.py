@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from countermand.core.errors import Reason, invalid
+from countermand.core.ids import is_name
 from countermand.engine.watching.places import Place
 
 _DIGEST_BYTES = 8
@@ -84,10 +85,11 @@ def decode_named(token: str, *bound_to: Any) -> tuple[int, str]:
     """Returns the number and the name of a page token. Raises Refused: PAGE_TOKEN_INVALID."""
     reason = Reason.PAGE_TOKEN_INVALID
     payload = decode(token, "page_token", reason, *bound_to)
-    number, _, name = payload.partition(b" ")
-    if not number.isdigit() or len(number) > _MAX_DIGITS or not name.isascii():
+    number, _, said = payload.partition(b" ")
+    name = said.decode("ascii", "replace")
+    if not number.isdigit() or len(number) > _MAX_DIGITS or (name and not is_name(name)):
         raise invalid("page_token", "is not a page token", reason)
-    return int(number), name.decode()
+    return int(number), name
 
 
 def encode_place(place: Place, *bound_to: Any) -> str:
