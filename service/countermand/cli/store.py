@@ -8,7 +8,7 @@ import typer
 from countermand.app.settings import Settings
 from countermand.cli.failures import REFUSED
 from countermand.cli.output import show, show_facts
-from countermand.cli.store_work import as_facts, as_json, human, work_on
+from countermand.cli.store_work import as_facts, as_json, checked, human, work_on
 from countermand.cli.usage import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def check(
     """Read a whole store and show what is wrong in it: 0 nothing, 1 something.
 
     Every page is read, every reference followed, and the rows are held to the rules that the
-    schema cannot hold. A server may have it open; its log grows until the check ends.
+    schema cannot hold. A server may have it open; its log grows until the check ends. Of a store
+    on PostgreSQL the rows alone are read.
 
     Examples:
 
@@ -86,8 +87,7 @@ def check(
 
     - `countermand store check --json`
     """
-    with work_on(file or store) as work:
-        found = work.check()
+    name, found = checked(file or store)
     if json:
         show(as_json(found._asdict()))
     else:
@@ -95,7 +95,7 @@ def check(
             show(fault)
         if not found.faults:
             held = f"{found.rules} rules hold" if found.rules else "an older one: rules not held"
-            show(f"{work.path} is sound (schema {found.schema}, {held})")
+            show(f"{name} is sound (schema {found.schema}, {held})")
     if found.faults:
         raise typer.Exit(REFUSED)
 

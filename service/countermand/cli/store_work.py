@@ -12,7 +12,7 @@ from countermand.cli.output import plain
 from countermand.core.records import SECOND
 
 if TYPE_CHECKING:
-    from countermand.store.sqlite.upkeep.checking import Checked
+    from countermand.store.sql.checked import Checked
     from countermand.store.sqlite.upkeep.facts import StoreFacts
     from countermand.store.sqlite.upkeep.replacing import Compacted
 
@@ -75,6 +75,26 @@ def work_on(store: str | Path) -> Iterator[Work]:
         raise Failure(LOOKED_AFTER_ELSEWHERE)
     try:
         yield Work(store if isinstance(store, Path) else path_of(store))
+    except StoreRefused as refusal:
+        raise Failure(plain(str(refusal))) from None
+
+
+def checked(store: str | Path) -> tuple[str, "Checked"]:
+    """Returns how a store is shown, be it a file or a database, and what is wrong in it. Raises
+    Failure if it is refused or cannot be read."""
+    from countermand.core.knobs import Knobs
+    from countermand.store.contract import StoreRefused
+    from countermand.store.names import NEEDS_PSYCOPG, is_postgres, shown
+
+    if isinstance(store, Path) or not is_postgres(store):
+        with work_on(store) as work:
+            return str(work.path), work.check()
+    try:
+        from countermand.store.postgres.checking import check
+    except ImportError as error:
+        raise Failure(NEEDS_PSYCOPG) from error
+    try:
+        return shown(store), check(store, Knobs().store.postgres)
     except StoreRefused as refusal:
         raise Failure(plain(str(refusal))) from None
 

@@ -3,7 +3,7 @@
 POSTGRES = ("postgresql:", "postgres:")
 NEEDS_PSYCOPG = "a store on PostgreSQL needs psycopg: pip install 'countermand[postgres]'"
 LOOKED_AFTER_ELSEWHERE = (
-    "this is for a store on SQLite; one on PostgreSQL is backed up, restored and looked at with"
+    "this is for a store on SQLite; one on PostgreSQL is backed up, restored and compacted with"
     " PostgreSQL's own tools: see docs/operations/postgresql.md"
 )
 

@@ -22,10 +22,10 @@ SHOWN = {"text", "json", "yaml", "ini", "proto"}
 
 NOT_RUN = {
     "minutes": r"(?:COUNTERMAND_SEED=\d+ )?make (?:test|check|smoke|chaos|bench|simulate|planted)"
-    r'(?: (?:COUNT|SEED|WITHIN)=\d+)*(?: ARGS="[^"]*")?',
+    r'(?: (?:COUNT|SEED|WITHIN)=\d+| STORE=postgresql)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
     "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
-    r"\.venv/bin/countermand (?:(?:serve|migrate) --store|copy --from sqlite:///\S+ --to)"
+    r"\.venv/bin/countermand (?:(?:serve|migrate|store check) --store|copy --from sqlite:///\S+ --to)"
     r" postgresql://\S+",
     "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }

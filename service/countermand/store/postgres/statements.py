@@ -10,6 +10,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from countermand.core.states import CancelProof
 from countermand.store.sql.columns import BLOBS, read_fragments
 from countermand.store.sql.statements import Dialect, Statements
 
@@ -128,6 +129,45 @@ FILTERS = {
     "agent": "(:agent_id IS NULL OR t.agent_id = :agent_id)",
 }
 
+_COUNTED = ", ".join(
+    (
+        *("count(*)", "count(*) FILTER (WHERE t.end_time IS NULL)"),
+        "count(*) FILTER (WHERE t.state = 'COMPLETED')",
+        "count(*) FILTER (WHERE t.refund_state = 'REQUIRED')",
+    )
+)
+CHECKED = {
+    "counts": _COUNTED,
+    "tasks_of_order": (
+        "(SELECT own.task_no FROM tasks AS own"
+        " WHERE own.namespace_no = h.namespace_no AND own.order_id = h.order_id"
+        " UNION SELECT its.task_no FROM order_checkouts AS l JOIN tasks AS its"
+        " ON its.namespace_no = l.namespace_no AND its.checkout_id = l.checkout_id"
+        " WHERE l.namespace_no = h.namespace_no AND l.order_id = h.order_id) AS found"
+        " JOIN tasks AS t ON t.namespace_no = h.namespace_no AND t.task_no = found.task_no"
+    ),
+    "no_cancellation": (
+        "x.cancellation_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM cancellations AS c"
+        " WHERE c.namespace_no = x.namespace_no AND c.cancellation_id = x.cancellation_id)"
+    ),
+    "no_namespace": "namespace_no NOT IN (SELECT namespace_no FROM namespaces)",
+    # Of a target that is none of these there is nothing to read.
+    "uuid_of_target": (
+        "CASE WHEN target_kind IN ('TASK', 'GROUP') THEN encode(target_id, 'hex')::uuid END"
+    ),
+    # Ids are ASCII. What is damaged is to be found, and not to fail.
+    "text_of_target": "encode(target_id, 'escape')",
+    # What has ended may have been removed since, with the rest of a holder's old tasks.
+    "miscounted": "(SELECT"
+    " count(*) FILTER (WHERE t.end_time IS NULL) <> h.live_count"
+    + "".join(
+        f" OR count(*) FILTER (WHERE t.cancel_proof = '{proof.value}'"
+        f" AND t.end_seq > h.accept_seq) > h.{proof.value.lower()}_count"
+        for proof in CancelProof
+    ),
+}
+"""What rules of the check have in common."""
+
 STATEMENTS = Statements(Dialect(__package__, FRAGMENTS, FILTERS, ":{}".format, _rows))
 
 
@@ -161,6 +201,13 @@ def statement(name: str) -> Statement:
 
 with_rows = STATEMENTS.with_rows
 """Returns a statement, by its name, for so many rows of parameters of a width."""
+
+
+@cache
+def rules() -> dict[str, str]:
+    """Returns what must hold of a store's rows: for each rule a statement that counts what breaks
+    it."""
+    return STATEMENTS.rules(CHECKED)
 
 
 def migrations() -> list[tuple[int, str]]:

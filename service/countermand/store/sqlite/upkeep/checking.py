@@ -2,20 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from countermand.store.sql.checked import Checked, broken_rules
 from countermand.store.sql.rows.labels import label_digest
 from countermand.store.sqlite.statements import migrations, rules
-
-
-class Checked(NamedTuple):
-    """What a check found."""
-
-    faults: list[str]
-    """One line each; none of a store that is sound."""
-    schema: int
-    rules: int
-    """How many rules were held to the rows: none if pages are damaged, or the schema is older."""
 
 
 def check(connection: sqlite3.Connection) -> Checked:
@@ -44,8 +34,8 @@ def _check(connection: sqlite3.Connection) -> Checked:
             return Checked(faults, schema, 0)
         if schema != migrations()[-1][0]:
             return Checked([], schema, 0)
-        faults = [*_broken_rules(connection)]
-        return Checked(faults, schema, len(rules()))
+        found = broken_rules(rules(), lambda rule: int(connection.execute(rule).fetchone()[0]))
+        return Checked([*found], schema, len(rules()))
     except sqlite3.DatabaseError as error:
         return Checked([f"it cannot be read: {error}"], 0, 0)
 
@@ -59,10 +49,3 @@ def _damaged_pages(connection: sqlite3.Connection) -> Iterator[str]:
 def _loose_references(connection: sqlite3.Connection) -> Iterator[str]:
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield f"row {row} of {table} refers to a row of {parent} that is not there"
-
-
-def _broken_rules(connection: sqlite3.Connection) -> Iterator[str]:
-    for rule, statement in rules().items():
-        (count,) = connection.execute(statement).fetchone()
-        if count:
-            yield f"{rule} ({count} rows)" if count > 1 else rule
