@@ -21,6 +21,9 @@ INSTALLED := $(VENV)/installed-$(shell pwd | cksum | cut -d' ' -f1)
 # More flags for the command behind run, demo, test, smoke, chaos or bench: make test ARGS="-k watch"
 ARGS ?=
 
+# On which store the servers of make test run: sqlite, or postgresql for all of them.
+STORE ?=
+
 # How many histories make simulate plays, from which seed on (without one, any), and for how many
 # seconds at most (without them, all).
 COUNT ?= 100
@@ -97,7 +100,7 @@ demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a se
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
 
 test: $(INSTALLED) ## run the tests of rules, stores and the running server
-	@python -m pytest -m 'not chaos' -n 4 --dist loadfile $(ARGS)  # many wait more than they work
+	@COUNTERMAND_TEST_STORE=$(STORE) python -m pytest -m 'not chaos' -n 4 --dist loadfile $(ARGS)  # many wait more than they work
 
 check: $(INSTALLED) $(PROTOC_INSTALLED) ## all that CI checks beside the tests: style, types, protos, generated code
 	@step() { echo "==> $$*"; "$$@"; }
@@ -169,6 +172,7 @@ smoke: $(INSTALLED) ## a short round of every chaos test and benchmark, as CI ru
 
 chaos: $(INSTALLED) ## the full round of the chaos tests, for more than an hour; it ends with a table
 	@COUNTERMAND_CHAOS=full python -m pytest -m chaos $(ARGS)
+	@[ -n "$(ARGS)" ] || $(MAKE) test STORE=postgresql ARGS="tests/rpc"
 
 bench: $(INSTALLED) ## measure against the goals
 	@exec $(VENV)/bin/python -m benchmarks $(ARGS)

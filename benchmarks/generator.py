@@ -24,6 +24,8 @@ class Shape:
 FULL = Shape(connections=4, streams=64)
 LIGHT = Shape(connections=1, streams=8)
 ALONE = Shape(connections=1, streams=1)
+OPEN = Shape(connections=8, streams=100)
+"""Room for whatever is due, below the 1,000 waiting calls at which gRPC begins to refuse."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Run:
     p50_ms: float
     p99_ms: float
     p999_ms: float
+    longest_ms: float
     server_cpu_us: float
     server_busy: float
     generator_cpu_us: float
@@ -59,8 +62,12 @@ class Generator:
         *,
         repeat: int = 0,
         shape: Shape = FULL,
+        rate: float = 0,
     ) -> Run:
         """Sends each body once, or the first one `repeat` times, and waits for every answer.
+
+        With a rate they are sent evenly, so many a second, however long others take; the time of
+        each counts from when it was due.
 
         Raises RunFailedError unless each call was answered with OK: a refused call is cheaper than
         an accepted one, so a rate with refusals in it means nothing.
@@ -68,7 +75,7 @@ class Generator:
         arguments = [
             *command("load", server, method, bodies, self._folder),
             *("--connections", str(shape.connections), "--streams", str(shape.streams)),
-            *("--repeat", str(repeat), "--timeout", str(TIMEOUT_SECONDS)),
+            *("--repeat", str(repeat), "--timeout", str(TIMEOUT_SECONDS), "--rate", str(rate)),
         ]
         cpu_before = server.cpu_seconds()
         with pinned(self._core):
@@ -99,6 +106,7 @@ def _read_result(output: str, server_cpu: float) -> Run:
         p50_ms=result["p50_ms"],
         p99_ms=result["p99_ms"],
         p999_ms=result["p999_ms"],
+        longest_ms=result["longest_ms"],
         server_cpu_us=server_cpu / calls * 1e6,
         server_busy=server_cpu / seconds,
         generator_cpu_us=result["generator_cpu_seconds"] / calls * 1e6,

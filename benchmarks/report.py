@@ -19,6 +19,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[Run], float]], ...] = (
     ("p50 ms", "{:.2f}", lambda run: run.p50_ms),
     ("p99 ms", "{:.2f}", lambda run: run.p99_ms),
     ("p999 ms", "{:.2f}", lambda run: run.p999_ms),
+    ("longest ms", "{:.2f}", lambda run: run.longest_ms),
     ("core", "{:.0%}", lambda run: run.server_busy),
     ("client", "{:.0%}", lambda run: run.generator_busy),
 )
@@ -28,12 +29,12 @@ def row(measured: Measured) -> str:
     """Both sides of a row, medians of its rounds, and what it found."""
     lines = []
     if measured.sides:
-        lines.append(" " * 26 + "".join(f"{title:>10}" for title, _, _ in COLUMNS))
+        lines.append(" " * 26 + "".join(f"{title:>11}" for title, _, _ in COLUMNS))
         for side, runs in measured.sides.items():
             figures = (
                 form.format(statistics.median(map(figure, runs))) for _, form, figure in COLUMNS
             )
-            lines.append(f"{side:26}" + "".join(f"{figure:>10}" for figure in figures))
+            lines.append(f"{side:26}" + "".join(f"{figure:>11}" for figure in figures))
     lines += map(_found, measured.findings)
     lines += measured.notes
     return "\n".join(f"  {line}" for line in lines)

@@ -106,7 +106,7 @@ def countermand(
     folder: Path,
     collector_address: str,
     *,
-    store: Path | None = None,
+    store: Path | str | None = None,
     key: str | None = None,
     source: Path | None = None,
     program: Sequence[str] = PROGRAM,
@@ -114,7 +114,8 @@ def countermand(
 ) -> Iterator[Server]:
     """Our server with its defaults, on an empty SQLite store in the folder.
 
-    With a store that is there already, `key` is one that it knows. `source` is a folder with
+    `store` is another file, or the URL of a store. With one that is there already, `key` is one
+    that it knows. `source` is a folder with
     another version of the package, `program` what to run in place of `countermand`, and
     `spans_every_ms` when spans are sent if it cannot wait for the default. Settings of the caller's
     environment are left out, but for gRPC's experiments, which the empty RPC has, too. Only the
@@ -131,7 +132,7 @@ def countermand(
         environment["PYTHONPATH"] = str(source)
     if spans_every_ms is not None:
         environment["OTEL_BSP_SCHEDULE_DELAY"] = str(spans_every_ms)
-    url = f"sqlite:///{store or 'bench.db'}"
+    url = store if isinstance(store, str) else f"sqlite:///{store or 'bench.db'}"
     command = (*program, "serve", "--listen", "127.0.0.1:0", "--store", url)
     with running(command, folder, choose_cores()[0], environment) as server:
         key = key or wait_for(server.process, server.folder / "stderr", KEY_LINE)

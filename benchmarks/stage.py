@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks import servers
-from benchmarks.generator import FULL, Generator, Run, Shape
+from benchmarks import postgres, servers
+from benchmarks.generator import FULL, OPEN, Generator, Run, Shape
 from benchmarks.servers import Server
 
 EMPTY = "/benchmarks.Floor/Empty"
@@ -70,6 +70,18 @@ class Stage:
     def empty(self, calls: int, shape: Shape = FULL) -> Run:
         """Sends empty calls to the empty RPC."""
         return self.generator.send(self.floor, EMPTY, [b""], repeat=calls, shape=shape)
+
+    def empty_at(self, rate: float, calls: int) -> Run:
+        """Sends empty calls to the empty RPC evenly, so many a second."""
+        return self.generator.send(self.floor, EMPTY, [b""] * calls, shape=OPEN, rate=rate)
+
+    def new_database(self) -> str:
+        """The URL of an empty database of PostgreSQL."""
+        return self._cluster.url(self._cluster.create_database())
+
+    @cached_property
+    def _cluster(self) -> postgres.Cluster:
+        return self.stack.enter_context(postgres.durable_cluster())
 
     def alternate(
         self,

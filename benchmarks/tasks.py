@@ -54,11 +54,12 @@ class RunningTasks:
         """Answers so many of those left, which are the caller's from now on."""
         return [self._ids.pop() for _ in range(count)]
 
-    def cancel(self, calls: int, shape: Shape = FULL) -> Run:
-        """Cancels that many of those left, and reads some back: all must be CANCELLING."""
+    def cancel(self, calls: int, shape: Shape = FULL, rate: float = 0) -> Run:
+        """Cancels that many of those left, and reads some back: all must be CANCELLING. For a rate
+        see Generator.send."""
         ids = self.take(calls)
         bodies = (cancel_request(task_id) for task_id in ids)
-        run = self._generator.send(self._server, CANCEL_TASK, bodies, shape=shape)
+        run = self._generator.send(self._server, CANCEL_TASK, bodies, shape=shape, rate=rate)
         _check_cancelling(self._server, ids)
         return run
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,10 @@ bool has_room(const struct connection *connection) {
 }
 
 void submit(struct connection *connection, size_t frame) {
+    submit_due(connection, frame, now(CLOCK_MONOTONIC));
+}
+
+void submit_due(struct connection *connection, size_t frame, uint64_t due) {
     struct client *client = connection->client;
     struct call *call = connection->free;
     const size_t *offset = &client->frames.offsets[frame];
@@ -155,7 +160,7 @@ void submit(struct connection *connection, size_t frame) {
                           .body = client->frames.data + offset[0],
                           .size = offset[1] - offset[0],
                           .status = STATUS_NONE,
-                          .started = now(CLOCK_MONOTONIC)};
+                          .started = due};
     nghttp2_data_provider body = {.source.ptr = call, .read_callback = read_body};
     if (nghttp2_submit_request(connection->session, NULL, client->headers, client->header_count,
                                &body, call) < 0)
@@ -346,8 +351,17 @@ static void receive(struct connection *connection) {
 /* ---- the client ---- */
 
 void turn(struct client *client) {
+    turn_for(client, 100000000);
+}
+
+void turn_for(struct client *client, uint64_t nanoseconds) {
     struct epoll_event events[64];
-    int count = epoll_wait(client->epoll, events, 64, 100);
+    /* epoll_wait would count in milliseconds, which is longer than a call takes. */
+    struct pollfd any = {.fd = client->epoll, .events = POLLIN};
+    struct timespec wait = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
+                            .tv_nsec = (long)(nanoseconds % 1000000000u)};
+    ppoll(&any, 1, &wait, NULL);
+    int count = epoll_wait(client->epoll, events, 64, 0);
     for (int i = 0; i < count; i++) {
         struct connection *connection = events[i].data.ptr;
         if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))

@@ -84,7 +84,11 @@ void open_client(struct client *client, uint64_t deadline);
 bool has_room(const struct connection *connection);
 
 void submit(struct connection *connection, size_t frame);
+/* The same of a call that was due at a time of CLOCK_MONOTONIC, from which its latency counts. */
+void submit_due(struct connection *connection, size_t frame, uint64_t due);
 void flush_connection(struct connection *connection);
 
 /* Waits for the sockets, at most 100 ms, and handles what came. */
 void turn(struct client *client);
+/* The same, for at most so many nanoseconds. */
+void turn_for(struct client *client, uint64_t nanoseconds);

@@ -4,7 +4,11 @@
  * reports its own CPU time, for the reader to see that it had time to spare.
  *
  * Each frame of --bodies (see http2.h) goes out once, as one call. With --repeat N only the first
- * one is used, N times. Only a call that the server refused by REFUSED_STREAM, its word that it did
+ * one is used, N times. With --rate R calls are due R a second, evenly, whether or not others were
+ * answered, and the latency of each counts from when it was due: so a server that stalls is charged
+ * for all that came meanwhile. Without, as many are kept in flight as --connections and --streams
+ * say, and the latency counts from when it was sent.
+ * Only a call that the server refused by REFUSED_STREAM, its word that it did
  * not look at it, is sent again and counted.
  *
  * The clock starts when every connection has the server's SETTINGS and stops at the last answer.
@@ -16,10 +20,13 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 struct load {
     size_t repeat, total, sent, answered, broken, refused;
-    double timeout;
+    double timeout, rate;
+    uint64_t began;
+    int turn; /* the connection that is next, at a rate */
     size_t *again, again_count; /* the frames of refused calls, to be sent again */
     size_t statuses[STATUS_COUNT];
     uint64_t *latencies; /* nanoseconds, one for each answered call */
@@ -42,6 +49,8 @@ static size_t next_frame(struct load *load) {
 /* Keeps the connection full. */
 static void fill(struct connection *connection) {
     struct load *load = connection->client->user;
+    if (load->rate > 0)
+        return; /* what is due goes out by send_due */
     while (more_to_send(load) && has_room(connection))
         submit(connection, next_frame(load));
 }
@@ -54,7 +63,7 @@ static void note_failure(struct load *load, int code, const char *text) {
 /* A server may refuse a stream although its limit was kept: it counts one until it has cleaned up
  * behind it, which is after the client saw its end. */
 static void count_reset(struct load *load, const struct call *call, uint32_t error) {
-    if (error == NGHTTP2_REFUSED_STREAM) {
+    if (error == NGHTTP2_REFUSED_STREAM && !load->rate) {
         load->refused++;
         load->again[load->again_count++] = call->frame;
         return;
@@ -75,8 +84,54 @@ static void count_end(struct call *call, uint32_t error) {
         note_failure(load, call->status, call->message);
 }
 
+static uint64_t due(const struct load *load) {
+    return load->began + (uint64_t)((double)load->sent * 1e9 / load->rate);
+}
+
+/* The next connection in turn with room for a call; none if the server takes no more. */
+static struct connection *with_room(struct client *client) {
+    struct load *load = client->user;
+    for (int i = 0; i < client->connection_count; i++) {
+        struct connection *connection = &client->connections[load->turn];
+        load->turn = (load->turn + 1) % client->connection_count;
+        if (connection->open && has_room(connection))
+            return connection;
+    }
+    return NULL;
+}
+
+/* Sends what is due. Returns after how many nanoseconds something may be due next. */
+static uint64_t send_due(struct client *client) {
+    struct load *load = client->user;
+    const uint64_t long_time = 100000000;
+    while (load->sent < load->total) {
+        uint64_t when = due(load), present = now(CLOCK_MONOTONIC);
+        if (when > present)
+            return when - present < long_time ? when - present : long_time;
+        struct connection *connection = with_room(client);
+        if (!connection)
+            break; /* it waits for an answer, and its latency counts already */
+        submit_due(connection, load->sent++, when);
+        flush_connection(connection);
+    }
+    return long_time;
+}
+
+static void send_at_rate(struct client *client, uint64_t deadline) {
+    struct load *load = client->user;
+    prctl(PR_SET_TIMERSLACK, 1);
+    load->began = now(CLOCK_MONOTONIC);
+    while (load->answered + load->broken + client->broken < load->total &&
+           client->open_connections && now(CLOCK_MONOTONIC) < deadline)
+        turn_for(client, send_due(client));
+}
+
 static void send_all(struct client *client, uint64_t deadline) {
     struct load *load = client->user;
+    if (load->rate > 0) {
+        send_at_rate(client, deadline);
+        return;
+    }
     for (int i = 0; i < client->connection_count; i++) {
         fill(&client->connections[i]);
         flush_connection(&client->connections[i]);
@@ -108,6 +163,7 @@ static void report(struct load *load, double seconds, double cpu_seconds) {
            load->answered, seconds, (double)load->answered / seconds);
     printf("\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, ", percentile(load, 500),
            percentile(load, 990), percentile(load, 999));
+    printf("\"longest_ms\": %.3f, ", percentile(load, 1000));
     printf("\"refused\": %zu, \"generator_cpu_seconds\": %.6f, \"statuses\": {", load->refused,
            cpu_seconds);
     for (int status = 0; status < STATUS_COUNT; status++)
@@ -138,7 +194,8 @@ static int run(struct client *client) {
 static void usage(void) {
     fprintf(stderr, "usage: load --port N --path /SERVICE/METHOD --bodies FILE [--repeat N]\n"
                     "            [--host 127.0.0.1] [--headers FILE] [--connections 4]\n"
-                    "            [--streams 64] [--timeout SECONDS, 60 unless told]\n");
+                    "            [--streams 64] [--timeout SECONDS, 60 unless told]\n"
+                    "            [--rate CALLS_A_SECOND, without --repeat]\n");
     exit(2);
 }
 
@@ -147,6 +204,7 @@ static void parse(int count, char **arguments, struct client *client, struct loa
         {"host", 1, 0, 'h'},        {"port", 1, 0, 'p'},    {"path", 1, 0, 'm'},
         {"bodies", 1, 0, 'b'},      {"headers", 1, 0, 'x'}, {"repeat", 1, 0, 'r'},
         {"connections", 1, 0, 'c'}, {"streams", 1, 0, 's'}, {"timeout", 1, 0, 't'},
+        {"rate", 1, 0, 'e'},
         {0, 0, 0, 0}};
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         switch (option) {
@@ -159,11 +217,13 @@ static void parse(int count, char **arguments, struct client *client, struct loa
         case 'c': client->connection_count = atoi(optarg); break;
         case 's': client->streams = atoi(optarg); break;
         case 't': load->timeout = atof(optarg); break;
+        case 'e': load->rate = atof(optarg); break;
         default: usage();
         }
     }
     if (client->port < 1 || client->port > 65535 || !client->path || !client->bodies ||
-        client->connection_count < 1 || client->streams < 1 || !(load->timeout > 0))
+        client->connection_count < 1 || client->streams < 1 || !(load->timeout > 0) ||
+        load->rate < 0 || (load->rate > 0 && load->repeat))
         usage();
 }
 

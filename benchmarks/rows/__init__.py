@@ -6,11 +6,13 @@ from typing import NamedTuple
 from benchmarks.measured import Measured
 from benchmarks.rows import (
     alone,
+    at_rate,
     cancel,
     counting,
     group,
     idle,
     peers,
+    postgres,
     restart,
     sizes,
     stalled,
@@ -30,6 +32,9 @@ class Row(NamedTuple):
 ROWS: dict[str, Row] = {
     "cancel": Row("durable CancelTask against an empty RPC", cancel.measure),
     "alone": Row("one CancelTask at a time", alone.measure),
+    "rate": Row("CancelTask of tasks that arrive evenly", at_rate.measure_sqlite),
+    "postgres": Row("CancelTask on PostgreSQL", postgres.measure),
+    "postgres-rate": Row("on PostgreSQL, of tasks that arrive evenly", at_rate.measure_postgres),
     "etcd": Row("CancelTask against etcd's Put", peers.measure_etcd),
     "a2a": Row("CancelTask against a2a-sdk's CancelTask", peers.measure_a2a),
     "temporal": Row("CancelTask against a cancel of Temporal's dev server", peers.measure_temporal),

@@ -3,7 +3,7 @@
 They run in the session's event loop, in which the server's log is read.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,15 +14,35 @@ import pytest_asyncio
 from tests.support.caller import Caller, first_caller, new_caller
 from tests.support.knobs import drawn_values_but
 from tests.support.postgres import Cluster
+from tests.support.served_store import ON_POSTGRES, Databases, databases
 from tests.support.server import Server, started
 
 ON_BOTH = {"tests.rpc.test_cancel", "tests.rpc.test_early_cancels"}
 """The modules whose tests run on PostgreSQL, too."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def served_databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Has all servers run on PostgreSQL, if that was chosen for this run."""
+    if ON_POSTGRES:
+        databases.append(Databases(request.getfixturevalue("cluster")))
+    yield
+    databases.clear()
+
+
+@pytest.fixture(autouse=True)
+def own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Removes the databases of a test's own servers, once these are gone."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    for kept in databases if folder else ():
+        kept.drop(folder)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs the tests of some modules on a server of each store."""
-    if metafunc.module.__name__ in ON_BOTH and "shared" in metafunc.fixturenames:
+    on_both = metafunc.module.__name__ in ON_BOTH and not ON_POSTGRES
+    if on_both and "shared" in metafunc.fixturenames:
         stores = ["sqlite", "postgresql"]
         metafunc.parametrize("shared", stores, indirect=True, scope="session")
 

@@ -13,6 +13,7 @@ from countermand.v1.order_pb2 import Order
 from countermand.v1.task_service_pb2 import CreateTaskRequest
 from tests.support.command import Command
 from tests.support.old_store import OldStore
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, started
 from tests.support.waiting import until
 
@@ -85,6 +86,7 @@ async def test_each_accepted_cancel_leaves_one_line_without_what_callers_say(ser
     assert not [line for line in server.log if "Ms Doe" in line]
 
 
+@on_sqlite_alone("its file is older")
 async def test_the_first_line_has_the_version_and_another_schema_leaves_a_line(tmp_path: Path):
     newest = migrations()[-1][0]
     with OldStore(tmp_path / "countermand.db", newest - 1):

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import random
-import sqlite3
-from contextlib import closing
 
 import grpc
 import pytest
@@ -26,6 +24,7 @@ from tests.support.caller import (
     take,
 )
 from tests.support.refusals import refusal_of
+from tests.support.served_store import execute
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,12 +90,12 @@ async def test_a_group_of_10000_is_cancelled_in_one_transaction(caller, shared):
     assert (await caller.get(alone.task_id)).state == PENDING
 
     # In the log their places follow each other, at one instant: it was one commit.
-    with closing(sqlite3.connect(f"file:{shared.folder}/countermand.db?mode=ro", uri=True)) as db:
-        first, last, count = db.execute(
-            "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND task_no IS NOT NULL"
-            " AND namespace_no = (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
-            (accepted.ToMicroseconds(), caller.tenant),
-        ).fetchone()
+    [(first, last, count)] = execute(
+        shared.store_url,
+        "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND task_no IS NOT NULL"
+        " AND namespace_no = (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
+        (accepted.ToMicroseconds(), caller.tenant),
+    )
     assert count == 10_000
     assert last - first == 9_999
 

@@ -461,7 +461,7 @@ async def test_keys_over_a_server(server: Server, command: Command):
 
 @pytest.mark.timeout(240)  # each command is a process
 async def test_keys_on_a_store_that_no_server_has_open(server: Server, command: Command):
-    store = f"sqlite:///{server.folder / 'countermand.db'}"
+    store = server.store_url
     locked = await command("keys", "list", "--store", store)
     assert (locked.status, locked.out) == (1, "")
     assert locked.err.startswith("countermand: ")

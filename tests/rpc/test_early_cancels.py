@@ -1,8 +1,6 @@
 """The cancel that comes before its task, as its caller and the task's creator see it."""
 
-import sqlite3
 from collections.abc import Callable, Coroutine
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -34,6 +32,7 @@ from tests.support.sales import (
     results,
     state_of,
 )
+from tests.support.served_store import execute
 from tests.support.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -217,8 +216,8 @@ async def test_lists_and_summaries_know_it(caller):
 
 def make_older(server: Server, microseconds: int) -> None:
     """Lets the accepts lie so much farther back, while no server runs."""
-    with closing(sqlite3.connect(server.folder / "countermand.db")) as db, db:
-        db.execute("UPDATE cancellations SET create_time = create_time - ?", (microseconds,))
+    update = "UPDATE cancellations SET create_time = create_time - ?"
+    execute(server.store_url, update, (microseconds,))
 
 
 async def test_it_is_remembered_over_kills_and_restarts_until_its_task_comes(tmp_path):

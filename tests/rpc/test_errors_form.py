@@ -1,8 +1,6 @@
 """Bad input for every method: what is wrong is named, and nothing is stored."""
 
 import hashlib
-import sqlite3
-from contextlib import closing
 
 import grpc
 import pytest
@@ -21,6 +19,7 @@ from countermand.v1 import webhook_service_pb2 as w
 from tests.support.caller import new_caller, new_id
 from tests.support.raw import RPCS
 from tests.support.refusals import refusal_of, refused
+from tests.support.served_store import execute
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -380,15 +379,14 @@ TABLES = (
 def stored(shared, tenant: str) -> str:
     """Returns a digest of all that a tenant has in the store, and of all keys."""
     digest = hashlib.sha256()
-    path = f"file:{shared.folder}/countermand.db?mode=ro"
-    with closing(sqlite3.connect(path, uri=True)) as db:
-        chosen = "(SELECT namespace_no FROM namespaces WHERE tenant = ?)"
-        for table in TABLES:
-            rows = db.execute(f"SELECT * FROM {table} WHERE namespace_no IN {chosen}", (tenant,))
-            digest.update(repr(rows.fetchall()).encode())
-        # When keys were last used is noted at any time.
-        columns = KEY_COLUMNS.replace("last_use_time, ", "")
-        digest.update(repr(db.execute(f"SELECT {columns} FROM keys").fetchall()).encode())
+    url = shared.store_url
+    chosen = "(SELECT namespace_no FROM namespaces WHERE tenant = ?)"
+    for table in TABLES:
+        rows = execute(url, f"SELECT * FROM {table} WHERE namespace_no IN {chosen}", (tenant,))
+        digest.update(repr(sorted(rows, key=repr)).encode())
+    # When keys were last used is noted at any time.
+    columns = KEY_COLUMNS.replace("last_use_time, ", "")
+    digest.update(repr(execute(url, f"SELECT {columns} FROM keys ORDER BY key_id")).encode())
     return digest.hexdigest()
 
 

@@ -21,9 +21,10 @@ from countermand.store.sqlite.statements import migrations
 from countermand.store.sqlite.upkeep.checking import check
 from countermand.v1 import cancellation_service_pb2 as c
 from tests.support.caller import CANCELLED, CANCELLING, Caller, first_caller, new_id
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, started
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), on_sqlite_alone("its file is older")]
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TOLD: dict[str, Any] = json.loads((FIXTURES / "first_schema.json").read_text())

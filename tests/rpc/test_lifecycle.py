@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.caller import everything, first_caller, new_id, take
 from tests.support.knobs import drawn_values_but
 from tests.support.refusals import refusal_of, refused
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, run_to_the_end
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -68,6 +69,7 @@ async def test_log_lines_are_json_and_a_refusal_is_one(tmp_path):
     assert {line["level"] for line in lines} == {"INFO"}
 
 
+@on_sqlite_alone("a file has one server")
 async def test_a_second_server_on_the_same_store_is_refused(tmp_path):
     server = await Server(tmp_path).start()
     status, out, err = await run_to_the_end(tmp_path / "countermand.db", "--listen", "127.0.0.1:0")

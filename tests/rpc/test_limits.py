@@ -20,6 +20,7 @@ from tests.support.inside import inside
 from tests.support.knobs import PRODUCTION, drawn_values_but, drawn_with
 from tests.support.raw import RPCS
 from tests.support.refusals import Refusal, refusal_of, refused
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -364,6 +365,7 @@ async def test_a_call_that_takes_too_long_is_ended_though_its_client_would_wait(
         await refused(caller.tasks.GetTask(request), "STORE_UNAVAILABLE")
 
 
+@on_sqlite_alone("its file is locked")
 async def test_a_cancel_that_takes_too_long_is_done_all_the_same(tmp_path):
     async with (
         inside(tmp_path, knobs=drawn_with({"calls.timeout": 1})) as server,

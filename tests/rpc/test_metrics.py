@@ -12,13 +12,18 @@ import pytest
 import pytest_asyncio
 
 from countermand import __version__
+from countermand.app.composition import open_store, running
+from countermand.app.store_gauges import read_store
+from countermand.telemetry.metrics import Metrics
 from tests.support.alerts import fired, missing_promtool
 from tests.support.caller import Caller, everything, first_caller, new_caller, new_id
-from tests.support.knobs import drawn_values_but
+from tests.support.knobs import PRODUCTION, drawn_values_but
 from tests.support.raw import ID, RPCS
 from tests.support.refusals import refused
 from tests.support.scrape import OPENMETRICS, ask, metrics_address, parsed, scrape
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, run_to_the_end, started
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -199,6 +204,7 @@ async def test_open_watches_are_a_gauge(server: Server, caller: Caller):
     assert ended - before.of(name, rpc_status_code="CANCELLED") == 3
 
 
+@on_sqlite_alone("the sizes of its files")
 async def test_how_the_store_stands_is_read_now_and_then(server: Server, caller: Caller):
     await caller.heartbeat("agent-live", lease=600)
     async with asyncio.timeout(20):
@@ -210,6 +216,20 @@ async def test_how_the_store_stands_is_read_now_and_then(server: Server, caller:
     assert found["countermand_tasks_overdue"] == 0
     assert found["countermand_reaper_lag_seconds"] < 5
     assert found.of("countermand_build_info", version=__version__, store="sqlite") == 1
+
+
+async def test_what_is_not_known_of_a_database_elsewhere_is_no_metric(
+    tmp_path: Path, database: str
+):
+    """A number would say that its disk is full, and raise an alarm."""
+    metrics, name = Metrics(), "countermand_store_size_bytes"
+    store = open_store(database, PRODUCTION.store)
+    async with running(store, PRODUCTION) as (app, _):
+        reading = asyncio.create_task(read_store(metrics, store, app.clock, PRODUCTION.telemetry))
+        await until(lambda: bool(metrics.registry.get_sample_value(name)))
+        reading.cancel()
+    for gone in ("countermand_disk_free_bytes", "countermand_store_wal_size_bytes"):
+        assert metrics.registry.get_sample_value(gone) is None
 
 
 async def test_a_taken_port_is_one_clear_line(tmp_path: Path, server: Server):

@@ -5,9 +5,8 @@ The store is aged while no server has it open: all its times are moved into the 
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ from tests.support.caller import (
 )
 from tests.support.knobs import drawn_values_but, drawn_with
 from tests.support.refusals import refused
+from tests.support.served_store import columns, execute, url_of
 from tests.support.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -59,16 +59,13 @@ async def logged(server: Server, event: str) -> dict[str, Any]:
 
 def grow_older(server: Server, hours: float) -> None:
     """Moves all times in the store of a server that does not run into the past."""
-    with closing(sqlite3.connect(server.folder / "countermand.db")) as store:
-        tables = store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
-            for column in columns:
-                if column == "time" or column.endswith("_time"):
-                    store.execute(
-                        f"UPDATE {table} SET {column} = {column} - ?", (int(hours * DAY / 24),)
-                    )
-        store.commit()
+    for table, column in columns(server.store_url):
+        if column == "time" or column.endswith("_time"):
+            execute(
+                server.store_url,
+                f"UPDATE {table} SET {column} = {column} - ?",
+                (int(hours * DAY / 24),),
+            )
 
 
 class Story:
@@ -212,7 +209,7 @@ async def test_when_the_purger_ends_by_a_fault_the_server_leaves(
 ) -> None:
     knobs = drawn_with({"purger.interval": "a while"})
     async with running(
-        open_store(f"sqlite:///{tmp_path / 'store.db'}", knobs.store), knobs, retention=DAY
+        open_store(url_of(tmp_path / "store.db"), knobs.store), knobs, retention=DAY
     ) as (
         _,
         failing,

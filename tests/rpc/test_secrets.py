@@ -16,6 +16,7 @@ from tests.support.caller import SCOPES, Caller, first_caller, new_id
 from tests.support.inside import inside
 from tests.support.knobs import SENDING
 from tests.support.otlp import otlp_collector
+from tests.support.served_store import contents
 from tests.support.server import Server, Stubs
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -115,7 +116,7 @@ async def test_a_planted_key_shows_in_nothing_that_a_server_writes(tmp_path):
     assert "SCOPE_MISSING" in written["spans"]
 
     # The store has the hashes, so it was looked at, and nothing else.
-    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    content = contents(server.store_url)
     for one in (*planted, revoked):
         assert one.hash in content
         assert not any(each in content for each in one.raw)

@@ -23,6 +23,7 @@ from countermand.v1.task_pb2 import REFUND_STATE_REFUNDED
 from tests.support import warm
 from tests.support.command import Command, Result
 from tests.support.ports import free_port
+from tests.support.served_store import url_of
 from tests.support.server import Server, started
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -119,7 +120,8 @@ async def is_serving(port: int) -> bool:
 @every_way
 async def test_a_server_serves_and_leaves_with_0(tmp_path: Path, run: Run):
     port = free_port()
-    flags = ("--listen", f"127.0.0.1:{port}", "--store", f"sqlite:///{tmp_path / 'countermand.db'}")
+    store = url_of(tmp_path / "countermand.db")
+    flags = ("--listen", f"127.0.0.1:{port}", "--store", store)
     server = await run.start("serve", *flags)
     try:
         while not await is_serving(port):  # noqa: ASYNC110  # it answers before it serves

@@ -8,8 +8,10 @@ from countermand.engine.listeners import Committed
 from tests.support import engine
 from tests.support.ask import NS, T1, cancel, create, start
 from tests.support.knobs import drawn_with
+from tests.support.served_store import on_sqlite_alone
 
 
+@on_sqlite_alone("an engine makes the file")
 async def test_what_came_due_meanwhile_has_ended_and_whoever_listens_was_told(
     tmp_path: Path,
 ) -> None:

@@ -21,6 +21,7 @@ from tests.support.caller import (
 )
 from tests.support.inside import inside
 from tests.support.refusals import refused
+from tests.support.served_store import on_sqlite_alone
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -150,6 +151,7 @@ async def test_garbage_is_no_token(caller):
         await refused(caller.watch_many(garbage).read(), "RESUME_TOKEN_INVALID")
 
 
+@on_sqlite_alone("its file is put back")
 async def test_a_token_of_what_a_restore_has_undone_has_expired_for_ever(tmp_path):
     async with inside(tmp_path) as server, server.caller() as caller:
         await caller.create()

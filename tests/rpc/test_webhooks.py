@@ -18,6 +18,7 @@ from countermand.v1 import webhook_service_pb2_grpc
 from tests.support.caller import SCOPES, Caller, first_caller, new_caller, new_id
 from tests.support.receivers import Received, Receiver, hang, receiving, status
 from tests.support.refusals import refused
+from tests.support.served_store import on_sqlite_alone
 from tests.support.server import Server, run_to_the_end, started
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -309,6 +310,7 @@ async def test_lists_have_pages_and_no_secret(hooks: Hooks, hooked: Server) -> N
         await refused(hooks.stub.ListWebhooks(forged), "PAGE_TOKEN_INVALID")
 
 
+@on_sqlite_alone("its files are read")
 async def test_secrets_are_sealed_in_the_store_and_a_server_without_their_key_does_not_start(
     tmp_path,
 ) -> None:

@@ -7,6 +7,8 @@ nowhere else: the product has no switch for it.
 import asyncio
 import sys
 import time
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from countermand.cli.main import app_entry
@@ -21,4 +23,6 @@ async def _hang(*_given: Any) -> None:
 if __name__ == "__main__":
     for method in sys.argv.pop(1).split(","):
         setattr(SqliteStore, method, _hang)
+        if find_spec("psycopg"):
+            setattr(import_module("countermand.store.postgres.store").PostgresStore, method, _hang)
     app_entry()

@@ -29,6 +29,7 @@ from countermand.telemetry.measures import Measures
 from countermand.telemetry.tracing import Tracing
 from tests.support.caller import Caller
 from tests.support.knobs import DRAWN
+from tests.support.served_store import url_of
 from tests.support.server import StreamWithKey, Stubs, UnaryWithKey
 
 
@@ -68,11 +69,13 @@ async def inside(
     knobs: Knobs = DRAWN,
     replaced: Sequence[Unary | Stream] = (),
     name: str = "inside",
+    url: str | None = None,
     clock: Clock | None = None,
     measures: Measures | None = None,
 ) -> AsyncIterator[Inside]:
-    """Serves a store of the folder, with some knobs, some methods and its clock replaced."""
-    store = open_store(f"sqlite:///{folder / name}.db", knobs.store)
+    """Serves a store of the folder, or what a URL names, with some knobs, some methods and its
+    clock replaced."""
+    store = open_store(url or url_of(folder / f"{name}.db"), knobs.store)
     async with running(store, knobs, clock=clock) as (app, _):
         limits = CallLimits(1000, knobs.calls)
         calls = knobs.calls

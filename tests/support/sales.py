@@ -1,11 +1,10 @@
 """Words and shapes that tests of checkouts, carts and orders share."""
 
-import sqlite3
-from contextlib import closing
 from typing import Any, NamedTuple
 
 from countermand.v1 import cancellation_pb2, checkout_pb2, order_pb2
 from tests.support.caller import Caller, Held
+from tests.support.served_store import execute
 from tests.support.server import Server
 
 IN_PROGRESS = cancellation_pb2.CANCELLATION_STATE_IN_PROGRESS
@@ -54,11 +53,11 @@ class Commit(NamedTuple):
 
 
 def commit_at(server: Server, tenant: str, time: Any) -> Commit:
-    """Reads from the store's file what was logged at a time, a Timestamp."""
-    with closing(sqlite3.connect(f"file:{server.folder}/countermand.db?mode=ro", uri=True)) as db:
-        first, last, count = db.execute(
-            "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND task_no IS NOT NULL"
-            " AND namespace_no = (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
-            (time.ToMicroseconds(), tenant),
-        ).fetchone()
+    """Reads from the store what was logged at a time, a Timestamp."""
+    [(first, last, count)] = execute(
+        server.store_url,
+        "SELECT min(seq), max(seq), count(*) FROM events WHERE time = ? AND task_no IS NOT NULL"
+        " AND namespace_no = (SELECT namespace_no FROM namespaces WHERE tenant = ?)",
+        (time.ToMicroseconds(), tenant),
+    )
     return Commit(count, count > 0 and last - first == count - 1)

@@ -24,6 +24,7 @@ from countermand.v1 import (
 )
 from tests.support import warm
 from tests.support.knobs import DRAWN_VALUES
+from tests.support.served_store import url_of
 from tests.support.stores import put_empty_store
 
 READY_SECONDS = 45
@@ -81,7 +82,7 @@ class Server:
     ) -> None:
         self.folder = folder
         self.store = folder / "countermand.db"
-        self.store_url = f"sqlite:///{self.store}"
+        self.store_url = url_of(self.store, makes_store=makes_store)
         """The store that it serves; a test may name another before it starts."""
         self.program = program
         """The module to run, and its arguments before `serve`."""
@@ -114,10 +115,14 @@ class Server:
         self.address = line.decode().removeprefix("listening on ").strip()
         return self
 
+    @property
+    def _is_on_file(self) -> bool:
+        return self.store_url.startswith("sqlite:")
+
     async def _run(self, *arguments: str) -> Any:
         environment = os.environ | self.environment
         if not self.launcher:
-            if self.program == warm.PROGRAM and not self.makes_store:
+            if self._is_on_file and self.program == warm.PROGRAM and not self.makes_store:
                 put_empty_store(self.store)
             return await warm.start(arguments, environment, self.knobs, program=self.program)
         tuned = ["tests.support.tuned", json.dumps(self.knobs)] if self.knobs else []
