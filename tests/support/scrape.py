@@ -65,10 +65,11 @@ def parsed(text: str, *, of_openmetrics: bool = False) -> Scrape:
 
 
 async def metrics_address(server: Server) -> tuple[str, int]:
-    """Where the server says, in its log, that its metrics can be read."""
+    """Where the server says, in the log of this life of it, that its metrics can be read."""
 
     def said() -> list[str]:
-        return [line for line in server.log if '"metrics can be read"' in line]
+        mine = server.log[server.born :]
+        return [line for line in mine if '"metrics can be read"' in line]
 
     await until(lambda: bool(said()))
     host, _, port = json.loads(said()[-1])["address"].rpartition(":")

@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 
@@ -71,6 +71,9 @@ class StreamWithKey(_WithKey, grpc.aio.UnaryStreamClientInterceptor):
 class Server:
     """Starts, kills and restarts `countermand serve` on one store."""
 
+    looking: ClassVar[Callable[["Server"], Awaitable[None]] | None] = None
+    """Called when a server is ready, and before it is ended, if its metrics are to be read."""
+
     def __init__(
         self,
         folder: Path,
@@ -101,11 +104,15 @@ class Server:
         self._errors: asyncio.Task[None] | None = None
         self.log: list[str] = []
         """What it wrote to stderr, line by line, over all its lives."""
+        self.born = 0
+        """How many lines were there when its present life began."""
 
     async def start(self, *flags: str) -> "Server":
         """Starts it, on the same port as before if it ran before, and waits until it is ready."""
         place = ("--listen", self.address or "127.0.0.1:0", "--store", self.store_url)
-        self.process = await self._run("serve", *place, *flags)
+        self.born = len(self.log)
+        scraped = ("--metrics-listen", "127.0.0.1:0") if Server.looking else ()
+        self.process = await self._run("serve", *place, *scraped, *flags)
         assert self.process.stdout is not None
         self._errors = asyncio.create_task(self._read_errors(self.process))
         line = await asyncio.wait_for(self.process.stdout.readline(), READY_SECONDS)
@@ -113,6 +120,8 @@ class Server:
             await self._errors
             raise RuntimeError("the server did not start: " + "\n".join(self.log))
         self.address = line.decode().removeprefix("listening on ").strip()
+        if Server.looking is not None:
+            await Server.looking(self)
         return self
 
     @property
@@ -151,6 +160,8 @@ class Server:
     async def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
         if self.process.returncode is None:
+            if Server.looking is not None:
+                await Server.looking(self)
             self.process.send_signal(number)
         status = await self.process.wait()
         if self._errors is not None:

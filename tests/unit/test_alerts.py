@@ -15,6 +15,8 @@ from countermand.telemetry.instrument import Kind
 from countermand.telemetry.instruments import OWN
 from tests.support.alerts import RULES, fired, missing_promtool
 from tests.support.pages import PROJECT
+from tests.support.scrape import Scrape
+from tests.support.scraped import Scraper
 
 DASHBOARD = PROJECT / "deploy/grafana/countermand.json"
 PAGE = (PROJECT / "docs/operations/metrics.md").read_text()
@@ -179,6 +181,18 @@ def test_each_alert_fires_by_its_cause_and_alone(alert: str, tmp_path: Path):
     cause = CAUSES[alert]
     assert cause.values.keys() <= HEALTHY.keys()
     assert fired(tmp_path, HEALTHY | cause.values) == {alert: cause.summary}
+
+
+@needs_promtool
+@pytest.mark.parametrize(("starts", "alerts"), [(4, {"CountermandRestarts"}), (3, set())])
+def test_what_chaos_does_to_its_servers_is_seen_from_what_is_scraped(
+    starts: int, alerts: set[str], tmp_path: Path
+):
+    started = ("process_start_time_seconds", frozenset[tuple[str, str]]())
+    scraper = Scraper()
+    scraper.looks["a"] = [Scrape({started: n}) for n in range(starts)]
+    scraper.looks["b"] = [Scrape({started: 0})]
+    assert scraper.fired(tmp_path) == alerts
 
 
 def test_every_alert_has_its_row_on_the_page():
