@@ -30,6 +30,16 @@ COUNT ?= 100
 SEED ?=
 WITHIN ?=
 
+# Of what pip says: which package it looks for, in lines of a screen, and when it has them all.
+define SHOW_PIP
+/^Collecting / {
+	match($$2, /^[A-Za-z0-9_.-]+/); name = substr($$2, 1, RLENGTH)
+	if (width + length(name) > 78) { print ""; width = 0 }
+	printf " %s", name; width += length(name) + 1; fflush()
+}
+/^Installing collected/ { print "\nunpacking them"; fflush() }
+endef
+
 # The oldest generator whose code runs beside all versions of protobuf and grpcio that clients may
 # have, since code refuses what is older than its generator. It needs a protobuf of its own, and so a
 # venv. The types are those of the newest one.
@@ -78,13 +88,14 @@ help: ## print this help
 install: $(INSTALLED) ## make .venv with the pinned dependencies and the countermand command
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "installing into $(VENV)"
-	if [ -z "$(PYTHON)" ]; then
+	@if [ -z "$(PYTHON)" ]; then
 		echo "needs Python 3.11 or newer with venv (Debian: apt-get install python3-venv)" >&2
 		exit 1
 	fi
+	echo "installing into $(VENV), once; it takes about a minute"
 	[ -e $@ ] || $(PYTHON) -m venv --clear $(VENV)
-	python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]' \
+		2> >(grep -v '^WARNING' >&2) | awk '$(SHOW_PIP)'
 	touch $@
 
 run: $(INSTALLED) ## start the server on 127.0.0.1:50051
