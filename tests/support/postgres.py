@@ -6,8 +6,6 @@ run. Without PostgreSQL, or psycopg, whoever wants one is skipped with the reaso
 
 import itertools
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from deploy.cluster.programs import find_programs, other_user
 from tests.support.ports import free_port
 
 SECONDS = 30
@@ -39,8 +38,6 @@ SETTINGS = {
     "log_line_prefix": "'%m %p %d '",
     "timezone": "'Asia/Kolkata'",  # nobody may depend on it
 }
-ELSEWHERE = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin")
-"""Where packages keep the programs of the server, which need not be in PATH."""
 # It outlives who started it: whatever ends that closes the pipe that it reads.
 GUARD = """
 cat >/dev/null
@@ -55,19 +52,7 @@ rm -rf "$1"
 """
 
 
-@cache
-def programs() -> Path | None:
-    """The folder of initdb and postgres; None if they are not here."""
-    asked = shutil.which("pg_config")
-    found = []
-    if asked is not None:
-        shown = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=False)
-        found.append(Path(shown.stdout.strip()))
-    if (in_path := shutil.which("initdb")) is not None:
-        found.append(Path(in_path).parent)
-    for pattern in ELSEWHERE:
-        found += sorted(Path("/").glob(pattern[1:]), reverse=True)
-    return next((folder for folder in found if (folder / "initdb").exists()), None)
+programs = cache(find_programs)
 
 
 def need_postgres() -> Path:
@@ -79,28 +64,33 @@ def need_postgres() -> Path:
     return folder
 
 
-def _other_user() -> dict[str, Any]:
+def as_user() -> dict[str, Any]:
     """As whom a cluster runs, for subprocess: not as root."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    pytest.skip("PostgreSQL refuses root, and there is no user named postgres or nobody")
+    found = other_user()
+    if found is None:
+        pytest.skip("PostgreSQL refuses root, and there is no user named postgres or nobody")
+    return found
+
+
+def as_other_user() -> tuple[str, ...]:
+    """The words before a command that is not to run as root. Popen's own `user=` forks, which a
+    process in which gRPC works must not do."""
+    user = as_user()
+    if not user:
+        return ()
+    ids = (f"--reuid={user['user']}", f"--regid={user['group']}")
+    return ("setpriv", *ids, "--clear-groups", "--")
 
 
 class Cluster:
     """One server of PostgreSQL with its own data, on a free port of 127.0.0.1."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Beneath a folder that its user may enter."""
+    def __init__(self, folder: Path, name: str, port: int | None = None) -> None:
+        """Beneath a folder that its user may enter; on a free port, if none is given."""
         self.name = name
         self.data = folder / name
         self.log = folder / f"{name}.log"
-        self.port = free_port()
+        self.port = port or free_port()
         self._folder = folder
         self._names = itertools.count(1)
         self._standbys = itertools.count(1)
@@ -133,9 +123,10 @@ class Cluster:
         self._configure(SETTINGS | settings)
         return self.start()
 
-    def standby(self, **settings: str) -> "Cluster":
+    def standby(self, port: int | None = None, **settings: str) -> "Cluster":
         """Makes a standby that follows this one, and starts it."""
-        other = Cluster(self._folder, f"{self.name}-standby{next(self._standbys)}")
+        other = Cluster(self._folder, f"standby{next(self._standbys)}", port)
+        other._standbys = self._standbys  # Names that none has had.
         asked = f"-D {other.data} -d {self.url('postgres')} -R -X stream -c fast --no-sync"
         self._run("pg_basebackup", *asked.split())
         other._configure(
@@ -155,12 +146,15 @@ class Cluster:
         """Starts it, and returns once it takes connections."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [need_postgres() / "postgres", "-D", str(self.data), "-p", str(self.port)],
+                [
+                    *as_other_user(),
+                    need_postgres() / "postgres",
+                    *("-D", str(self.data), "-p", str(self.port)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **_other_user(),
             )
         self._wait(lambda: self._status() in ("ready", "standby"), "start")
         return self
@@ -267,14 +261,13 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         ended = subprocess.run(
-            [need_postgres() / program, *arguments],
+            [*as_other_user(), need_postgres() / program, *arguments],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=2 * SECONDS,
             cwd="/",
-            **_other_user(),
         )
         assert ended.returncode == 0, ended.stderr
 
@@ -285,7 +278,7 @@ def cluster_folder() -> Iterator[Path]:
     gone."""
     need_postgres()
     folder = Path(tempfile.mkdtemp(prefix="countermand-postgres-"))
-    if other := _other_user():
+    if other := as_user():
         os.chown(folder, other["user"], other["group"])
     guard = subprocess.Popen(
         ["sh", "-c", GUARD, "guard", str(folder)], stdin=subprocess.PIPE, start_new_session=True

@@ -27,7 +27,7 @@ NOT_RUN = {
     "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
     r"\.venv/bin/countermand (?:(?:serve|migrate|store check) --store|"
     r"copy --from sqlite:///\S+ --to)"
-    r" postgresql://\S+",
+    r" postgresql://\S+|make cluster",
     "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",
 }
 """Why a block is not run, and what each of its commands must then be."""
