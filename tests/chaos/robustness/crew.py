@@ -94,6 +94,6 @@ class Crew:
 
     async def client(self, name: str, *, proxied: bool = False) -> Client:
         """Opens a client of this tenant, which is closed when the run ends."""
-        address = self._ground.proxy.address if proxied else self._ground.server.address
+        address = self._ground.address(proxied=proxied)
         opened = client(name, self.tenant, address, self._key, self._history)
         return await self._stack.enter_async_context(opened)

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.clients import ServerFailed
 from tests.chaos.robustness.history import History
+from tests.chaos.robustness.kept import Kept, KeptInFile
 from tests.chaos.robustness.proxy import Proxy
 from tests.chaos.robustness.unsynced import cut_power
 from tests.support.server import READY_SECONDS, Server
@@ -51,6 +52,20 @@ class Ground:
         if status != 0:
             raise ServerFailed(f"after SIGTERM, the server left with {status}")
 
+    async def close(self) -> None:
+        """Ends whatever still runs."""
+        await self.server.kill()
+        await self.proxy.close()
+
+    def address(self, *, proxied: bool) -> str:
+        """Returns where clients call, straight or through the proxy."""
+        return self.proxy.address if proxied else self.server.address
+
+    @property
+    def kept(self) -> Kept:
+        """The rows that the run left."""
+        return KeptInFile(self.server.store)
+
     def _gone(self) -> None:
         self._history.lives.append((self._ready, monotonic()))
 
@@ -62,9 +77,13 @@ class Ground:
         """Does one fault, between two looks at the server's health."""
         await self.expect_health()
         start = monotonic()
-        await FAULTS[fault](self)
+        await self.cause(fault)
         await self.expect_health()
         self._history.faults.append((start, monotonic(), fault))
+
+    async def cause(self, fault: str) -> None:
+        """Does one fault, and returns when it is over."""
+        await FAULTS[fault](self)
 
     async def expect_health(self) -> None:
         """Returns when the server says that it serves; raises if it does not in time."""

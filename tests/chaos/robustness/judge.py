@@ -1,6 +1,6 @@
 """The verdict on a run: every check, and whether the run counts at all."""
 
-from tests.chaos.robustness.checks import check, rows
+from tests.chaos.robustness.checks import check
 from tests.chaos.robustness.checks.linear import BUDGET
 from tests.chaos.robustness.checks.verdict import Promise, Verdict, Violation
 from tests.chaos.robustness.run import Played
@@ -12,7 +12,7 @@ async def judge(played: Played, budget: int = BUDGET) -> Verdict:
     verdict.unfinished += played.shortfalls
     verdict.violations += [Violation(Promise.GOES_ON, what) for what in played.broken]
     if not played.truth.problems:
-        verdict.violations += await rows.check(played.store, played.truth)
+        verdict.violations += await played.kept.check_rows(played.truth)
     if not verdict.passed:
-        played.history.write(played.store.with_name("history.txt"))
+        played.history.write(played.kept.folder / "history.txt")
     return verdict

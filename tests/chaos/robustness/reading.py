@@ -35,29 +35,34 @@ def read(path: Path, *, checks_file: bool = True) -> Truth:
 
 def _read(path: Path, truth: Truth, checks_file: bool) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.row_factory = sqlite3.Row
         if checks_file:
             _check(db, truth)
-        tenants = {}
-        for row in db.execute("SELECT * FROM namespaces"):
-            tenants[row["namespace_no"]] = row["tenant"]
-            truth.last[row["tenant"]] = row["last_seq"]
-        for row in db.execute("SELECT * FROM cancellations"):
-            _add_cancellation(truth, tenants[row["namespace_no"]], dict(row))
-        for row in db.execute("SELECT * FROM request_ids"):
-            key = (tenants[row["namespace_no"]], _text(row["request_id"]))
-            truth.requests[key] = _text(row["answer_id"])
-            if row["joined"]:
-                truth.joined.add(key)
-        for row in db.execute("SELECT * FROM joins ORDER BY place"):
-            joined = truth.cancellations[_text(row["cancellation_id"])]
-            joined.joins.append(Join(*(_text(row[name]) for name in Join._fields)))
-        for kind in ("group", "checkout", "order", "cart"):
-            for row in db.execute(f"SELECT * FROM {kind}s"):
-                truth.holders[kind, _text(row[f"{kind}_id"])] = _plain(row)
-        for row in db.execute("SELECT * FROM order_checkouts ORDER BY position"):
-            truth.listed[row["order_id"]].append(row["checkout_id"])
-        _read_tasks(db, truth, tenants)
+        read_tables(db, truth)
+
+
+def read_tables(db: sqlite3.Connection, truth: Truth) -> None:
+    """Reads all tables that say something of the truth."""
+    db.row_factory = sqlite3.Row
+    tenants = {}
+    for row in db.execute("SELECT * FROM namespaces"):
+        tenants[row["namespace_no"]] = row["tenant"]
+        truth.last[row["tenant"]] = row["last_seq"]
+    for row in db.execute("SELECT * FROM cancellations"):
+        _add_cancellation(truth, tenants[row["namespace_no"]], dict(row))
+    for row in db.execute("SELECT * FROM request_ids"):
+        key = (tenants[row["namespace_no"]], _text(row["request_id"]))
+        truth.requests[key] = _text(row["answer_id"])
+        if row["joined"]:
+            truth.joined.add(key)
+    for row in db.execute("SELECT * FROM joins ORDER BY place"):
+        joined = truth.cancellations[_text(row["cancellation_id"])]
+        joined.joins.append(Join(*(_text(row[name]) for name in Join._fields)))
+    for kind in ("group", "checkout", "order", "cart"):
+        for row in db.execute(f"SELECT * FROM {kind}s"):
+            truth.holders[kind, _text(row[f"{kind}_id"])] = _plain(row)
+    for row in db.execute("SELECT * FROM order_checkouts ORDER BY position"):
+        truth.listed[row["order_id"]].append(row["checkout_id"])
+    _read_tasks(db, truth, tenants)
 
 
 def _check(db: sqlite3.Connection, truth: Truth) -> None:

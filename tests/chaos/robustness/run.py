@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +10,13 @@ from time import monotonic
 
 from countermand.v1 import agent_service_pb2 as a
 from countermand.v1 import key_service_pb2 as k
-from tests.chaos.robustness import reading
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.clients import ServerFailed
 from tests.chaos.robustness.crew import TENANTS, Crew
 from tests.chaos.robustness.ending import ask_again, end_everything, make_marker
 from tests.chaos.robustness.faults import Ground
 from tests.chaos.robustness.history import PULSE, History
+from tests.chaos.robustness.kept import Kept
 from tests.chaos.robustness.truth import Truth
 from tests.chaos.robustness.unsynced import cut_power
 from tests.support.caller import SCOPES
@@ -59,7 +59,7 @@ class Played:
     plan: Plan
     history: History
     truth: Truth
-    store: Path
+    kept: Kept
     shortfalls: list[str] = field(default_factory=list)
     """Why the run cannot count, such as too little traffic."""
     broken: list[str] = field(default_factory=list)
@@ -69,13 +69,19 @@ class Played:
 class Run:
     """One run of a plan, on a store in a folder."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        ground: Callable[[Server, Mood, History, random.Random], Ground] = Ground,
+    ) -> None:
+        """`ground` makes that of the faults from a server that has not been started."""
         self.plan = plan
         self.mood = Mood()
         self.history = History()
         knobs = draw(plan.seed) if plan.knobs is None else plan.knobs
         server = Server(folder, program=plan.program, knobs=knobs, makes_store=True)
-        self.ground = Ground(server, self.mood, self.history, self.dice("faults"))
+        self.ground = ground(server, self.mood, self.history, self.dice("faults"))
         self.stack = AsyncExitStack()
         self._crews: list[Crew] = []
         self._shortfalls: list[str] = []
@@ -93,13 +99,11 @@ class Run:
             async with self.stack, asyncio.TaskGroup() as group:
                 await self._direct(group)
         finally:
-            await self.ground.server.kill()
-            await self.ground.proxy.close()
-        store = self.ground.server.store
+            await self.ground.close()
         if self.plan.ends == "power cut":
-            cut_power(store, self.dice("power"))
-        found = reading.read(store)
-        return Played(self.plan, self.history, found, store, self._shortfalls, self._broken)
+            cut_power(self.ground.server.store, self.dice("power"))
+        kept = self.ground.kept
+        return Played(self.plan, self.history, kept.read(), kept, self._shortfalls, self._broken)
 
     async def _hire(self) -> None:
         """Makes a key for each tenant; the first key is that of the first."""

@@ -109,13 +109,25 @@ def _latest_end(deadline: int, end: int, history: History) -> int:
         return end  # while a server started, or drained
     begin = max(deadline, life)
     stalls = [
-        history.wall(call.end) - history.wall(call.start)
-        for call in history.calls
-        if call.client == PULSE
-        and history.wall(call.end) > begin
-        and history.wall(call.start) < end
+        history.wall(stop) - max(history.wall(start), life)
+        for start, stop in _stalls(history)
+        if history.wall(stop) > begin and history.wall(start) < end
     ]
     return begin + SECOND + max(stalls, default=0)
+
+
+def _stalls(history: History) -> Iterator[tuple[float, float]]:
+    """Returns from when to when each small write of the pulse waited: from the first that was
+    refused, to the next that was done."""
+    since, last = None, 0.0
+    for call in history.calls:
+        if call.client == PULSE:
+            since, last = call.start if since is None else since, call.end
+            if call.done:
+                yield since, call.end
+                since = None
+    if since is not None:
+        yield since, last
 
 
 def _is_atomic(cancellation: Cancellation, truth: Truth) -> Iterator[Violation]:

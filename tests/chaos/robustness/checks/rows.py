@@ -1,37 +1,18 @@
 """Whether the rows add up: the invariants of the rules, held to what a store was left with."""
 
 import asyncio
-import sqlite3
-import time
 from collections.abc import Iterable
-from contextlib import closing
-from pathlib import Path
 
 from countermand.core.records import Target
 from countermand.core.states import TargetKind
-from countermand.store.sqlite import SqliteStore
-from countermand.store.sqlite.upkeep.checking import check as check_store
+from countermand.store.contract import Store
 from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.truth import Truth
 from tests.support.invariants import RowInvariants
-from tests.support.stores import sqlite_store
 from tests.support.world import World
 
 
-async def check(path: Path, truth: Truth) -> list[Violation]:
-    """Opens the store, as after any stop, and finds what does not add up."""
-    store = sqlite_store(path)
-    await store.open(time.time_ns() // 1000)
-    try:
-        found = await broken(store, truth)
-    finally:
-        await store.close()
-    with closing(sqlite3.connect(path)) as closed:
-        faults = check_store(closed).faults
-    return found + [Violation(Promise.COUNTS, fault) for fault in faults]
-
-
-async def broken(store: SqliteStore, truth: Truth) -> list[Violation]:
+async def broken(store: Store, truth: Truth) -> list[Violation]:
     """Finds what does not add up in an open store."""
     world = await _world(store, truth)
     return [Violation(Promise.COUNTS, what) for what in _broken(world)]
@@ -50,7 +31,7 @@ def _broken(world: World) -> Iterable[str]:
             yield f"{name.replace('_', ' ')}: {str(error)[:200]}"
 
 
-async def _world(store: SqliteStore, truth: Truth) -> World:
+async def _world(store: Store, truth: Truth) -> World:
     world = World()
     by_tenant = {task.tenant: task.row["namespace_no"] for task in truth.tasks.values()}
     tasks = await asyncio.gather(
