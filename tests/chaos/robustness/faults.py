@@ -40,6 +40,9 @@ class Ground:
         if not self.proxy.address:
             self.proxy.start(self.server.address)
 
+    async def spread(self) -> None:
+        """Starts what else there is, once the keys are made."""
+
     async def kill(self) -> None:
         """Kills the server as a power switch would."""
         self._gone()

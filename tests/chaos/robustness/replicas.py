@@ -116,9 +116,8 @@ class Replicas(Ground, Generic[OnDatabase]):
         for one in self.replicas:
             one.store_url = pair.url
 
-    async def start(self) -> None:
-        """Starts all: the first makes the schema and the key."""
-        await super().start()
+    async def spread(self) -> None:
+        """Starts the others, which find the schema and all keys."""
         await asyncio.gather(*(self.begin(one) for one in self.replicas[1:]))
         for one, proxy in zip(self.replicas, self.proxies, strict=True):
             if not proxy.address:

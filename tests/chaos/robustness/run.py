@@ -96,6 +96,7 @@ class Run:
         try:
             await self.ground.start()
             await self._hire()
+            await self.ground.spread()
             async with self.stack, asyncio.TaskGroup() as group:
                 await self._direct(group)
         finally:
