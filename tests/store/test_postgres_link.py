@@ -78,6 +78,22 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize(
+    "hint", ["NOTIFY countermand", "SELECT 1/0", "DO $$ BEGIN RAISE WARNING 'full'; END $$"]
+)
+def test_a_hint_behind_a_commit_adds_no_turn_and_does_no_harm_if_it_fails(
+    link: Link, proxy: Proxy, primary: Cluster, hint: str
+) -> None:
+    insert(link)
+    link.commit(hint)
+    insert(link, 2)
+    link.commit()  # Neither its error nor its warning is this one's.
+    assert rows(primary) == 2
+    assert [one for one in proxy.statements if one == hint] == [hint]
+    if hint.startswith("NOTIFY"):
+        assert proxy.turns_of_writers == 2
+
+
 def test_values_come_as_they_were_sent(link):
     sent = [-7, "ü\n", b"0123456789abcdef", b"\0\xff", "[1]", None]
     text = "SELECT $1::bigint, $2::text, $3::uuid, $4::bytea, $5::json, $6::text"

@@ -23,6 +23,7 @@ from countermand.engine.watching.messages import Message
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import PageCache
 from countermand.engine.watching.places import Place
+from countermand.engine.watching.reads import Reads
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from tests.support.ask import FIRST_TIME, NS
@@ -120,7 +121,7 @@ class Engine:
         self.hub = Hub(knobs.watching.hub)
         self.writer.listen(lambda committed: self.hub.take(committed.batch.saves))
         self.cache = PageCache(knobs.watching.pages)
-        self.watch = Watch(self.store, self.hub, self.cache)
+        self.watch = Watch(self.store, self.hub, self.cache, Reads())
 
     def reaper(self) -> Reaper:
         return Reaper(self.store, self.writer, self.clock, self.knobs.reaper)

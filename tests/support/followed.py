@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
 from typing import Any
 
 from countermand.core.commands import Command
@@ -30,7 +30,7 @@ from tests.support.ask import (
     update_checkout,
     update_order,
 )
-from tests.support.engine import HOUR, Following
+from tests.support.engine import HOUR
 from tests.support.replicas import Replica
 
 TASKS = [uid(number) for number in range(0x100, 0x110)]
@@ -38,14 +38,14 @@ IN_GROUP, IN_CHECKOUT, IN_ORDER = TASKS[:5], TASKS[5:10], TASKS[10:15]
 OWN_AGENT = "agent-1"
 
 
-async def _read(following: Following, until: Callable[[Message], bool]) -> list[Message]:
+async def _read(messages: AsyncIterator[Any], until: Callable[[Any], bool]) -> list[Any]:
     seen = []
-    async for message in following.messages:
-        if str(message.kind) != "HEARTBEAT":
-            seen.append(message)
-        if until(message):
-            break
-    await following.close()
+    async with aclosing(messages):
+        async for message in messages:
+            if str(message.kind) != "HEARTBEAT":
+                seen.append(message)
+            if until(message):
+                break
     return seen
 
 

@@ -50,6 +50,7 @@ KEPT = {
     "telemetry.max_log_bytes": "tests read the log",
     "telemetry.shutdown_timeout": "a busy machine needs it to send",
     "task_counts.": "tests ask for what they have just done",
+    "watching.follower.max_away": "a busy machine needs it to read",
     "watching.watchers.blocked_after": "promised",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",

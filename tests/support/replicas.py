@@ -1,24 +1,26 @@
 """Several servers' worth of moving parts on one store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from countermand.core.commands import Command
 from countermand.core.decide import Batch
+from countermand.core.errors import unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs
 from countermand.engine.clock import Clock
 from countermand.engine.watching.follower import Follower
 from countermand.engine.watching.hub import Hub
+from countermand.engine.watching.open_watches import Watchers
 from countermand.engine.watching.page_cache import PageCache
+from countermand.engine.watching.reads import PatientReads
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
-from countermand.store.contract import Store
+from countermand.store.contract import LogChanges, LogEnd, Store
 from countermand.store.sql.log_readings import LogReadings
-from tests.support.engine import Following, SeenWatcher
 from tests.support.knobs import DRAWN
 from tests.support.postgres_store import postgres_store
 from tests.support.stores import Keeper, sqlite_store
@@ -34,11 +36,20 @@ class SharedStore:
         self._turn = asyncio.Lock()
         self.generation = 0
         self.shared_logs = self
-        logs = LogReadings(self.real._watches)
-        self.log_ends, self.log_changes = logs.log_ends, logs.log_changes
 
     def listen(self, hint: Callable[[], None]) -> None:
         """Nobody gives hints."""
+
+    def become(self, other: "SharedStore") -> None:
+        """As when it was lost, and another is found in its place."""
+        self.real = other.real
+        self.generation += 1
+
+    async def log_ends(self, namespaces: Collection[int] | None) -> dict[int, LogEnd]:
+        return await LogReadings(self.real._watches).log_ends(namespaces)
+
+    async def log_changes(self, *asked: int) -> LogChanges:
+        return await LogReadings(self.real._watches).log_changes(*asked)
 
     async def commit(self, batch: Batch) -> float:
         async with self._turn:
@@ -54,23 +65,35 @@ class Replica:
     def __init__(self, store: Any, knobs: Knobs) -> None:
         self.knobs = knobs
         self.store = store
-        self.writer = Writer(store, Clock(knobs.clock), UuidMaker(), knobs.writer, knobs.pulse)
+        self.clock = Clock(knobs.clock)
+        self.writer = Writer(store, self.clock, UuidMaker(), knobs.writer, knobs.pulse)
         self.hub = Hub(knobs.watching.hub)
-        self.lost: list[int] = []
-        """The namespaces that lost commits."""
+        self.watchers = Watchers(knobs.watching.watchers)
+        self.cache = PageCache(knobs.watching.pages)
+        following = knobs.watching.follower
         self.follower = Follower(
-            store.shared_logs, self.hub, knobs.watching.follower, self.lost.append
+            store.shared_logs,
+            self.hub,
+            following,
+            self._lose,
+            lambda: self.watchers.end_present(unavailable),
         )
         self.writer.listen(lambda committed: self.follower.take(committed.batch.saves))
-        self.watch = Watch(store, self.hub, PageCache(knobs.watching.pages))
+        self.watch = Watch(store, self.hub, self.cache, PatientReads(self.follower, following))
+
+    def _lose(self, namespace: int) -> None:
+        self.cache.lose(namespace)
+        self.watchers.end_lost(namespace)
 
     async def do(self, *commands: Command) -> list[Any]:
         """Submits commands together. Returns their answers, or raises the first refusal."""
         return await asyncio.gather(*[self.writer.submit(command) for command in commands])
 
-    def following(self, watch: Any, *asked: Any) -> Following:
-        watcher = SeenWatcher("key-1", self.knobs.watching.watchers)
-        return Following(watcher, watch(watcher, *asked))
+    async def following(self, watch: Any, *asked: Any) -> AsyncIterator[Any]:
+        """Gives the messages of a watch, which counts as open meanwhile."""
+        with self.watchers.opened("key-1") as watcher:
+            async for message in watch(watcher, *asked):
+                yield message
 
 
 @asynccontextmanager
@@ -95,7 +118,7 @@ async def postgres_replicas(
 async def running(stores: Sequence[Store], servers: list[Replica]) -> AsyncIterator[list[Replica]]:
     """Opens stores, and has the servers on them write and follow."""
     for store in stores:
-        await store.open(servers[0].writer._clock.now())
+        await store.open(servers[0].clock.now())
     await Keeper(stores[0]).settle_in()
     writing = [asyncio.create_task(one.writer.run()) for one in servers]
     others = [asyncio.create_task(one.follower.run()) for one in servers]

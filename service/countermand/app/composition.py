@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
+from countermand.core.errors import Refused, unavailable
 from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.core.leases import MAX_DELAY
@@ -19,6 +20,7 @@ from countermand.engine.watching.follower import Follower
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.open_watches import Watchers
 from countermand.engine.watching.page_cache import PageCache
+from countermand.engine.watching.reads import PatientReads, Reads
 from countermand.engine.watching.watch import Watch
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed, StoreRefused
@@ -67,12 +69,19 @@ class App:
         take = self.hub.take
         if store.shared_logs is not None:
             self.follower = Follower(
-                store.shared_logs, self.hub, knobs.watching.follower, self._lose
+                store.shared_logs,
+                self.hub,
+                knobs.watching.follower,
+                self._lose,
+                lambda: self.watchers.end_present(_away),
             )
             take = self.follower.take
         self.writer.listen(lambda committed: take(committed.batch.saves))
         self.reaper = Reaper(store, self.writer, clock, knobs.reaper)
-        self.watch = Watch(store, self.hub, self.page_cache)
+        reads = Reads()
+        if self.follower is not None:
+            reads = PatientReads(self.follower, knobs.watching.follower)
+        self.watch = Watch(store, self.hub, self.page_cache, reads)
         self.keyring = Keyring(store, self.writer, clock, knobs.keyring)
         self.timekeeper = Timekeeper(store, self.writer, clock, knobs.clock, self.reaper.wake)
         self.writer.listen(self._end_watches)  # after the keyring has heard
@@ -89,6 +98,10 @@ class App:
         """Ends the watches of keys that this commit ended."""
         if not all(map(self.keyring.is_live, committed.batch.saves.keys)):
             self.watchers.sweep_now(self.keyring.is_live)
+
+
+def _away() -> Refused:
+    return unavailable("the store is away; watch again")
 
 
 @asynccontextmanager

@@ -25,6 +25,10 @@ class FollowerKnobs:
     min_pause: float = 0.002
     """Seconds between two looks, however many hints come, so that what came meanwhile is read
     together."""
+    max_away: float = 60.0
+    """For how many seconds watches stay open, and say nothing new, while the store is away."""
+    retry_interval: float = 0.25
+    """Seconds between two tries to read for a watch while the store is away."""
     max_touched: int = 2_000
     """How many entries of a log are looked at for what they touch; beyond it, all is read anew that
     is watched there."""

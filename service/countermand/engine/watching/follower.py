@@ -43,18 +43,29 @@ class Follower:
     """Keeps the hub in step with a store to which others commit, too."""
 
     def __init__(
-        self, logs: SharedLogs, hub: Hub, knobs: FollowerKnobs, lose: Callable[[int], None]
+        self,
+        logs: SharedLogs,
+        hub: Hub,
+        knobs: FollowerKnobs,
+        lose: Callable[[int], None],
+        give_up: Callable[[], None],
     ) -> None:
-        """Calls `lose` with a namespace that lost commits of which its watches may have told."""
+        """Calls `lose` with a namespace that lost commits of which its watches may have told, and
+        `give_up` when the store has been away for too long."""
         self._logs = logs
         self._hub = hub
         self._knobs = knobs
         self._lose = lose
+        self._give_up = give_up
         self._ends: dict[int, LogEnd] = {}
         """Up to where the hub has heard of everything in each namespace that is watched."""
         self._generation = -1
         """In which generation of the store that was found to hold."""
         self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
+        """That the next look has ended well."""
+        self._away_since: float | None = None
+        """Since when no look was possible, by the loop's time."""
         hub.hear_first = self.wake
         logs.listen(self.wake)
 
@@ -91,9 +102,27 @@ class Follower:
                 async with asyncio.timeout(None if is_idle else self._knobs.poll_interval):
                     await self._wake.wait()
             self._wake.clear()
-            with suppress(StoreFailed):  # What it missed is found when the store is back.
+            begin = asyncio.get_running_loop().time()
+            try:
                 await self.look()
+            except StoreFailed:  # What it missed is found when the store is back.
+                self._note_failure(begin)
+            else:
+                self._away_since = None
             await asyncio.sleep(self._knobs.min_pause)
+
+    def _note_failure(self, begin: float) -> None:
+        if self._away_since is None:
+            self._away_since = begin
+        if asyncio.get_running_loop().time() - self._away_since >= self._knobs.max_away:
+            self._give_up()
+
+    async def settle(self) -> None:
+        """Returns once it is known whether the store, if it was lost and found, lost commits: else
+        what was just read could be shown behind what never was."""
+        while self._generation != self._logs.generation:
+            self.wake()
+            await self._looked.wait()
 
     async def look(self) -> None:
         """Tells the hub of all that was committed until now. Raises StoreFailed."""
@@ -104,12 +133,18 @@ class Follower:
             for number in self._ends.keys() - set(watched):
                 del self._ends[number]
             if not watched:
+                self._end_look(generation)
                 return
         known = dict(self._ends)
         ends = await self._logs.log_ends(watched)
         for number in known.keys() | ends.keys() if watched is None else watched:
             await self._follow(number, known.get(number), ends.get(number, NO_END))
+        self._end_look(generation)
+
+    def _end_look(self, generation: int) -> None:
         self._generation = generation
+        looked, self._looked = self._looked, asyncio.Event()
+        looked.set()
 
     async def _follow(self, namespace: int, known: LogEnd | None, end: LogEnd) -> None:
         """`known` is what was known before the log was found to end there."""

@@ -183,14 +183,18 @@ class Watchers:
     def end_all(self, refusal: Callable[[], Refused]) -> None:
         """Ends every watch, and refuses new ones."""
         self._closed = refusal()
-        for watcher in list(self):
-            watcher.end(refusal())
+        self.end_present(refusal)
 
     def end_lost(self, namespace: int) -> None:
         """Ends the watches that may have told of commits of a namespace which the store lost."""
         for watcher in list(self):
             if watcher.namespace in (None, namespace):
                 watcher.end(unavailable("the store lost what was committed last; watch again"))
+
+    def end_present(self, refusal: Callable[[], Refused]) -> None:
+        """Ends every watch that is open now."""
+        for watcher in list(self):
+            watcher.end(refusal())
 
     async def sweep(self, is_live: Callable[[str], bool]) -> None:
         """Ends, forever, watches whose key is not live any more and those that take nothing."""

@@ -18,6 +18,7 @@ from countermand.engine.watching.messages import Kind, Message, change
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place
+from countermand.engine.watching.reads import Reads
 from countermand.engine.watching.topics import task_topic
 from countermand.engine.watching.watch_all import WatchAll
 from countermand.engine.watching.watch_record import WatchRecord
@@ -31,12 +32,13 @@ NOWHERE = -1
 class Watch:
     """What every watch of a server uses."""
 
-    def __init__(self, store: Store, hub: Hub, cache: PageCache) -> None:
+    def __init__(self, store: Store, hub: Hub, cache: PageCache, reads: Reads) -> None:
         self._store = store
         self._hub = hub
         self._cache = cache
-        self._many = self.all = WatchAll(store, hub, cache)
-        self.records = WatchRecord(store, hub, cache.max_batch)
+        self._reads = reads
+        self._many = self.all = WatchAll(store, hub, cache, reads)
+        self.records = WatchRecord(store, hub, cache.max_batch, reads)
 
     async def task(
         self,
@@ -88,7 +90,7 @@ class Watch:
         after_version: int | None,
     ) -> AsyncGenerator[Message, None]:
         with self._hub.subscribe(task_topic(namespace, task_id)) as subscription:
-            task = await self._store.task(namespace, task_id)
+            task = await self._reads.begin(lambda: self._store.task(namespace, task_id))
             if task is None:
                 raise not_found("task", task_id)
             if after_version is not None and after_version > task.version:
@@ -119,7 +121,9 @@ class Watch:
             return self._cache.open(("task", namespace, task_id), read)
 
         async def read(after: int, limit: int, trail: Trail | None) -> Page[Entry]:
-            found = await self._store.history(namespace, task_id, after, limit, trail)
+            found = await self._reads.go_on(
+                lambda: self._store.history(namespace, task_id, after, limit, trail)
+            )
             if found is None:
                 raise not_found("task", task_id)
             last = after + len(found.events)

@@ -18,6 +18,7 @@ from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.places import Place
 from countermand.engine.watching.topics import EVERY
 from countermand.engine.watching.watch_many import Asked, WatchMany
+from countermand.store.contract import Bookmark
 
 EVERYTHING = TaskFilter()
 
@@ -58,7 +59,7 @@ class WatchAll(WatchMany):
         ends: dict[int, int] = {}
         for namespace in tenants.all():
             asked = Asked(watcher, silence, namespace, EVERYTHING)
-            mark = await self._store.bookmark(namespace, EVERYTHING)
+            mark = await self._bookmark(namespace)
             begin = Place(mark.seq, mark.time, 0, mark.last_number)
             async with aclosing(self._snapshot(asked, begin, over=False)) as snapshot:
                 async for message in snapshot:
@@ -86,6 +87,9 @@ class WatchAll(WatchMany):
                         yield change(entry, last=False)
             if not entries and not await watcher.wait(subscription, silence.due):
                 yield Message(Kind.HEARTBEAT, None)
+
+    async def _bookmark(self, namespace: int) -> Bookmark:
+        return await self._reads.begin(lambda: self._store.bookmark(namespace, EVERYTHING))
 
     async def _catch_up(self, asked: Asked, ends: dict[int, int]) -> AsyncGenerator[Message, None]:
         """Gives what the log of one namespace has after what was given of it."""

@@ -13,6 +13,7 @@ from countermand.engine.watching.messages import Kind, Message, change
 from countermand.engine.watching.open_watches import Watcher
 from countermand.engine.watching.page_cache import Page, PageCache, SharedPages
 from countermand.engine.watching.places import Place, expect_kept, expect_place
+from countermand.engine.watching.reads import Reads
 from countermand.engine.watching.topics import filter_topic
 from countermand.store.contract import Bookmark, Store
 from countermand.store.lists import Trail
@@ -35,10 +36,11 @@ class Asked(NamedTuple):
 class WatchMany:
     """What every watch of many tasks uses."""
 
-    def __init__(self, store: Store, hub: Hub, cache: PageCache) -> None:
+    def __init__(self, store: Store, hub: Hub, cache: PageCache, reads: Reads) -> None:
         self._store = store
         self._hub = hub
         self._cache = cache
+        self._reads = reads
 
     async def follow(
         self,
@@ -52,7 +54,7 @@ class WatchMany:
         asked = Asked(watcher, silence, namespace, chosen)
         topic = filter_topic(namespace, chosen)
         with self._hub.subscribe(topic, asked.targets) as subscription:
-            mark = await self._store.bookmark(namespace, chosen)
+            mark = await self._reads.begin(lambda: self._store.bookmark(namespace, chosen))
             expect_kept(mark, mark.seq)
             subscription.was_read(mark.seq)
             if place is None:
@@ -132,7 +134,9 @@ class WatchMany:
         mark = Bookmark(place.seq, place.snapshot_last, over=False, time=place.time)
 
         async def read(after: int, limit: int, _: Trail | None) -> Page[Task]:
-            page = await self._store.snapshot(asked.namespace, asked.chosen, mark, after, limit)
+            page = await self._reads.go_on(
+                lambda: self._store.snapshot(asked.namespace, asked.chosen, mark, after, limit)
+            )
             end = mark.last_number if page.next_number is None else page.next_number
             numbers = [task.number for task in page.tasks]
             return Page(page.tasks, numbers, end, complete=page.next_number is None)
@@ -142,7 +146,9 @@ class WatchMany:
 
     def _open_log(self, asked: Asked) -> SharedPages[Entry]:
         async def read(after: int, limit: int, trail: Trail | None) -> Page[Entry]:
-            page = await self._store.log(asked.namespace, asked.chosen, after, limit, trail)
+            page = await self._reads.go_on(
+                lambda: self._store.log(asked.namespace, asked.chosen, after, limit, trail)
+            )
             expect_kept(page.mark, after)
             return Page(
                 items=[Entry(event) for event in page.events],

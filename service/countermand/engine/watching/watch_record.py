@@ -4,8 +4,10 @@ A commit only wakes the watcher, which then reads what is new: there are few ver
 message has the snapshot, which is large.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from math import inf
 from typing import NamedTuple
 
 from countermand.core.errors import Reason, Refused, not_found
@@ -15,6 +17,7 @@ from countermand.engine.watching.feed import Silence
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.messages import Kind
 from countermand.engine.watching.open_watches import Watcher
+from countermand.engine.watching.reads import Reads
 from countermand.engine.watching.topics import record_topic
 from countermand.store.contract import Store
 from countermand.store.lists import HolderHistory, HolderReading, Trail
@@ -32,10 +35,11 @@ class RecordMessage(NamedTuple):
 class WatchRecord:
     """What every watch of a checkout or order uses."""
 
-    def __init__(self, store: Store, hub: Hub, page_size: int) -> None:
+    def __init__(self, store: Store, hub: Hub, page_size: int, reads: Reads) -> None:
         """It reads so many versions at once."""
         self._store = store
         self._hub = hub
+        self._reads = reads
         self._page_size = page_size
 
     async def follow(
@@ -65,7 +69,7 @@ class WatchRecord:
         topic = record_topic(target)
         with self._hub.subscribe(topic, (topic,)) as subscription:
             alarms = subscription.alarms
-            found = await self._read(target, after_version, None)
+            found = await self._reads.begin(lambda: self._read(target, after_version, None))
             present = found.reading
             if after_version is None:
                 yield _now(Kind.SNAPSHOT, present)
@@ -83,9 +87,23 @@ class WatchRecord:
                 has_all = seen >= found.reading.holder.version and subscription.alarms == alarms
                 is_idle = has_all and not await watcher.wait(subscription, silence.due)
                 alarms = subscription.alarms
-                found = await self._read(target, seen, found.trail)
+                found = await self._read_on(watcher, target, seen, found.trail)
                 if is_idle and found.reading.holder.version == seen:
                     yield _now(Kind.HEARTBEAT, found.reading)
+
+    async def _read_on(
+        self, watcher: Watcher, target: Target, seen: int, trail: Trail | None
+    ) -> HolderHistory:
+        """Reads what comes next, unless the watch is ended before."""
+        reading = asyncio.create_task(
+            self._reads.go_on(lambda: self._read(target, seen, trail)), name="reading a record"
+        )
+        try:
+            await watcher.wait_for(reading, inf)
+            return reading.result()
+        finally:
+            if not reading.cancel() and not reading.cancelled():
+                reading.exception()  # Nobody waits for it any more, so nobody is told.
 
     async def _read(
         self, target: Target, after_version: int | None, trail: Trail | None
