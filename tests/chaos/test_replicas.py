@@ -59,9 +59,10 @@ async def expect_all_promises(plan: Plan, folder, chaos_report) -> None:
 
 
 def faults_of(seed: int) -> tuple[str, ...]:
-    """Returns failovers of both kinds, with every other fault among them."""
+    """Returns failovers of both kinds, with other faults among them."""
     chosen = random.Random(seed)
-    faults = [KINDS[at % len(KINDS)] for at in range(FAILOVERS_EACH)] + sorted(OF_REPLICAS)
+    faults = [KINDS[at % len(KINDS)] for at in range(FAILOVERS_EACH)]
+    faults += sorted(OF_REPLICAS) if FULL else ["replica kill -9", "replica frozen"]
     chosen.shuffle(faults)
     return tuple(faults)
 
