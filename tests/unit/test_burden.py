@@ -5,11 +5,21 @@ what is needed now: a step that is taken again for each task, though one would d
 it.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from countermand.app.commit_metrics import CommitCounter
 from countermand.core.commands import Command
+from countermand.core.decide import Batch
+from countermand.engine.listeners import Committed
+from countermand.rpc.wire.render.cancellations import (
+    render_cancellation,
+    set_large_cancellation,
+)
+from countermand.telemetry.metrics import Metrics
+from countermand.v1 import cancellation_pb2
 from tests.support.ask import (
     AGENT,
     G1,
@@ -72,3 +82,35 @@ def test_a_cascade_costs_little_for_each_of_its_tasks(kind: str, runs: bool, bou
         return [CREATIONS[kind](count), *(start(id, AGENT) for id in ids(count) if runs)]
 
     assert each(made(MANY), CASCADES[kind], (made(FEW), CASCADES[kind])) <= bound
+
+
+def test_to_count_a_cascade_calls_nothing_for_each_of_its_tasks() -> None:
+    def counted(count: int) -> int:
+        world = World()
+        world.do_all(create_group(*ids(count)))
+        batch = Batch([cancel_group(G1)], world.instant, world.ids)
+        world.run_batch(batch)
+        counter, committed = CommitCounter(Metrics()), Committed(batch, [], 0, 0, 0.1)
+        return calls_of(lambda: counter(committed), "countermand")
+
+    assert counted(MANY) == counted(FEW)
+
+
+async def test_others_have_their_turn_while_the_answer_to_a_large_cancel_is_rendered() -> None:
+    world = World()
+    world.do_all(create_group(*ids(MANY)))
+    done = world.do(cancel_group(G1))
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    rendered = cancellation_pb2.Cancellation()
+    await set_large_cancellation(rendered, done.cancellation, done.covered, 10)
+    others.cancel()
+    assert turns >= MANY // 10 - 1
+    assert rendered == render_cancellation(done.cancellation, done.covered)

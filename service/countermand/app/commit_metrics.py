@@ -3,10 +3,13 @@
 from collections import Counter
 
 from countermand.core.answers import Cancelled
-from countermand.core.records import SECOND, Task
-from countermand.core.states import TaskState
+from countermand.core.records import SECOND
+from countermand.core.states import CancelProof, TaskState
 from countermand.engine.listeners import Committed
 from countermand.telemetry.metrics import Metrics
+
+_Stopped = tuple[int, str | None, CancelProof, int | None]
+"""The namespace, the cancellation, the proof and the end of a task that was stopped."""
 
 
 class CommitCounter:
@@ -38,6 +41,8 @@ class CommitCounter:
         changes = Counter({TaskState.PENDING: len(saves.created)})
         changes[TaskState.RUNNING] = len(saves.given)
         stopping: set[str] = set()
+        # Ten thousand that one cancel stops were stopped by the same, at the same time.
+        stopped: Counter[_Stopped] = Counter()
         for event in saves.events:
             task = event.task
             if task is None:
@@ -49,19 +54,21 @@ class CommitCounter:
             elif task.end_seq == event.seq:
                 changes[task.state] += 1
                 if task.cancel_proof is not None:
-                    self._count_stopped(task, committed)
+                    key = (task.namespace, task.cancellation_id, task.cancel_proof, task.end_time)
+                    stopped[key] += 1
         changes[TaskState.CANCELLING] = len(stopping)
         for state, tasks in changes.items():
             if tasks:
                 self._metrics.tasks_changed(state, tasks)
+        self._count_stopped(stopped, committed)
 
-    def _count_stopped(self, task: Task, committed: Committed) -> None:
-        cancellation = committed.batch.rows.cancellations.get(
-            (task.namespace, task.cancellation_id or "")
-        )
-        if cancellation is not None and task.cancel_proof is not None:
-            took = max(0, (task.end_time or 0) - cancellation.create_time)
-            self._metrics.task_cancelled(task.cancel_proof, took / SECOND)
+    def _count_stopped(self, stopped: Counter[_Stopped], committed: Committed) -> None:
+        cancellations = committed.batch.rows.cancellations
+        for (namespace, cancellation_id, proof, end_time), tasks in stopped.items():
+            cancellation = cancellations.get((namespace, cancellation_id or ""))
+            if cancellation is not None:
+                took = max(0, (end_time or 0) - cancellation.create_time)
+                self._metrics.tasks_cancelled(proof, took / SECOND, tasks)
 
     def _count_repeat(self, answer: Cancelled) -> None:
         if answer.replayed:

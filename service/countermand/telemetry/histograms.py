@@ -38,6 +38,11 @@ class Series:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
+    def observe_alike(self, value: float, count: int) -> None:
+        """Counts a value that was there so many times."""
+        self.counts[bisect_left(self.bounds, value)] += count
+        self.sum += value * count
+
     def observe_sampled(self, value: float, trace: TraceContext) -> None:
         """Counts a value, of a call that is sampled."""
         self.observe(value)

@@ -143,9 +143,9 @@ class Metrics(Measures):
         """Counts tasks that came into a state."""
         self._changes[state].inc(tasks)
 
-    def task_cancelled(self, proof: str, seconds: float) -> None:
-        """Takes a task that was CANCELLED so long after the accept of its cancel."""
-        self._cancel_duration[proof].observe(seconds)
+    def tasks_cancelled(self, proof: str, seconds: float, tasks: int) -> None:
+        """Takes tasks that were CANCELLED so long after the accept of their cancel."""
+        self._cancel_duration[proof].observe_alike(seconds, tasks)
 
     def cancels_accepted(self, target: str, cancels: int) -> None:
         """Counts accepted cancellations of one kind of target."""

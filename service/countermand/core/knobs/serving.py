@@ -155,6 +155,9 @@ class PagingKnobs:
     """How large a page may be, with room for its token. One that is larger alone goes alone."""
     max_summary_bytes: int = 3 * MEBIBYTE
     """How large a summary may be, which has no next page: what is counted least is left out."""
+    max_results: int = 500
+    """How many results of a cancel are rendered in one stretch. Those of ten thousand tasks would
+    keep all others from the event loop for 50 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

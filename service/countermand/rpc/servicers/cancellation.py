@@ -23,7 +23,11 @@ from countermand.rpc.wire.form import Form
 from countermand.rpc.wire.parse import cancels as parse
 from countermand.rpc.wire.parse.tasks import parse_filter
 from countermand.rpc.wire.parse.watches import parse_after_version, parse_heartbeat_interval
-from countermand.rpc.wire.render.cancellations import render_cancellation, set_cancellation
+from countermand.rpc.wire.render.cancellations import (
+    render_cancellation,
+    set_cancellation,
+    set_large_cancellation,
+)
 from countermand.rpc.wire.render.checkouts import render_checkout
 from countermand.rpc.wire.render.frames import frame_watch
 from countermand.rpc.wire.render.orders import render_order
@@ -85,7 +89,7 @@ class CancellationService(RecordWatches):
             replayed=done.replayed,
             joined=done.joined,
         )
-        self._set_cancellation(answer.cancellation, done)
+        await self._set_large_cancellation(answer.cancellation, done)
         return answer
 
     @needs("checkouts:write")
@@ -100,7 +104,7 @@ class CancellationService(RecordWatches):
             replayed=done.replayed,
             joined=done.joined,
         )
-        self._set_cancellation(answer.cancellation, done)
+        await self._set_large_cancellation(answer.cancellation, done)
         return answer
 
     @needs("orders:write")
@@ -115,7 +119,7 @@ class CancellationService(RecordWatches):
             replayed=done.replayed,
             joined=done.joined,
         )
-        self._set_cancellation(answer.cancellation, done)
+        await self._set_large_cancellation(answer.cancellation, done)
         return answer
 
     async def _cancel(
@@ -140,6 +144,17 @@ class CancellationService(RecordWatches):
     def _set_cancellation(self, message: cancellation_pb2.Cancellation, done: Cancelled) -> None:
         """Fills in what a cancel answers of its cancellation."""
         set_cancellation(message, done.cancellation, done.covered)
+        self._set_name(message)
+
+    async def _set_large_cancellation(
+        self, message: cancellation_pb2.Cancellation, done: Cancelled
+    ) -> None:
+        """Does the same of one that may cover many tasks."""
+        results = self._knobs.max_results
+        await set_large_cancellation(message, done.cancellation, done.covered, results)
+        self._set_name(message)
+
+    def _set_name(self, message: cancellation_pb2.Cancellation) -> None:
         name = self._name_of(message.requested_by)
         if name:
             message.requested_by_name = name

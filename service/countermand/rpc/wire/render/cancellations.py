@@ -1,6 +1,7 @@
 """Cancellations."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from countermand.core.cancellations import Cancellation, Join
 from countermand.core.records import Task
@@ -31,6 +32,27 @@ def set_cancellation(
     message: cancellation_pb2.Cancellation, cancellation: Cancellation, covered: Iterable[Task]
 ) -> None:
     """Fills in the message of a cancellation, which is new, and its results; see set_task."""
+    _set_all_but_results(message, cancellation)
+    _add_results(message, cancellation, covered)
+
+
+async def set_large_cancellation(
+    message: cancellation_pb2.Cancellation,
+    cancellation: Cancellation,
+    covered: Sequence[Task],
+    max_results: int,
+) -> None:
+    """Does the same, and lets others have their turn after so many results."""
+    _set_all_but_results(message, cancellation)
+    for start in range(0, len(covered), max_results):
+        if start:
+            await asyncio.sleep(0)
+        _add_results(message, cancellation, covered[start : start + max_results])
+
+
+def _set_all_but_results(
+    message: cancellation_pb2.Cancellation, cancellation: Cancellation
+) -> None:
     message.cancellation_id = cancellation.cancellation_id
     setattr(message, TARGET_FIELDS[cancellation.target.kind], cancellation.target.id)
     message.reason = cancellation.reason
@@ -54,6 +76,11 @@ def set_cancellation(
     if cancellation.join_count:
         message.join_count = cancellation.join_count
         message.joins.extend(map(_render_join, cancellation.joins))
+
+
+def _add_results(
+    message: cancellation_pb2.Cancellation, cancellation: Cancellation, covered: Iterable[Task]
+) -> None:
     for task in covered:
         result = message.results.add()
         result.task_id = task.task_id
