@@ -7,6 +7,7 @@ from benchmarks.measured import Measured
 from benchmarks.rows import (
     alone,
     at_rate,
+    burst,
     cancel,
     counting,
     group,
@@ -41,6 +42,7 @@ ROWS: dict[str, Row] = {
     "told": Row("from the commit to one watcher", told.measure_one),
     "broadcast": Row("many watchers of one task", told.measure_many),
     "idle": Row("the memory of a WatchTask that waits", idle.measure),
+    "burst": Row("the memory after a burst", burst.measure),
     "group": Row("CancelGroup of 10,000 tasks, and its neighbours", group.measure),
     "sizes": Row("CancelTask in a store of 10,000,000 tasks", sizes.measure),
     "restart": Row("ready after a restart", restart.measure),
