@@ -65,11 +65,16 @@ class Saver:
             self._save_clock(saves.clock_stretches)
         if saves.holders:
             self._save_holders(saves)
-        self._save_carts(saves.carts.values())
-        self._write("save_agents", map(rows.write_agent, saves.agents.values()))
-        self._save_cancellations(saves)
-        self._write("insert_joins", map(rows.write_join, saves.joins))
-        self._save_request_ids(saves.request_ids.values())
+        if saves.carts:
+            self._save_carts(saves.carts.values())
+        if saves.agents:
+            self._write("save_agents", map(rows.write_agent, saves.agents.values()))
+        if saves.cancellations:
+            self._save_cancellations(saves)
+        if saves.joins:
+            self._write("insert_joins", map(rows.write_join, saves.joins))
+        if saves.request_ids:
+            self._save_request_ids(saves.request_ids.values())
         self._insert_events(saves, self._save_tasks(saves))
         self._write("save_positions", saves.positions.items())
         if saves.outboxes or saves.webhooks is not None:
@@ -218,14 +223,15 @@ class Saver:
                 of_refunds.append((*row, *rows.write_refund(task)))
         self._write("insert_events", plain)
         self._write("insert_refund_events", of_refunds)
-        self._write(
-            "insert_attached_events",
-            [
-                rows.write_attached_event(event, _number(event.task, numbers))
-                for event in saves.attached
-                if event.task is not None
-            ],
-        )
+        if saves.attached:
+            self._write(
+                "insert_attached_events",
+                [
+                    rows.write_attached_event(event, _number(event.task, numbers))
+                    for event in saves.attached
+                    if event.task is not None
+                ],
+            )
         self._write("insert_record_events", map(rows.write_record_event, saves.records))
 
     def _write(self, name: str, changed: Iterable[Parameters]) -> None:

@@ -38,6 +38,10 @@ class SqliteSession:
 
     def execute_rows(self, name: str, rows: Sequence[Parameters]) -> Sequence[Rows]:
         """See countermand.store.sql.session.Session."""
+        if len(rows) == 1:  # As of a command alone: there is nothing to put together.
+            (row,) = rows
+            text = STATEMENTS.with_rows(name, 1, len(row))
+            return (Rows(self._connection.execute(text, row).fetchall()),)
         answers = []
         for size, width, values in chunks(rows, self._max_rows):
             text = STATEMENTS.with_rows(name, size, width)
