@@ -9,6 +9,7 @@ from benchmarks.rows import (
     at_rate,
     burst,
     cancel,
+    costs,
     counting,
     group,
     idle,
@@ -46,6 +47,7 @@ ROWS: dict[str, Row] = {
     "group": Row("CancelGroup of 10,000 tasks, and its neighbours", group.measure),
     "sizes": Row("CancelTask in a store of 10,000,000 tasks", sizes.measure),
     "restart": Row("ready after a restart", restart.measure),
+    "costs": Row("what each part of a cancel costs", costs.measure),
     "metrics": Row("what metrics add to a cancel", counting.measure),
     "stalled": Row("1,000 watchers that take nothing", stalled.measure),
 }
