@@ -18,11 +18,13 @@ HOUR = 3600 * SECOND
 
 
 async def _restart(keeper: Keeper, make_store: Callable[[], Store]) -> None:
-    """Begins a steady clock at the time of the wall clock, as a server that starts does."""
+    """Begins a steady clock at the time of the wall clock, as a server that starts does; where
+    servers share one, goes on with that."""
     await keeper.store.close()
     keeper.ahead = 0
     keeper.store = make_store()
-    await keeper.store.open(keeper.now)
+    steady = await keeper.store.open(keeper.now)
+    keeper.ahead = 0 if steady is None else keeper.now - steady
 
 
 @pytest.mark.parametrize("ahead", [HOUR, -HOUR])
@@ -61,6 +63,8 @@ async def test_expiries_are_due_by_the_wall_clock(keeper: Keeper) -> None:
 async def test_across_a_restart_deadlines_are_due_when_they_say(
     keeper: Keeper, make_store: Callable[[], Store], ahead: int
 ) -> None:
+    if keeper.store.shared is not None:
+        pytest.skip("servers share one clock there, which goes on over a restart")
     keeper.ahead = ahead
     await keeper.run(create(T1), create(T2), start(T1, lease=9 * HOUR))
     await keeper.run(cancel(T1, grace=60 * SECOND))

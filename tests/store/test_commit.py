@@ -224,6 +224,8 @@ async def test_everything_is_kept_over_a_restart(
 async def test_opening_renews_every_live_lease_from_now_and_moves_no_deadline(
     keeper: Keeper, make_store: Callable[[], Store]
 ) -> None:
+    if keeper.store.shared is not None:
+        pytest.skip("there it renews leases only if no server ran for a while")
     await keeper.run(*[create(id) for id in (T1, T2, T3)])
     await keeper.run(start(T1, "a", lease=10 * SECOND), start(T2, "b", lease=500 * SECOND))
     await keeper.run(start(T3, "lost", lease=SECOND))

@@ -31,6 +31,10 @@ ONLY_SQLITE = {"pairing", "sqlite_sequence"}
 ONLY_POSTGRES = {
     "schema": {"only_row", "version", "oldest_program", "store_id"},
     "positions": {"last_number"},
+    # What servers share while they run.
+    "cluster": {"name", "time", "noted", "version", "by"},
+    "key_use": {"key_id", "kind", "replica", "used", "asked", "noted"},
+    "replicas": {"replica", "retention", "noted"},
 }
 
 

@@ -65,8 +65,9 @@ class EmptyStores:
                 *(
                     f"DELETE FROM {name} {kept if name == 'positions' else ''}"
                     for name, kind in found
-                    if kind == "r" and name != "schema"
+                    if kind == "r" and name not in ("schema", "cluster")
                 ),
+                "UPDATE cluster SET time = 0, noted = 0, version = 0, by = ''",
                 "UPDATE positions SET last_seq = 0, last_number = 0, stored_bytes = 0",
                 *(f"SELECT setval('{name}', 1, false)" for name, kind in found if kind == "S"),
             ]

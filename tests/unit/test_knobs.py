@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
         "core/webhooks.py DAY",
         "engine/clock.py NANOSECONDS",
         "engine/purger.py HOUR",
+        "store/postgres/shared.py HOUR",
         "store/sql/reading_cancellations.py MILLISECOND",
         "rpc/guard/limits.py SECOND",
         "telemetry/environment.py _MILLISECONDS",

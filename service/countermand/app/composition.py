@@ -12,6 +12,7 @@ from countermand.engine.clock import Clock
 from countermand.engine.keyring import Keyring
 from countermand.engine.last_commit import LastCommit
 from countermand.engine.listeners import Committed, Listener
+from countermand.engine.membership import Membership
 from countermand.engine.purger import Purger
 from countermand.engine.reaper import Reaper
 from countermand.engine.task_counts import TaskCounts
@@ -88,6 +89,14 @@ class App:
         self.last_commit = LastCommit()
         self.writer.listen(self.last_commit)
         self.task_counts = TaskCounts(store, clock, knobs.task_counts)
+        shared = store.shared
+        self.replica_id = self.ids(clock.now()) if shared is None else shared.replica
+        """This server among those that share its store; anew with each start."""
+        self.membership: Membership | None = None
+        """What keeps it in step with other servers; None if it has the store for itself."""
+        if shared is not None:
+            member = Membership(shared, clock, self.keyring, knobs.membership, self._sweep)
+            self.membership = member
 
     def _lose(self, namespace: int) -> None:
         """Ends the watches that may have told of commits which the store lost."""
@@ -97,7 +106,10 @@ class App:
     def _end_watches(self, committed: Committed) -> None:
         """Ends the watches of keys that this commit ended."""
         if not all(map(self.keyring.is_live, committed.batch.saves.keys)):
-            self.watchers.sweep_now(self.keyring.is_live)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self.watchers.sweep_now(self.keyring.is_live)
 
 
 def _away() -> Refused:
@@ -133,7 +145,9 @@ async def running(
         app.writer.listen(listener)
     try:
         begin = clock.steady()
-        await store.open(clock.now())
+        steady = await store.open(clock.now())
+        if steady is not None:
+            clock.go_on_from(steady)
         opened()
         if clock.steady() - begin >= MAX_DELAY:
             app.writer.hinder_agents()  # They were renewed as of the beginning.
@@ -155,7 +169,11 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
     helpers: list[asyncio.Task[None]] = []
     try:
         await app.timekeeper.load()
-        await app.keyring.load()
+        if app.membership is None:
+            await app.keyring.load()
+        else:
+            await app.membership.look()
+            helpers.append(asyncio.create_task(app.membership.run(), name="membership"))
         helpers += [
             asyncio.create_task(app.timekeeper.run(), name="timekeeper"),
             asyncio.create_task(app.store.watch(), name="store"),

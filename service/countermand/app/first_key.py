@@ -1,5 +1,6 @@
 """The key that a server makes for a store that has none."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 
 from countermand.app.standard_streams import is_shown, write_line
 from countermand.core.errors import Reason, Refused
+from countermand.core.knobs import MembershipKnobs
 from countermand.engine.keyring import Keyring
+from countermand.store.contract import SharedState
 from countermand.telemetry.logs import fields, flush
 
 log = logging.getLogger(__name__)
@@ -17,14 +20,34 @@ class FirstKeyRefused(Exception):
     """The first key cannot be written where it is to be; the text says why."""
 
 
-async def make_first_key(keyring: Keyring, file: Path | None = None) -> None:
+async def make_first_key(
+    keyring: Keyring,
+    file: Path | None = None,
+    shared: SharedState | None = None,
+    knobs: MembershipKnobs = MembershipKnobs(),  # noqa: B008
+) -> None:
     """Makes a key with all scopes, if the store has none and the key can be shown.
+
+    Of several servers that share a store one makes it, and the others wait until it has, or is
+    gone. Raises StoreFailed if they cannot be seen.
 
     It is written into a new file, or else to standard error, before it is stored: one that nobody
     saw would keep the next start from making another. If standard error cannot show it, there is
     still none. Raises FirstKeyRefused if the file cannot be made, and Refused if the key cannot be
     stored; then the file is gone again, unless nobody knows whether the key was stored.
     """
+    while shared is not None and not len(keyring):
+        if await shared.take_first_key(knobs.first_key_claim):
+            try:
+                await _make(keyring, file)
+            finally:
+                await shared.leave_first_key()
+            return
+        await asyncio.sleep(knobs.interval)
+    await _make(keyring, file)
+
+
+async def _make(keyring: Keyring, file: Path | None) -> None:
     if len(keyring):
         return
     if file is not None:

@@ -107,6 +107,8 @@ class Reaped:
     """Whether more may be overdue."""
     last: int = 0
     """The namespace behind which to begin the next time; 0 if each had its turn."""
+    others_turn: bool = False
+    """Whether another server ends what is due just now, and this one did nothing."""
 
 
 @dataclass(frozen=True, slots=True)

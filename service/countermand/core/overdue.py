@@ -57,3 +57,10 @@ class Overdue(NamedTuple):
     """Whether there may be more than was wanted."""
     last: int = 0
     """The namespace whose turn was last, if others had none; else 0."""
+    others_turn: bool = False
+    """Whether another server looks for what is due just now, so that nothing was looked for."""
+
+
+OTHERS_TURN = Overdue([], [], [], [], [], more=False, others_turn=True)
+OUTAGE = Overdue([], [], [], [], [], more=True)
+"""Nothing was looked for, since every lease was renewed first."""

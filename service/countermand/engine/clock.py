@@ -23,6 +23,9 @@ class Clock:
     leases and deadlines are judged by. It never leaps, so nobody's lease ends by a clock that was
     set. At the start both say the same, so across a restart the wall clock decides.
 
+    Servers of one store have one such clock together: it goes on from what that said, and not from
+    the wall clock of any of them. See `go_on_from`.
+
     `older_than` tells how old something is at least, whatever the wall clock went through: for what
     cannot be undone.
     """
@@ -50,6 +53,10 @@ class Clock:
     def steady(self) -> int:
         """Returns the time by the clock that never leaps."""
         return (self._monotonic() + self._offset) // NANOSECONDS
+
+    def go_on_from(self, steady: int) -> None:
+        """Lets the clock that never leaps say this now, for it is that of several servers."""
+        self._offset = steady * NANOSECONDS - self._monotonic()
 
     def instant(self) -> Instant:
         """Returns the present moment."""

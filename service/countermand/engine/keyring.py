@@ -2,21 +2,21 @@
 
 import asyncio
 import logging
-import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from hmac import compare_digest
 
 from countermand.core.commands import CreateKey, NoteKeyUses, RevokeKey, RotateKey
-from countermand.core.errors import Reason, Refused, not_found
+from countermand.core.errors import Reason, Refused, not_found, unavailable
 from countermand.core.ids import SCOPES
 from countermand.core.keys import NO_LIMITS, Key, KeyLimits, Namespace, NewKey
 from countermand.core.knobs import KeyringKnobs
 from countermand.engine.clock import Clock
 from countermand.engine.key_log import log_key_change
+from countermand.engine.key_secrets import PREFIX, hash_of, make_secret
 from countermand.engine.listeners import Committed
 from countermand.engine.writer import Writer
 from countermand.store.contract import Store, StoreFailed
@@ -24,8 +24,6 @@ from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
 
-PREFIX = "cmd"
-"""With which every secret begins, so that a scanner knows a leaked one."""
 _NOBODY = b"\0" * 32
 
 
@@ -52,10 +50,11 @@ class Principal:
 
 
 class Keyring:
-    """All keys, in memory: this server is the only one that changes them.
+    """All keys, in memory.
 
-    It hears of every change by the commit itself, so a change counts from then on, whether or not
-    its caller still waits.
+    It hears of every change that this server makes by the commit itself, so a change counts from
+    then on, whether or not its caller still waits. What other servers change is read by whoever
+    looks for that, and who cannot look accepts no key after a while.
     """
 
     def __init__(self, store: Store, writer: Writer, clock: Clock, knobs: KeyringKnobs) -> None:
@@ -76,6 +75,8 @@ class Keyring:
         """Set when nobody can say whether a change was committed."""
         self._uses: dict[str, int] = {}
         """The last use of each key, until that is written down."""
+        self._trusted_until = float("inf")
+        """Until when the keys here are good enough to let somebody in, by the monotonic clock."""
         writer.listen(self._hear)
 
     async def load(self) -> None:
@@ -141,7 +142,8 @@ class Keyring:
         return self._principals[key_id].namespace
 
     def authenticate(self, presented: str | None) -> Principal:
-        """Returns whose key this is. Raises Refused: API_KEY_MISSING or API_KEY_INVALID.
+        """Returns whose key this is. Raises Refused: API_KEY_MISSING or API_KEY_INVALID; and
+        STORE_UNAVAILABLE while a key may have been revoked of which this server could not hear.
 
         An unknown id costs the same as a wrong secret.
         """
@@ -149,15 +151,21 @@ class Keyring:
             raise Refused(
                 Reason.API_KEY_MISSING, "send an API key as x-api-key, or authorization: Bearer"
             )
+        if time.monotonic() > self._trusted_until:
+            raise unavailable("the keys cannot be read; try again")
         key_id, _, _ = presented.removeprefix(f"{PREFIX}_").rpartition("_")
         key_id = key_id.rpartition("_")[2]
         key = self._keys.get(key_id)
-        right = compare_digest(_hash(presented), _NOBODY if key is None else key.secret_hash)
+        right = compare_digest(hash_of(presented), _NOBODY if key is None else key.secret_hash)
         now = self._clock.now()
         if key is None or not right or not key.live(now):
             raise Refused(Reason.API_KEY_INVALID, "the API key is not valid")
         self._uses[key_id] = now
         return self._principals[key_id]
+
+    def trust_until(self, end: float) -> None:
+        """Accepts keys until then, by the monotonic clock in seconds."""
+        self._trusted_until = end
 
     def name_of(self, key_id: str) -> str:
         """Returns what people call a key; empty for one without a name, and for what is no key."""
@@ -185,14 +193,14 @@ class Keyring:
         The secret has 256 random bits, so one fast hash keeps it safe; slow ones are for passwords.
         `show` is given the secret before the key is stored; what it raises leaves nothing behind.
         """
-        key_id, secret = _make_secret(new.environment)
+        key_id, secret = make_secret(new.environment)
         show(secret)
         key = Key(
             key_id=key_id,
             tenant=new.tenant,
             environment=new.environment,
             scopes=new.scopes,
-            secret_hash=_hash(secret),
+            secret_hash=hash_of(secret),
             create_time=self._clock.now(),
             expire_time=new.expire_time,
             limits=new.limits,
@@ -220,8 +228,8 @@ class Keyring:
         old = self._keys.get(key_id)
         if old is None:
             raise not_found("key", key_id)
-        new_id, secret = _make_secret(old.environment)
-        command = RotateKey(0, key_id, overlap, new_id, _hash(secret), created_by)
+        new_id, secret = make_secret(old.environment)
+        command = RotateKey(0, key_id, overlap, new_id, hash_of(secret), created_by)
         return await self._change(command, created_by), secret
 
     async def _change(self, command: CreateKey | RevokeKey | RotateKey, by: str = "") -> Key:
@@ -277,16 +285,6 @@ class Keyring:
             await self._writer.submit(NoteKeyUses(0, noted))
         except Refused:
             return
-        for key_id, time in noted.items():
-            if self._uses.get(key_id) == time:
+        for key_id, at in noted.items():
+            if self._uses.get(key_id) == at:
                 del self._uses[key_id]
-
-
-def _make_secret(environment: str) -> tuple[str, str]:
-    """Returns the id of a new key, and its secret with 256 random bits."""
-    key_id = secrets.token_hex(8)
-    return key_id, f"{PREFIX}_{environment}_{key_id}_{secrets.token_hex(32)}"
-
-
-def _hash(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()

@@ -1,11 +1,14 @@
 """What keeps agents from being lost to our own delay.
 
-When agents could not renew their leases, every live one is renewed to its full duration with the
-next batch, before anything else in it is decided: after a commit that failed, one that waited long
-for its disk, and after the process was suspended. A request that keeps us busy, however large, is
-no such time. But nobody is heard meanwhile, so a lease has run out only when we have been in time
-for a while since its end. And what a batch renewed is renewed again if its answer was late, since a
-lease counts from its OK.
+When agents could not renew their leases with the one server of a store, every live one is renewed
+to its full duration with the next batch, before anything else in it is decided: after a commit that
+failed, one that waited long for its disk, and after the process was suspended. A request that keeps
+us busy, however large, is no such time. But nobody is heard meanwhile, so a lease has run
+out only when we have been in time for a while since its end. And what a batch renewed is renewed
+again if its answer was late, since a lease counts from its OK.
+
+Of several servers on a store none knows alone that no agent could renew its lease: there the store
+notes when one of them was last there, and renews all leases with the first that comes back.
 """
 
 import logging
@@ -23,8 +26,11 @@ log = logging.getLogger(__name__)
 class Leases:
     """Says which leases the next batch renews, and by when a lease must have ended to be lost."""
 
-    def __init__(self, pulse: Pulse) -> None:
+    def __init__(self, pulse: Pulse, *, shared: bool = False) -> None:
+        """`shared`: agents of this server may renew their leases with others, too. Then it is none
+        of its own affairs when no agent could: see the store."""
         self._pulse = pulse
+        self._shared = shared
         self._next = NO_RENEWAL
         self._granted: frozenset[Id] = frozenset()
         """The agents whose leases the last batch renewed."""
@@ -45,8 +51,9 @@ class Leases:
         return self._next.all
 
     def hinder(self) -> None:
-        """Notes that no agent could renew its lease."""
-        self._next = Renewal(all=True)
+        """Notes that no agent could renew its lease here."""
+        if not self._shared:
+            self._next = Renewal(all=True)
 
     def renewal(self) -> Renewal:
         """Returns what the next batch must renew. It is asked for until a batch is committed."""
@@ -69,4 +76,5 @@ class Leases:
         self._was_renewed, self._was_slow = batch.renewal.all, slow
         self._granted = frozenset(batch.saves.agents)
         late = now - batch.rows.instant.steady >= MAX_DELAY
-        self._next = Renewal(slow, self._granted if late else NO_RENEWAL.agents)
+        again = self._granted if late else NO_RENEWAL.agents
+        self._next = Renewal(slow and not self._shared, again)

@@ -60,6 +60,7 @@ class Purger:
         self._writer = writer
         self._clock = clock
         self._retention = retention
+        self._own_retention = retention
         self._told_hours = 0
         self._knobs = knobs
         self._old = Old(0, 0)
@@ -75,7 +76,8 @@ class Purger:
     async def run(self) -> None:
         """Purges forever. It ends only by being cancelled, or by an exception that is a fault."""
         while True:
-            await self._look()
+            if await self._is_our_round():
+                await self._look()
             end = self._clock.steady() + self._knobs.interval * SECOND
             while self._under_way:
                 await self._take_turns()
@@ -91,6 +93,25 @@ class Purger:
         while self._under_way:
             await self._take_turns()
         self._say_what_went()
+
+    async def _is_our_round(self) -> bool:
+        """Whether this server is to look for what is old. Of several on a store one does it, by the
+        longest retention of all of them: what one keeps, no other may remove."""
+        shared = self._store.shared
+        if shared is None:
+            return True
+        try:
+            longest = await shared.take_purge(self._knobs.interval, self._own_retention)
+        except StoreFailed as failure:
+            log.warning("purging failed", extra=fields(reason=str(failure)))
+            return False
+        if longest is None:
+            return False
+        if longest != self._retention and longest > self._own_retention:
+            days = round(longest / DAY, 1)
+            log.warning("another server keeps what is old for longer", extra=fields(days=days))
+        self._retention = longest
+        return True
 
     async def _look(self) -> None:
         """Looks for namespaces in which something is old. Tries again while the store fails."""

@@ -36,6 +36,8 @@ class Reaper:
         """When it will wake, by the steady clock; what is due earlier must wake it."""
         self._next: int | None = None
         """When the next thing was due, as the last look at the store found."""
+        self._is_shared = store.shared is not None
+        """Whether other servers may have to do what this one has, and what they leave."""
         self._failing = False
         """Whether something of what is due cannot be ended, which was said then."""
         self._wake = asyncio.Event()
@@ -83,6 +85,9 @@ class Reaper:
         more, after = True, 0
         while more:
             reaped = await self._submit(self._knobs.max_batch, after=after)
+            if reaped.others_turn:
+                await asyncio.sleep(self._knobs.others_turn)  # They may leave something.
+                return
             more, after = reaped.more, reaped.last
 
     async def _reap_apart(self) -> None:
@@ -136,7 +141,16 @@ class Reaper:
         await asyncio.sleep(self._knobs.retry_interval)
 
     async def _sleep(self) -> None:
-        """Waits until something is due, or may be."""
+        """Waits until something is due, or may be.
+
+        Of what other servers commit nothing is heard here. They wake up for it themselves; but one
+        that is gone does not, and so its neighbours look what it would have woken up for.
+        """
+        while not await self._sleep_until_due():
+            pass
+
+    async def _sleep_until_due(self) -> bool:
+        """Sleeps. Returns whether something is due then, or may be."""
         self._wake.clear()
         self._due = self._clock.steady() + int(self._knobs.max_sleep * SECOND)
         due = await self._store.next_due()
@@ -153,10 +167,12 @@ class Reaper:
         self._next = self._due
         seconds = (self._due - now) / SECOND
         if seconds <= 0:
-            return
+            return True
+        pause = min(seconds, self._knobs.look_interval) if self._is_shared else seconds
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(pause):
                 await self._wake.wait()
+        return self._wake.is_set() or pause == seconds
 
     def wake(self) -> None:
         """Looks at once for what is due, as after the clock leapt."""

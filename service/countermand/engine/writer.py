@@ -62,11 +62,13 @@ class Writer:
         self._pulse = Pulse(
             self._look, pulse, clock=lambda: clock.steady() / SECOND, idle_clock=idle_clock
         )
-        self._leases = Leases(self._pulse)
+        self._leases = Leases(self._pulse, shared=store.shared is not None)
         self._running: asyncio.Task[None] | None = None
         self._since: float | None = None
         """When the present commit began, by the pulse."""
         self._hangs = False
+        self._is_failing = False
+        """Whether the last commit failed, which was said then."""
         self._fault = ""
         """How the last one of our own commands failed that did."""
         self._hear_failure: Callable[[str], None] = lambda _: None
@@ -179,6 +181,7 @@ class Writer:
                 await self._commit([request])
         else:
             self._queue.committed(requests)
+            self._is_failing = False
             # Out of reach of the second try: whatever fails from here on, the batch is on disk.
             self._leases.committed(committed.batch, waited, self._clock.steady())
             self._listeners.announce(committed)
@@ -262,8 +265,9 @@ class Writer:
         self._running.cancel()
 
     def _refuse(self, requests: Sequence[Request], failure: StoreFailed) -> None:
-        if failure.fatal or not self._leases.hindered:  # One line, however long the disk is full.
+        if failure.fatal or not self._is_failing:  # One line, however long the disk is full.
             log.error("a commit failed", extra=fields(cause=str(failure), fatal=failure.fatal))
+        self._is_failing = True
         self._leases.hinder()
         self._hear_failure("full" if failure.full else "disk")
         for request in requests:

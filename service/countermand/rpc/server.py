@@ -187,7 +187,9 @@ class _Life:
             self._deliver(app, settings, self._vault, self._instrumentation),
             name="webhooks",
         )
-        await make_first_key(app.keyring, settings.first_key_file)
+        await make_first_key(
+            app.keyring, settings.first_key_file, app.store.shared, knobs.membership
+        )
         self._ready = True
         health.set(serving=True)
         looking = health.follow(lambda: not app.store.is_away, knobs.server.store_interval)

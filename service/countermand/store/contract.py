@@ -32,6 +32,9 @@ from countermand.store.lists import (
     Trail,
 )
 from countermand.store.operator_reads import OperatorReads
+from countermand.store.shared import KeyUse as KeyUse
+from countermand.store.shared import Seen as Seen
+from countermand.store.shared import SharedState as SharedState
 from countermand.store.shared_logs import LogChanges as LogChanges
 from countermand.store.shared_logs import LogEnd as LogEnd
 from countermand.store.shared_logs import SharedLogs as SharedLogs
@@ -124,14 +127,20 @@ class Store(OperatorReads, WebhookReadings, Protocol):
     """How to hear what other servers commit; None if this one is alone."""
 
     @property
+    def shared(self) -> SharedState | None:
+        """What it shares with other servers that have it open; None if it is this one's alone."""
+
+    @property
     def is_away(self) -> bool:
         """Whether it cannot be reached. It is looked for, and comes back by itself."""
 
-    async def open(self, now: int) -> None:
+    async def open(self, now: int) -> int | None:
         """Opens the store, brings its schema up to date and renews every live lease from `now`.
 
         The steady clock begins at `now`: from here on it judges deadlines that were judged by that
-        of an earlier server. All that the store shows is on disk. On a full disk, which can still
+        of an earlier server. A store that servers share renews leases only if none of them ran for
+        a while, and returns what their clock says, which judges on. All that the store shows is on
+        disk. On a full disk, which can still
         be read, the leases are renewed with the first commit. Raises StoreRefused, and leaves it as
         it was, if it is in use, damaged, or written by a newer or another program.
         """

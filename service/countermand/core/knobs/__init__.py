@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from countermand.core.knobs.engine import (
     ClockKnobs,
+    MembershipKnobs,
     PulseKnobs,
     PurgerKnobs,
     ReaperKnobs,
@@ -45,6 +46,7 @@ __all__ = [
     "HubKnobs",
     "KeyringKnobs",
     "Knobs",
+    "MembershipKnobs",
     "PagesKnobs",
     "PagingKnobs",
     "PieceKnobs",
@@ -74,6 +76,7 @@ class Knobs:
     writer: WriterKnobs = field(default_factory=WriterKnobs)
     reaper: ReaperKnobs = field(default_factory=ReaperKnobs)
     purger: PurgerKnobs = field(default_factory=PurgerKnobs)
+    membership: MembershipKnobs = field(default_factory=MembershipKnobs)
     task_counts: TaskCountKnobs = field(default_factory=TaskCountKnobs)
     keyring: KeyringKnobs = field(default_factory=KeyringKnobs)
     watching: WatchingKnobs = field(default_factory=WatchingKnobs)

@@ -65,6 +65,10 @@ class ReaperKnobs:
     storm)."""
     max_sleep: float = 60.0
     """Seconds after which it looks for what is due, though nothing woke it."""
+    look_interval: float = 0.5
+    """Seconds after which it looks what is due next, if other servers commit to the store."""
+    others_turn: float = 0.05
+    """Seconds to wait while another server ends what is due."""
     retry_interval: float = 1.0
     """Seconds to wait after a batch that the store refused."""
     max_catch_up: float = 0.5
@@ -85,6 +89,22 @@ class PurgerKnobs:
     """Seconds between two rounds."""
     retry_interval: float = 1.0
     """Seconds to wait after a batch that the store refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipKnobs:
+    """How a server keeps in step with others on its store."""
+
+    interval: float = 0.1
+    """Seconds between two looks at what they share."""
+    max_keys_age: float = 5.0
+    """Seconds after the last look at the keys, after which none is accepted."""
+    first_key_claim: float = 10.0
+    """Seconds that one of several servers has to make the first key."""
+    max_behind: float = 0.02
+    """Seconds by which its clock may be behind theirs; a look takes as long."""
+    max_skew: float = 1.0
+    """Seconds by which the machine's clock may differ from it, before that is logged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ class PostgresKnobs:
     than `max_commit` it gives up itself."""
     lock_timeout: float = 2.0
     """How long a transaction waits for what another has locked."""
+    pulse_interval: float = 0.5
+    """Between two notes of what the clock of all servers of the store says."""
+    outage: float = 3.0
+    """Without such a note, after which agents could not renew their leases."""
     close_timeout: float = 2.0
     """To end a thread in."""
     migration_lock_timeout: float = 2.0

@@ -67,7 +67,7 @@ def reap(command: Reap, draft: Draft) -> Reaped:
     expired += sum(_expire_checkout(*key, draft) for key in overdue.expired_checkouts)
     early = [draft.cancellation(*key) for key in overdue.early_cancels]
     too_late = sum(end_waiting(cancel, draft) for cancel in early if cancel is not None)
-    return Reaped(ended, expired, too_late, overdue.more, overdue.last)
+    return Reaped(ended, expired, too_late, overdue.more, overdue.last, overdue.others_turn)
 
 
 def _lease_time(command: Reap, instant: Instant) -> int:

@@ -47,7 +47,7 @@ class OperatorService:
         self._max_bytes = app.knobs.paging.max_bytes
         self._blocked_after = app.knobs.watching.watchers.blocked_after
         self._start_time = app.clock.now()
-        self._replica_id = app.ids(self._start_time)
+        self._replica_id = app.replica_id
 
     @needs("operator:read")
     async def list_tasks(

@@ -35,7 +35,7 @@ class Database:
 
     def __init__(self, address: Address, knobs: PostgresKnobs) -> None:
         self._address = address
-        self._knobs = knobs
+        self.knobs = knobs
         self._worker = Worker("store-writer")
         self.generations = Generations(address, knobs, self._prepare)
         self._silence = 0.0
@@ -48,13 +48,13 @@ class Database:
     @property
     def is_away(self) -> bool:
         """Whether the server has not answered for a while; it is looked for all the time."""
-        return self._silence > self._knobs.away_after
+        return self._silence > self.knobs.away_after
 
     async def open(self) -> None:
         """Connects the writer. Raises StoreRefused, in one line, within five seconds."""
         connecting = asyncio.ensure_future(self._worker.run(self.generations.search))
         try:
-            await asyncio.wait([connecting], timeout=self._knobs.open_timeout)
+            await asyncio.wait([connecting], timeout=self.knobs.open_timeout)
             if not connecting.done() and not self.generations.was_reached:
                 connecting.cancel()
                 raise StoreRefused(f"cannot open the store {self._address}: it does not answer")
@@ -79,19 +79,19 @@ class Database:
     async def close(self) -> None:
         """Closes the writer's connection. It may be called twice."""
         try:
-            async with asyncio.timeout(self._knobs.close_timeout):
+            async with asyncio.timeout(self.knobs.close_timeout):
                 await self._worker.run(self.generations.close)
         except TimeoutError:
             self.generations.give_up()
         except ValueError:  # It was closed before.
             return
-        await self._worker.close(self._knobs.close_timeout)
+        await self._worker.close(self.knobs.close_timeout)
 
     def _prepare(self, driver: psycopg.Connection[Any], own: int | None) -> str:
         check_server(driver, self._address)
-        set_limits(driver, self._knobs)
+        set_limits(driver, self.knobs)
         share(driver, self._address)
-        check_schema(driver, self._address, self._knobs, may_make=own is None)
+        check_schema(driver, self._address, self.knobs, may_make=own is None)
         check_whole(driver, self._address)
         self._store_id = check_same(driver, self._address, self._store_id)
         return self._store_id
@@ -122,20 +122,20 @@ class Database:
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(self._knobs.look_interval)
-            is_silent = self.generations.is_silent_for(self._knobs.look_interval)
-            self._silence = self._silence + self._knobs.look_interval if is_silent else 0.0
+            await asyncio.sleep(self.knobs.look_interval)
+            is_silent = self.generations.is_silent_for(self.knobs.look_interval)
+            self._silence = self._silence + self.knobs.look_interval if is_silent else 0.0
             self.generations.shut_hung()
 
     async def _keep(self) -> None:
         """Asks the server now and then whether it is there, and looks for one if it is not."""
         idle = 0.0
         while True:
-            pause = self._knobs.reconnect_interval * random.uniform(0.5, 1.5)
+            pause = self.knobs.reconnect_interval * random.uniform(0.5, 1.5)
             await asyncio.sleep(pause)
             idle += pause
             is_lost = self.generations.is_lost
-            if not is_lost and idle < self._knobs.ping_interval:
+            if not is_lost and idle < self.knobs.ping_interval:
                 continue
             idle = 0.0
             try:

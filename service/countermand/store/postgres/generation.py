@@ -136,10 +136,9 @@ class Generations:
     def _is_connected(self) -> bool:
         return self._writer is not None and not self._writer.is_over
 
-    def reader(self, before: Link | None) -> Link:
-        """Returns a connection that cannot write, in the place of an earlier one of that thread.
-
-        Raises StoreFailed if the database is away.
+    def reader(self, before: Link | None, *, writes: bool = False) -> Link:
+        """Returns a connection that cannot write unless it is for what is written beside the writer,
+        in the place of an earlier one of that thread. Raises StoreFailed if the database is away.
         """
         generation = self.current
         if before is not None and before.generation is generation and not before.is_over:
@@ -149,9 +148,9 @@ class Generations:
         try:
             driver.execute(PLAN_AHEAD.encode())
             driver.execute(
-                "SELECT set_config('default_transaction_read_only', 'on', false),"
+                "SELECT set_config('default_transaction_read_only', %s, false),"
                 " set_config('statement_timeout', %s, false)",
-                [str(round(self._knobs.max_wait * 1000))],
+                ["off" if writes else "on", str(round(self._knobs.max_wait * 1000))],
             )
             known = generation.store_id
             is_same = known is None or read_store_id(driver) == known

@@ -5,6 +5,7 @@ from functools import partial
 
 import psycopg
 
+from countermand.core.commands import Reap
 from countermand.core.decide import Batch
 from countermand.core.idle import IdleClock
 from countermand.core.knobs import StoreKnobs
@@ -18,6 +19,7 @@ from countermand.store.postgres.link import Link
 from countermand.store.postgres.listening import Listener
 from countermand.store.postgres.logs import PostgresLogs
 from countermand.store.postgres.session import SnapshotSession
+from countermand.store.postgres.shared import SharedRows
 from countermand.store.postgres.writing import OthersWanted, Writer
 from countermand.store.sql.reading_operator import OperatorReader
 from countermand.store.sql.store_readings import StoreReadings
@@ -38,7 +40,8 @@ class PostgresStore(StoreReadings):
     def __init__(self, url: str, knobs: StoreKnobs) -> None:
         """Raises StoreRefused for an address that is none."""
         self._database = Database(parse_address(url), knobs.postgres)
-        self._writer = Writer(knobs)
+        self.shared = SharedRows(self._database.generations, knobs.postgres)
+        self._writer = Writer(knobs, self.shared.replica)
         self._idle_clock: IdleClock | None = None
         generations = self._database.generations
         self._make_readers(knobs, lambda: ReaderLane(generations, knobs))
@@ -51,16 +54,30 @@ class PostgresStore(StoreReadings):
         """See the contract."""
         return self._database.is_away
 
-    async def open(self, now: int) -> None:
+    async def open(self, now: int) -> int:
         """See the contract."""
         await self._database.open()
-        await self._database.write(lambda link: self._begin(link, now))
+        steady = await self._go_on(now)
         for readers in self._all_readers:
             await readers.open()
+        return steady
 
-    def _begin(self, link: Link, now: int) -> None:
-        self._idle_clock = IdleClock()
-        self._writer.begin(link, now)
+    async def _go_on(self, now: int) -> int:
+        """Goes on with the clock of all servers. One that is frozen while it looks for what is due
+        keeps the others from that until the database ends its transaction."""
+        knobs = self._database.knobs
+        tries = 1 + int(knobs.idle_transaction_timeout / knobs.lock_timeout)
+        while True:
+            try:
+                return await self._database.write(lambda link: self._begin(link, now))
+            except psycopg.Error as error:
+                tries -= 1
+                if not tries or not isinstance(error, psycopg.errors.LockNotAvailable):
+                    raise write_failed(error) from error
+
+    def _begin(self, link: Link, now: int) -> int:
+        self._idle_clock = self._idle_clock or IdleClock()
+        return self._writer.begin(link, now)
 
     async def watch(self) -> None:
         """See the contract."""
@@ -76,13 +93,15 @@ class PostgresStore(StoreReadings):
         await self._listener.close()
         for readers in self._all_readers:
             await readers.close()
+        await self.shared.close()
         await self._database.close()
         if self._idle_clock is not None:
             self._idle_clock.close()
 
     async def commit(self, batch: Batch) -> float:
         """See the contract."""
-        namespaces = {command.namespace for command in batch.commands}
+        # Whoever looks for what is due takes turns by a row of its own.
+        namespaces = {one.namespace for one in batch.commands if not isinstance(one, Reap)}
         self._writer.is_broken_off = False
         may_fail = True
         while True:

@@ -12,13 +12,19 @@ the locks with what they ask for, and all that changed with the commit.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 from countermand.core.changes import Saves
 from countermand.core.decide import Batch
 from countermand.core.knobs import StoreKnobs
+from countermand.core.leases import Renewal
+from countermand.core.overdue import OTHERS_TURN, OUTAGE
+from countermand.core.rows import Loaded, Wanted
 from countermand.store.contract import CommitTooLong, TenantsBusy
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.listening import NOTIFY
+from countermand.store.postgres.reap_turn import ReapRow, Turn
 from countermand.store.postgres.session import PostgresSession
 from countermand.store.postgres.started import Started
 from countermand.store.sql.loading import Loader
@@ -48,7 +54,8 @@ class OthersWanted(Exception):
 class Writer:
     """Turns batches into transactions, on the writer's thread."""
 
-    def __init__(self, knobs: StoreKnobs) -> None:
+    def __init__(self, knobs: StoreKnobs, replica: str) -> None:
+        self._reap_row = ReapRow(replica, knobs.postgres)
         self._session = PostgresSession(knobs)
         self._loader = Loader(self._session)
         self._saver = Saver(self._session, self._loader, self._next_number)
@@ -58,13 +65,21 @@ class Writer:
         """Whether the commit under way is to end without being done. Others than its thread say so,
         and it looks between its turns."""
 
-    def begin(self, link: Link, now: int) -> None:
-        """Renews every live lease to its full duration, and lets the steady clock judge deadlines
-        from now on."""
+    def begin(self, link: Link, now: int) -> int:
+        """Goes on with the clock of the servers of the store, and returns what it says.
+
+        Every live lease is renewed to its full duration if no server ran for a while. The first one
+        of all begins that clock, with `now`: it judges deadlines from then on.
+        """
         self._session.link = link
         link.start("BEGIN", keep=True)
-        self._saver.begin(now)
+        beginning = self._reap_row.begin(link, now)
+        if beginning.is_first:
+            self._saver.begin(now)
+        elif beginning.was_out:
+            self._saver.renew_leases(beginning.steady)
         link.commit()
+        return beginning.steady
 
     def commit(self, link: Link, batch: Batch, namespaces: set[int]) -> None:
         """Runs the batch's plan in one transaction with these tenants locked. It returns when the
@@ -92,7 +107,7 @@ class Writer:
                 self._expect_to_go_on()
                 self._expect(namespaces, tenants_of_wanted(wanted))
                 locking = locking or self._begin(link, batch, namespaces)
-                take = self._loader.start(wanted, batch.rows.instant)
+                take = self._start_to_load(link, wanted, batch)
                 if loaded is None:
                     self._take_locks(locking, namespaces)
                 wanted = plan.send(loaded := take())
@@ -101,6 +116,21 @@ class Writer:
                 self._take_locks(self._begin(link, batch, namespaces), namespaces)
             saves: Saves = end.value
             return saves
+
+    def _start_to_load(self, link: Link, wanted: Wanted, batch: Batch) -> Callable[[], Loaded]:
+        """Starts to load what is wanted; what is due only if it is this server's turn to look."""
+        steady, others = batch.rows.instant.steady, None
+        if wanted.overdue is not None:
+            turn = self._reap_row.take(link)
+            if turn is not Turn.PASS:
+                self._reap_row.note(link, steady)
+            if turn is Turn.RENEW:
+                self._saver.renew(Renewal(all=True), steady)
+            if turn is not Turn.REAP:
+                others = OTHERS_TURN if turn is Turn.PASS else OUTAGE
+                wanted = replace(wanted, overdue=None)
+        take = self._loader.start(wanted, batch.rows.instant)
+        return take if others is None else lambda: take()._replace(overdue=others)
 
     def _begin(self, link: Link, batch: Batch, namespaces: set[int]) -> Started:
         link.start("BEGIN", keep=True)

@@ -34,6 +34,7 @@ class SqliteStore(StoreReadings):
     name = "sqlite"
     is_away = False
     outlives_hangs = False
+    shared = None
 
     def __init__(
         self,

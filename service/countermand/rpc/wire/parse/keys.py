@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from countermand.core.ids import ENVIRONMENTS, SCOPES
 from countermand.core.keys import KeyLimits, NewKey
-from countermand.engine.keyring import PREFIX
+from countermand.engine.key_secrets import PREFIX
 from countermand.rpc.wire.form import DAY, Form
 from countermand.v1 import key_service_pb2 as pb
 
