@@ -21,7 +21,10 @@ from tests.support.postgres_store import EmptyStores
 from tests.support.stores import Keeper
 
 FEW = replace(PRODUCTION.store, quick_threads=1, long_threads=1, watch_threads=1, agent_threads=1)
+# Much, since a busy machine may take seconds for what a test does.
+FEW = replace(FEW, postgres=replace(FEW.postgres, outage=60.0))
 MINUTES = 300 * SECOND
+HOUR = 3600 * SECOND
 
 
 @pytest.fixture
@@ -128,15 +131,22 @@ async def test_the_clock_is_noted_now_and_then_and_never_goes_back(
     servers: list[Server], database: "psycopg.Connection"
 ) -> None:
     first, second = servers
-    begin = (await first.real.shared.look(first.steady)).time
-    assert (await second.real.shared.look(begin + 5 * SECOND)).time == begin  # noted just now
+
+    def noted() -> int:
+        [(time,)] = database.execute("SELECT time FROM cluster WHERE name = 'reap'").fetchall()
+        return int(time)
+
+    begin = noted()
+    await second.real.shared.look(begin + HOUR)
+    assert noted() == begin  # It was noted just now.
     silent_for(database, 1)
-    seen = await second.real.shared.look(begin + 5 * SECOND)
+    seen = await second.real.shared.look(begin + HOUR)
     assert (seen.reaper, seen.renewed) == (second.real.shared.replica, False)
-    assert (await first.real.shared.look(begin)).time == begin + 5 * SECOND
+    assert HOUR <= (later := noted()) - begin < 2 * HOUR
+    assert (await first.real.shared.look(begin)).time >= later
     silent_for(database, 1)
     await first.real.shared.look(begin)
-    assert (await second.real.shared.look(begin)).time == begin + 5 * SECOND
+    assert noted() == later
 
 
 async def test_starts_of_servers_renew_no_lease_while_others_run(
@@ -147,11 +157,11 @@ async def test_starts_of_servers_renew_no_lease_while_others_run(
     for _ in range(10):
         server = await Server(url).begin()
         await server.store.close()
-        silent_for(database, 2)
+        silent_for(database, 30)
     assert await lease_end(servers[0]) == end
 
 
-@pytest.mark.parametrize("seconds", [3.5, 3600, -1])
+@pytest.mark.parametrize("seconds", [61, 3600, -600])
 async def test_after_an_outage_of_all_each_lease_is_renewed_once(
     servers: list[Server], database: "psycopg.Connection", seconds: float
 ) -> None:
@@ -164,10 +174,11 @@ async def test_after_an_outage_of_all_each_lease_is_renewed_once(
     looks = [server.real.shared.look(steady) for server in servers * 2]
     seen = await asyncio.gather(*looks)
     assert sum(one.renewed for one in seen) == 1
-    assert await lease_end(first) == steady + 10 * SECOND > before
+    renewed = await lease_end(first)
+    assert before < steady + 10 * SECOND <= renewed
     again = [await server.real.shared.look(steady + 9 * SECOND) for server in servers]
     assert not any(one.renewed for one in again)
-    assert await lease_end(first) == steady + 10 * SECOND
+    assert await lease_end(first) == renewed
 
 
 async def test_who_looks_for_what_is_due_after_an_outage_renews_instead(
@@ -175,7 +186,7 @@ async def test_who_looks_for_what_is_due_after_an_outage_renews_instead(
 ) -> None:
     first, second = servers
     await first.run(create(T1), start(T1, lease=SECOND))
-    silent_for(database, 5)
+    silent_for(database, 61)
     for server in servers:
         server.now += 5 * SECOND
     reaped = await second.reap()
@@ -186,7 +197,7 @@ async def test_who_looks_for_what_is_due_after_an_outage_renews_instead(
     assert (await first.reap()).ended == 1
 
 
-@pytest.mark.parametrize("seconds", [1, 3.5, 3600])
+@pytest.mark.parametrize("seconds", [1, 61, 3600])
 async def test_a_server_that_starts_goes_on_with_the_time_that_passed_meanwhile(
     servers: list[Server], url: str, database: "psycopg.Connection", seconds: float
 ) -> None:
@@ -199,8 +210,10 @@ async def test_a_server_that_starts_goes_on_with_the_time_that_passed_meanwhile(
     server = await Server(url, ahead=-MINUTES).begin()
     passed = server.steady - first.steady - round(seconds * SECOND)
     assert 0 <= passed < 60 * SECOND
-    renewed = end if seconds == 1 else server.steady + SECOND
-    assert await lease_end(server) == renewed
+    if seconds == 1:
+        assert await lease_end(server) == end
+    else:
+        assert end < await lease_end(server) <= server.steady + SECOND
     assert (await server.store.next_due()).deadline == due
     await server.store.close()
 

@@ -11,7 +11,7 @@ class Seen(NamedTuple):
     """What a server sees of the others."""
 
     time: int
-    """What the clock of all of them said at least, in microseconds."""
+    """What the clock of all of them says at least, in microseconds."""
     keys: int
     """Which change of the keys was the last: a number that is another after each."""
     reaper: str

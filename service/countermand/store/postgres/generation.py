@@ -137,9 +137,8 @@ class Generations:
         return self._writer is not None and not self._writer.is_over
 
     def reader(self, before: Link | None, *, writes: bool = False) -> Link:
-        """Returns a connection that cannot write unless it is for what is written beside the writer,
-        in the place of an earlier one of that thread. Raises StoreFailed if the database is away.
-        """
+        """Returns a connection in the place of an earlier one of that thread; it cannot write,
+        unless it is for what is written beside the writer. Raises StoreFailed without a server."""
         generation = self.current
         if before is not None and before.generation is generation and not before.is_over:
             return before

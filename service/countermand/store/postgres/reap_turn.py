@@ -6,6 +6,7 @@ the others neither look for the same nor renew leases beneath it.
 """
 
 from enum import Enum, auto
+from time import monotonic
 from typing import NamedTuple
 
 from countermand.core.knobs import PostgresKnobs
@@ -37,6 +38,8 @@ class Beginning(NamedTuple):
     """How the clock goes on for a server that opens the store."""
 
     steady: int
+    """What it says at a moment of the monotonic clock, in seconds."""
+    moment: float
     is_first: bool
     """Whether no server has opened it before; then its own clock begins that of all."""
     was_out: bool
@@ -64,7 +67,7 @@ class ReapRow:
     def begin(self, link: Link, now: int) -> Beginning:
         """Takes the row in a transaction with which a server opens the store, and notes in it what
         the clock says. `now` is what its own does."""
-        found = link.start(READ).one()
+        found, moment = link.start(READ).one(), monotonic()
         assert found is not None
         time, age = found
         steady = now
@@ -72,7 +75,7 @@ class ReapRow:
             # The database's clock went on. If it was set back since, that of this server has to do.
             steady = time + age if age >= 0 else max(now, time)
         self.note(link, steady)
-        return Beginning(steady, not time, not self._is_recent(age))
+        return Beginning(steady, moment, not time, not self._is_recent(age))
 
     def _is_recent(self, age: int) -> bool:
         return 0 <= age <= self._outage

@@ -6,6 +6,7 @@ see alike; what it says is of no consequence.
 """
 
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import TypeVar
 
 import psycopg
@@ -73,6 +74,11 @@ WHERE noted > {NOW} - $1::bigint AND replica <> $2::text
 """
 
 
+def passed_since(began: float) -> int:
+    """Returns how many microseconds have passed since then, by the monotonic clock."""
+    return round((monotonic() - began) * SECOND)
+
+
 class SharedRows:
     """See countermand.store.shared.SharedState."""
 
@@ -86,15 +92,18 @@ class SharedRows:
 
     async def look(self, steady: int) -> Seen:
         """See the contract."""
-        return await self._run(lambda link: self._look(link, steady))
+        began = monotonic()
+        return await self._run(lambda link: self._look(link, steady, began))
 
-    def _look(self, link: Link, steady: int) -> Seen:
+    def _look(self, link: Link, steady: int, began: float) -> Seen:
         found = link.start(LOOK, keep=True).one()
         assert found is not None
         time, keys, reaper, age = found
         pulse = round(self._knobs.pulse_interval * SECOND)
         if 0 <= age <= pulse:
-            return Seen(time, keys, reaper)
+            return Seen(time + age, keys, reaper)
+        # It may have waited for its thread and its connection.
+        steady += passed_since(began)
         outage = round(self._knobs.outage * SECOND)
         taken = link.start(PULSE, [steady, self.replica, pulse, outage], keep=True).one()
         if taken is None:

@@ -1,6 +1,7 @@
 """The store on PostgreSQL."""
 
 import asyncio
+import time
 from functools import partial
 
 import psycopg
@@ -18,8 +19,9 @@ from countermand.store.postgres.lanes import ReaderLane
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.listening import Listener
 from countermand.store.postgres.logs import PostgresLogs
+from countermand.store.postgres.reap_turn import Beginning
 from countermand.store.postgres.session import SnapshotSession
-from countermand.store.postgres.shared import SharedRows
+from countermand.store.postgres.shared import SharedRows, passed_since
 from countermand.store.postgres.writing import OthersWanted, Writer
 from countermand.store.sql.reading_operator import OperatorReader
 from countermand.store.sql.store_readings import StoreReadings
@@ -57,12 +59,12 @@ class PostgresStore(StoreReadings):
     async def open(self, now: int) -> int:
         """See the contract."""
         await self._database.open()
-        steady = await self._go_on(now)
+        beginning = await self._go_on(now)
         for readers in self._all_readers:
             await readers.open()
-        return steady
+        return beginning.steady + passed_since(beginning.moment)
 
-    async def _go_on(self, now: int) -> int:
+    async def _go_on(self, now: int) -> Beginning:
         """Goes on with the clock of all servers. One that is frozen while it looks for what is due
         keeps the others from that until the database ends its transaction."""
         knobs = self._database.knobs
@@ -75,7 +77,7 @@ class PostgresStore(StoreReadings):
                 if not tries or not isinstance(error, psycopg.errors.LockNotAvailable):
                     raise write_failed(error) from error
 
-    def _begin(self, link: Link, now: int) -> int:
+    def _begin(self, link: Link, now: int) -> Beginning:
         self._idle_clock = self._idle_clock or IdleClock()
         return self._writer.begin(link, now)
 
@@ -103,6 +105,7 @@ class PostgresStore(StoreReadings):
         # Whoever looks for what is due takes turns by a row of its own.
         namespaces = {one.namespace for one in batch.commands if not isinstance(one, Reap)}
         self._writer.is_broken_off = False
+        self._writer.began = time.monotonic()
         may_fail = True
         while True:
             try:

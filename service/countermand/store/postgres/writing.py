@@ -24,8 +24,9 @@ from countermand.core.rows import Loaded, Wanted
 from countermand.store.contract import CommitTooLong, TenantsBusy
 from countermand.store.postgres.link import Link
 from countermand.store.postgres.listening import NOTIFY
-from countermand.store.postgres.reap_turn import ReapRow, Turn
+from countermand.store.postgres.reap_turn import Beginning, ReapRow, Turn
 from countermand.store.postgres.session import PostgresSession
+from countermand.store.postgres.shared import passed_since
 from countermand.store.postgres.started import Started
 from countermand.store.sql.loading import Loader
 from countermand.store.sql.saving import Saver
@@ -61,11 +62,13 @@ class Writer:
         self._saver = Saver(self._session, self._loader, self._next_number)
         self._last_numbers: dict[int, int] = {}
         """The number of the last task of each tenant that is locked."""
+        self.began = 0.0
+        """When the batch began, by the monotonic clock in seconds."""
         self.is_broken_off = False
         """Whether the commit under way is to end without being done. Others than its thread say so,
         and it looks between its turns."""
 
-    def begin(self, link: Link, now: int) -> int:
+    def begin(self, link: Link, now: int) -> Beginning:
         """Goes on with the clock of the servers of the store, and returns what it says.
 
         Every live lease is renewed to its full duration if no server ran for a while. The first one
@@ -79,7 +82,7 @@ class Writer:
         elif beginning.was_out:
             self._saver.renew_leases(beginning.steady)
         link.commit()
-        return beginning.steady
+        return beginning
 
     def commit(self, link: Link, batch: Batch, namespaces: set[int]) -> None:
         """Runs the batch's plan in one transaction with these tenants locked. It returns when the
@@ -123,7 +126,7 @@ class Writer:
         if wanted.overdue is not None:
             turn = self._reap_row.take(link)
             if turn is not Turn.PASS:
-                self._reap_row.note(link, steady)
+                self._reap_row.note(link, steady + passed_since(self.began))
             if turn is Turn.RENEW:
                 self._saver.renew(Renewal(all=True), steady)
             if turn is not Turn.REAP:
