@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -66,17 +66,31 @@ class RunningTasks:
 
 def create_group(server: Server, size: int) -> tuple[str, list[str]]:
     """Creates a group, and answers its id and those of its tasks."""
-    ids = [str(uuid.uuid4()) for _ in range(size)]
+    request = group_request(size)
+    return send_group(server, request), [task.task_id for task in request.tasks]
+
+
+def group_request(
+    size: int, labels: Mapping[str, str] | None = None
+) -> task_service_pb2.CreateGroupRequest:
+    """Answers a request for a group of so many tasks, each with these labels."""
     tasks = [
-        task_service_pb2.CreateTaskRequest(task_id=id, merchant=f"merchant-{place}")
-        for place, id in enumerate(ids)
+        task_service_pb2.CreateTaskRequest(
+            task_id=str(uuid.uuid4()), merchant=f"merchant-{place}", labels=labels
+        )
+        for place in range(size)
     ]
-    request = task_service_pb2.CreateGroupRequest(tasks=tasks)
+    return task_service_pb2.CreateGroupRequest(tasks=tasks)
+
+
+def send_group(server: Server, request: task_service_pb2.CreateGroupRequest) -> str:
+    """Creates a group, and answers its id."""
     options = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
     with grpc.insecure_channel(server.address, options) as channel:
         stub = task_service_pb2_grpc.TaskServiceStub(channel)
         answer = stub.CreateGroup(request, metadata=server.metadata, timeout=60)
-    return answer.group.group_id, ids
+    group_id: str = answer.group.group_id
+    return group_id
 
 
 def start(server: Server, generator: Generator, ids: Sequence[str]) -> None:

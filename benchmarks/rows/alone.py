@@ -8,7 +8,7 @@ from benchmarks.measured import Finding, Measured, at_most
 from benchmarks.stage import Stage
 from benchmarks.tasks import RunningTasks
 
-GOAL_MS = 0.5
+GOAL_MS = 0.4
 """What may come on top of an empty call and of making one append durable."""
 # A sync faster than any disk: the store probably lies in memory and nothing was durable.
 MEMORY_SYNC_MS = 0.01

@@ -29,7 +29,7 @@ def measure(stage: Stage) -> Measured:
             before = stack.enter_context(stage.another(source=stage.against))
             sides[BEFORE] = _cancels(stage, before)
         runs = stage.alternate(sides)
-    findings = [_throughput(runs, OURS, FLOOR, 0.5), _cpu(runs, OURS, FLOOR, 2.5)]
+    findings = [_throughput(runs, OURS, FLOOR, 0.55), _cpu(runs, OURS, FLOOR, 1.8)]
     if BEFORE in runs:
         findings += [_throughput(runs, OURS, BEFORE, 1.0), _cpu(runs, OURS, BEFORE, 1.0)]
     return Measured(findings, runs, [ceiling, *_doubts(runs)])

@@ -24,7 +24,7 @@ def measure(stage: Stage) -> Measured:
         f"{ours:.1f} KiB",
         f"{bare:.1f} KiB",
         [ours / bare],
-        at_most(1.4),
+        at_most(1.3),
     )
     return Measured([finding], figures={"ours_kib": ours, "bare_kib": bare, "streams": count})
 

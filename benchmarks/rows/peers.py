@@ -51,7 +51,7 @@ def measure_a2a(stage: Stage) -> Measured:
 
     with peers.a2a(stage.new_folder(), warm_up + stage.rounds * calls) as server:
         cancel(server, warm_up)
-        return _against(stage, "a2a-sdk's CancelTask", lambda: cancel(server, calls), 30)
+        return _against(stage, "a2a-sdk's CancelTask", lambda: cancel(server, calls), 20)
 
 
 def measure_temporal(stage: Stage) -> Measured:
@@ -71,7 +71,7 @@ def measure_temporal(stage: Stage) -> Measured:
             return stage.generator.send(server, method, bodies, shape=TEMPORAL_SHAPE)
 
         cancel(warm_up)
-        return _against(stage, "Temporal's cancel", lambda: cancel(calls), 30)
+        return _against(stage, "Temporal's cancel", lambda: cancel(calls), 20)
 
 
 def _start_request(workflow_id: bytes) -> bytes:

@@ -36,13 +36,13 @@ def measure(stage: Stage) -> Measured:
     what = f"{live + overdue:,} live tasks and a WAL of {wal // MIB:,} MiB"
     return Measured(
         [
-            Finding(f"ready after a restart with {what}", "", "", ready, at_most(2, "{:.2f} s")),
+            Finding(f"ready after a restart with {what}", "", "", ready, at_most(1.5, "{:.2f} s")),
             Finding(
                 f"{overdue:,} overdue tasks then ended",
                 "",
                 "",
                 rates,
-                at_least(10_000, "{:,.0f} a second"),
+                at_least(12_000, "{:,.0f} a second"),
             ),
         ]
     )

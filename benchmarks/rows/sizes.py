@@ -39,6 +39,6 @@ def measure(stage: Stage) -> Measured:
         rate(runs[of_large]),
         rate(runs[of_small]),
         ratios(runs[of_large], runs[of_small], "rate"),
-        at_least(0.8),
+        at_least(0.9),
     )
     return Measured([finding], runs)

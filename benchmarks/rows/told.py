@@ -59,7 +59,7 @@ def measure_one(stage: Stage) -> Measured:
         f"{p50:.2f} ms (p99 {p99:.2f})",
         "",
         [p50],
-        at_most(1, "{:.2f} ms"),
+        at_most(0.2, "{:.2f} ms"),
     )
     return Measured([finding], figures={"delays_ms": delays})
 
@@ -93,7 +93,7 @@ def measure_many(stage: Stage) -> Measured:
         f"{statistics.median(ours):,.0f} ms",
         f"{statistics.median(bare):,.0f} ms",
         [our / floor for our, floor in zip(ours, bare, strict=True)],
-        at_most(2),
+        at_most(1),
     )
     return Measured([finding], figures={"ours_ms": ours, "bare_ms": bare})
 
