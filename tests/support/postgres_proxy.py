@@ -46,6 +46,9 @@ class Proxy:
         """Seconds that everything takes in each direction."""
         self.rewritten = (b"", b"")
         """What the server says, and what clients hear instead; it has the same length."""
+        self.hints = ""
+        """What becomes of notifications: `lost`, as behind a pooler of transactions; `late`, by
+        half a second; `twice`; or `frozen`: who listens hears nothing at all, and is not told."""
         self.database = (b"", b"")
         """What database clients ask for, and which they get; both names have the same length."""
         self.cut: Cut | None = None
@@ -203,6 +206,8 @@ class _Line:
         """See Proxy.turns."""
         self.has_committed = False
         """Whether a transaction was committed on it."""
+        self._listens = False
+        """Whether it waits for notifications."""
         self._cutting: Cut | None = None
         """At what it is cut: it ends once the server has answered that."""
 
@@ -217,6 +222,7 @@ class _Line:
             if statement is not None:
                 self._proxy.statements.append(statement)
                 self._burst.append(statement.partition(" ")[0].upper())
+                self._listens |= statement.upper().startswith("LISTEN")
                 self.has_committed |= statement.upper() == "COMMIT"
                 if self._is_cut_at(statement) and self._cutting is None:
                     return self._cut_now(data)
@@ -260,15 +266,19 @@ class _Line:
     def from_server(self, data: bytes) -> bool:
         """Hands on what the server answered. Returns whether the connection goes on."""
         self._answered += data
+        forwarded = b""
         while self._refusals and self._answered:
             self._refusals -= 1
+            forwarded += self._answered[:1]
             self._answered = self._answered[1:]
         while len(self._answered) >= 5:
             (length,) = struct.unpack_from("!I", self._answered, 1)
             if len(self._answered) <= length:
                 break
-            kind, body = self._answered[:1], self._answered[5 : length + 1]
+            whole, body = self._answered[: length + 1], self._answered[5 : length + 1]
+            kind = whole[:1]
             self._answered = self._answered[length + 1 :]
+            forwarded += whole if kind != b"A" else self._hint(whole)
             if kind == b"Z" and self._bursts:
                 self._bursts.popleft()
             if kind == b"C" and self._is_cut_behind(body):
@@ -277,8 +287,19 @@ class _Line:
                 return False
         if not self._client.is_closing():
             said, heard = self._proxy.rewritten
-            self._client.write(data.replace(said, heard) if said else data)
+            self._forward(forwarded.replace(said, heard) if said else forwarded)
         return True
+
+    def _forward(self, data: bytes) -> None:
+        if not self._client.is_closing() and not (self._listens and self._proxy.hints == "frozen"):
+            self._client.write(data)
+
+    def _hint(self, notification: bytes) -> bytes:
+        """Returns what the client hears of a notification just now."""
+        what = self._proxy.hints
+        if what == "late":
+            asyncio.get_running_loop().call_later(0.5, self._forward, notification)
+        return {"": 1, "twice": 2}.get(what, 0) * notification
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:
         """Takes the whole messages out of what the client sent."""
