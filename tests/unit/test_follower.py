@@ -1,13 +1,17 @@
 """Watches on one server show what others commit: every version once, in order, to the end."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from countermand.core.errors import Reason, Refused
-from tests.support.ask import NS, T1, cancel, create, start
+from countermand.core.log import TaskFilter
+from countermand.core.retention import DAY
+from tests.support.ask import G1, NS, T1, cancel, create, create_group, purges, start
 from tests.support.engine import HOUR
 from tests.support.followed import follow_everything
 from tests.support.knobs import drawn_with
@@ -56,3 +60,23 @@ async def test_a_watch_shows_nothing_of_a_store_that_lost_what_it_showed(tmp_pat
         with pytest.raises(Refused) as caught:
             await anext(watch)
         assert caught.value.reason is Reason.STORE_UNAVAILABLE
+
+
+async def test_a_watch_ends_when_another_server_removes_its_group_of_which_the_log_says_nothing(
+    servers: list[Replica],
+) -> None:
+    removing, watching = servers[:2]
+    await removing.do(create_group())
+    watch = watching.following(watching.watch.tasks, NS, TaskFilter(G1), None, HOUR)
+    assert str((await anext(watch)).kind) == "SYNCED"
+    following = asyncio.ensure_future(anext(watch))
+    await watching.follower.look()
+    steps = purges(removing.clock.now() + 40 * DAY, 30 * DAY)
+    purge = next(steps)
+    with suppress(StopIteration):
+        while True:
+            [purged] = await removing.do(purge)
+            purge = steps.send(purged)
+    with pytest.raises(Refused) as caught:
+        await following
+    assert caught.value.reason is Reason.GROUP_NOT_FOUND

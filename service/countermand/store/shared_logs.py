@@ -15,6 +15,8 @@ class LogEnd(NamedTuple):
     """When that was taken. A log that lost its end and went on has another time there."""
     floor: int = 0
     """The last position of which an entry was removed."""
+    size: int = 0
+    """How much the namespace stores, about, in bytes: it sinks when something is removed."""
 
 
 class Touched(NamedTuple):
@@ -54,7 +56,7 @@ class SharedLogs(Protocol):
         """
 
     async def log_ends(self, namespaces: Collection[int] | None) -> dict[int, LogEnd]:
-        """Returns where the logs of these namespaces end that have an entry; None: of all."""
+        """Returns where the logs of these namespaces end; None: of all that have an entry."""
 
     async def log_changes(self, namespace: int, after: int, through: int, limit: int) -> LogChanges:
         """Returns what happened in a log after a position, up to another; of so many entries at

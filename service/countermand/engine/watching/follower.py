@@ -14,6 +14,7 @@ the hub heard of, or has something else at that position: its watches have shown
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple
@@ -26,6 +27,9 @@ from countermand.core.states import TargetKind
 from countermand.engine.watching.hub import Hub
 from countermand.engine.watching.topics import Topic, record_topic, task_topic
 from countermand.store.contract import LogChanges, LogEnd, SharedLogs, StoreFailed, Touched
+from countermand.telemetry.logs import fields
+
+log = logging.getLogger(__name__)
 
 NO_END = LogEnd()
 """Of a log that has no entry yet."""
@@ -85,7 +89,7 @@ class Follower:
             return
         self._hub.take(saves)
         for number, one in taken.items():
-            self._ends[number] = LogEnd(one.last, one.time, self._ends[number].floor)
+            self._ends[number] = self._ends[number]._replace(seq=one.last, time=one.time)
 
     def _is_next(self, namespace: int, first: int) -> bool:
         end = self._ends.get(namespace)
@@ -153,24 +157,29 @@ class Follower:
             self._hub.outdate(namespace, None, end)
             self._ends[namespace] = end
             return
+        removed = end.floor != known.floor or end.size < known.size
         is_ours = known.seq < end.seq <= self._ends[namespace].seq
-        if end == known or (is_ours and known.floor == end.floor):
-            return  # Nothing is new, but what this server committed itself meanwhile.
-        changes = LogChanges(None, None)
-        if end.seq >= known.seq:
-            changes = await self._changes(namespace, known, end)
-        if changes.time != known.time:
-            self._hub.lose(namespace, end)
-            self._ends[namespace] = end
-            self._lose(namespace)
-            return
-        # What was removed may be what somebody watches.
-        touched = changes.touched if known.floor == end.floor else None
-        topics = None if touched is None else {*_topics_of(namespace, touched)}
-        self._hub.outdate(namespace, topics, end)
+        if not is_ours and (end.seq, end.time) != (known.seq, known.time):
+            changes = LogChanges(None, None)
+            if end.seq >= known.seq:
+                changes = await self._changes(namespace, known, end)
+            if changes.time != known.time:
+                self._note_loss(namespace, end)
+                return
+            touched = changes.touched
+            topics = None if touched is None else {*_topics_of(namespace, touched)}
+            self._hub.outdate(namespace, topics, end)
+        if removed:
+            self._hub.alarm_holders(namespace)
         # This server may have committed meanwhile, after the last position that was known.
         newest = max(end, self._ends[namespace], key=lambda one: one.seq)
-        self._ends[namespace] = newest._replace(floor=end.floor)
+        self._ends[namespace] = newest._replace(floor=end.floor, size=end.size)
+
+    def _note_loss(self, namespace: int, end: LogEnd) -> None:
+        log.error("the store lost what was committed last", extra=fields(namespace=namespace))
+        self._hub.lose(namespace, end)
+        self._ends[namespace] = end
+        self._lose(namespace)
 
     async def _changes(self, namespace: int, known: LogEnd, end: LogEnd) -> LogChanges:
         """Returns what happened, with the time of the position that was known."""

@@ -157,6 +157,10 @@ class Hub:
                 self._bytes -= stretch.outdate(self.published if topic == EVERY else end.seq)
                 stretch.wake()
 
+    def alarm_holders(self, namespace: int) -> None:
+        """Lets who watches a holder of the namespace look whether it was removed."""
+        self._alarms.all(namespace)
+
     def lose(self, namespace: int, end: LogEnd) -> None:
         """Forgets what it has of a namespace, whose log lost its end: it ends here now."""
         self._give_up({namespace: (end.seq, end.time)})

@@ -414,14 +414,16 @@ SELECT json_build_array(
 -- name: log_ends
 -- Where the logs of some namespaces end.
 SELECT coalesce(json_agg(json_build_array(
-    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq)), '[]')
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq,
+    p.stored_bytes)), '[]')
 FROM json_array_elements_text(:numbers) AS x (value)
 JOIN positions AS p ON p.namespace_no = x.value::bigint
 LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
 
 -- name: all_log_ends
 SELECT coalesce(json_agg(json_build_array(
-    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq)), '[]')
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq,
+    p.stored_bytes)), '[]')
 FROM positions AS p
 LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
 WHERE p.last_seq > 0

@@ -22,7 +22,7 @@ class LogReader(Queries):
             found = self._all("all_log_ends", ())
         else:
             found = self._all("log_ends", {"numbers": json.dumps(list(namespaces))})
-        return {namespace: LogEnd(*end) for namespace, *end in found if end[0]}
+        return {namespace: LogEnd(*end) for namespace, *end in found}
 
     def log_changes(self, namespace: int, after: int, through: int, limit: int) -> LogChanges:
         time, found = self._all(

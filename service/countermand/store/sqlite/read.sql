@@ -386,14 +386,16 @@ SELECT json_array(
 -- name: log_ends
 -- Where the logs of some namespaces end.
 SELECT json_group_array(json_array(
-    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq))
+    p.namespace_no, p.last_seq, coalesce(e.time, p.floor_time), p.floor_seq,
+    p.stored_bytes))
 FROM json_each(:numbers) AS x
 JOIN namespaces AS p ON p.namespace_no = x.value
 LEFT JOIN events AS e ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
 
 -- name: all_log_ends
 SELECT json_group_array(json_array(
-    n.namespace_no, n.last_seq, coalesce(e.time, n.floor_time), n.floor_seq))
+    n.namespace_no, n.last_seq, coalesce(e.time, n.floor_time), n.floor_seq,
+    n.stored_bytes))
 FROM namespaces AS n
 LEFT JOIN events AS e ON e.namespace_no = n.namespace_no AND e.seq = n.last_seq
 WHERE n.last_seq > 0
