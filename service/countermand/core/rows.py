@@ -221,49 +221,65 @@ class Rows:
 
     def apply(self, changes: Changes) -> None:
         """Makes one command's changes the present state, and marks them to be saved."""
-        for key, task in changes.tasks.items():
-            before = self.tasks.get(key)
-            if before is None:
-                self.saves.created.add(key)
-                continue
-            self.saves.found.setdefault(key, before)
-            if before.agent_id != task.agent_id:
-                self.saves.given.add(key)
-        for target, holder in changes.holders.items():
-            known = self.holders.get(target)
-            if isinstance(holder, Checkout | Order) and (
-                known is None or known.version != holder.version
-            ):
-                self.saves.to_log.append(holder)
-        for key, cancellation in changes.cancellations.items():
-            earlier = self.cancellations.get(key)
-            if earlier is None:
-                self.saves.accepted.add(key)
-            if earlier is None or earlier.state is not cancellation.state:
-                self.saves.to_log.append(cancellation)
+        # Most commands change two or three kinds of rows, so the others are passed over.
+        saves = self.saves
+        if changes.tasks:
+            self._note_tasks(changes.tasks)
+        if changes.holders:
+            self._note_holders(changes.holders)
+        if changes.cancellations:
+            self._note_cancellations(changes.cancellations)
         if self.members:
             for event in changes.events:
                 self._add_member(event)
         if self.early_cancels:
             self._add_early_cancels(changes.cancellations.values())
-        # Most commands change two or three kinds of rows, so the others are passed over.
-        here, changed, saved = vars(self), vars(changes), vars(self.saves)
+        here, changed, saved = vars(self), vars(changes), vars(saves)
         for kind in KINDS:
             if rows := changed[kind]:
                 here[kind].update(rows)
                 saved[kind].update(rows)
         if changes.webhooks is not None:
             self.webhooks.apply(changes.webhooks, self.outboxes)
-            self.saves.webhooks = self.saves.webhooks or WebhookChanges()
-            self.saves.webhooks.update(changes.webhooks)
-        self.saves.events.extend(changes.events)
+            saves.webhooks = saves.webhooks or WebhookChanges()
+            saves.webhooks.update(changes.webhooks)
+        saves.events.extend(changes.events)
         if changes.attached:
-            self.saves.attached.extend(changes.attached)
-            self.saves.attach_seqs.update(changes.attach_seqs)
-        self.saves.joins.extend(changes.joins)
-        self.saves.gone.extend(changes.gone)
-        self.saves.counts.update(changes.counts)
-        self.saves.clock_stretches = changes.clock_stretches or self.saves.clock_stretches
+            saves.attached.extend(changes.attached)
+            saves.attach_seqs.update(changes.attach_seqs)
+        saves.joins.extend(changes.joins)
+        saves.gone.extend(changes.gone)
+        saves.counts.update(changes.counts)
+        saves.clock_stretches = changes.clock_stretches or saves.clock_stretches
+
+    def _note_tasks(self, tasks: dict[Id, Task]) -> None:
+        """Notes which tasks are new, which were given to an agent, and what the others were."""
+        present, saves = self.tasks, self.saves
+        for key, task in tasks.items():
+            before = present.get(key)
+            if before is None:
+                saves.created.add(key)
+                continue
+            saves.found.setdefault(key, before)
+            if before.agent_id != task.agent_id:
+                saves.given.add(key)
+
+    def _note_holders(self, holders: dict[Target, Holder]) -> None:
+        """Notes which checkouts and orders have a new version."""
+        for target, holder in holders.items():
+            known = self.holders.get(target)
+            changed = known is None or known.version != holder.version
+            if changed and isinstance(holder, Checkout | Order):
+                self.saves.to_log.append(holder)
+
+    def _note_cancellations(self, cancellations: dict[Id, Cancellation]) -> None:
+        """Notes which cancellations are new, and which of the others have ended."""
+        for key, cancellation in cancellations.items():
+            earlier = self.cancellations.get(key)
+            if earlier is None:
+                self.saves.accepted.add(key)
+            if earlier is None or earlier.state is not cancellation.state:
+                self.saves.to_log.append(cancellation)
 
     def _add_early_cancels(self, cancellations: Iterable[Cancellation]) -> None:
         """Lets those be found that wait for their task, for the commands that come after."""

@@ -241,12 +241,13 @@ def accept(
         latest = max(running, default=cancellation.deadline_time)
         if latest != cancellation.deadline_time:
             cancellation = cancellation.evolve(deadline_time=latest)
+            draft.save_cancellation(cancellation)
     if command.validate_only:
         tried = cancellation.evolve(cancellation_id="")
         return Cancelled(target, tried, covered, replayed=False, joined=joins)
     if joins:
         cancellation = join(command, cancellation, draft)
-    draft.save_cancellation(cancellation)
+        draft.save_cancellation(cancellation)
     if command.request_id is not None:
         draft.request_ids[command.namespace, command.request_id] = RequestId.make(
             namespace=command.namespace,
