@@ -634,3 +634,19 @@ def test_a_watch_says_nothing_of_a_group_that_is_over(capsys):
     waiting.hear(WatchTasksResponse(type=WatchType.WATCH_TYPE_SYNCED, last=True))
     waiting.hear(_told(TaskState.TASK_STATE_CANCELLED, last=True))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cancel", "task", TASK_ID, "--message", "a\udcffb"],
+        ["get", "task", "\ud800"],
+        ["keys", "create", "--tenant", "t", "--scope", "tasks:read", "--name", "\udcff"],
+    ],
+)
+def test_what_is_no_text_is_refused_in_one_line(tmp_path, capsys, words):
+    """As a shell hands on bytes that are not UTF-8; no request can hold them."""
+    store = ["--store", f"sqlite:///{tmp_path / 'x.db'}"] if words[0] == "keys" else []
+    access = [] if store else ["--server", "127.0.0.1:1", "--api-key", "cmd_sandbox_0_0"]
+    assert run([*words, *store, *access]) == 2
+    assert re.fullmatch(r"countermand: this is no text in UTF-8: '\S+'\n", capsys.readouterr().err)

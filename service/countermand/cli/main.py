@@ -115,10 +115,23 @@ def run(arguments: Sequence[str]) -> int:
             return WRONG_USAGE
         failure = as_failure(error)
         if failure is None:
+            if isinstance(error, UnicodeEncodeError) and (argument := _no_text(arguments)):
+                complain(f"this is no text in UTF-8: {argument}")
+                return WRONG_USAGE
             raise
         complain(plain_lines(str(failure)))
         return failure.status
     return DONE
+
+
+def _no_text(arguments: Sequence[str]) -> str:
+    """Returns the first argument that no request can hold, in ASCII; names of files may be so."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            return ascii(argument)
+    return ""
 
 
 def _complains_of_usage(error: BaseException) -> bool:
