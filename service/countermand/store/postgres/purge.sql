@@ -37,34 +37,19 @@ FROM (
     ORDER BY update_time, group_no LIMIT :limit
 ) AS found
 
--- name: load_old_checkout
+-- name: load_old_{scope} for checkout order
 SELECT coalesce(json_agg(json_build_array(
-    namespace_no, checkout_id, update_time, checkout_no, bytes
+    namespace_no, {scope}_id, update_time, {scope}_no, bytes
 )), '[]')
 FROM (
-    SELECT namespace_no, checkout_id, update_time, checkout_no, (
-        SELECT length(snapshot) FROM checkout_snapshots AS s
-        WHERE s.checkout_no = checkouts.checkout_no
+    SELECT namespace_no, {scope}_id, update_time, {scope}_no, (
+        SELECT length(snapshot) FROM {scope}_snapshots AS s
+        WHERE s.{scope}_no = {scope}s.{scope}_no
     ) AS bytes
-    FROM checkouts
+    FROM {scope}s
     WHERE task_count = 0 AND namespace_no = :namespace_no
-        AND update_time <= :before AND (update_time, checkout_no) > (:time, :number)
-    ORDER BY update_time, checkout_no LIMIT :limit
-) AS found
-
--- name: load_old_order
-SELECT coalesce(json_agg(json_build_array(
-    namespace_no, order_id, update_time, order_no, bytes
-)), '[]')
-FROM (
-    SELECT namespace_no, order_id, update_time, order_no, (
-        SELECT length(snapshot) FROM order_snapshots AS s
-        WHERE s.order_no = orders.order_no
-    ) AS bytes
-    FROM orders
-    WHERE task_count = 0 AND namespace_no = :namespace_no
-        AND update_time <= :before AND (update_time, order_no) > (:time, :number)
-    ORDER BY update_time, order_no LIMIT :limit
+        AND update_time <= :before AND (update_time, {scope}_no) > (:time, :number)
+    ORDER BY update_time, {scope}_no LIMIT :limit
 ) AS found
 
 -- name: load_old_cancellation

@@ -24,49 +24,27 @@ SELECT coalesce(json_agg(json_build_array(target, state, tally)), '[]') FROM (
     GROUP BY s.target, t.state
 ) AS found
 
--- name: page_orders_all
+-- name: page_{scope}s_all for checkout order
 -- What is listed comes in two steps: first how large each is, without a look at its snapshot.
-SELECT coalesce(json_agg(json_build_array(order_no, order_id, size, task_count, state)), '[]')
+SELECT coalesce(json_agg(json_build_array({scope}_no, {scope}_id, size, task_count, state)), '[]')
 FROM (
-    SELECT o.order_no, o.order_id, o.task_count, o.state,
-        (SELECT length(s.snapshot) FROM order_snapshots AS s
-         WHERE s.order_no = o.order_no) AS size
-    FROM orders AS o
-    WHERE namespace_no = :namespace_no AND order_no < :before
-    ORDER BY order_no DESC LIMIT :limit
+    SELECT o.{scope}_no, o.{scope}_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM {scope}_snapshots AS s
+         WHERE s.{scope}_no = o.{scope}_no) AS size
+    FROM {scope}s AS o
+    WHERE namespace_no = :namespace_no AND {scope}_no < :before
+    ORDER BY {scope}_no DESC LIMIT :limit
 ) AS found
 
--- name: page_orders_by_state
-SELECT coalesce(json_agg(json_build_array(order_no, order_id, size, task_count, state)), '[]')
+-- name: page_{scope}s_by_state for checkout order
+SELECT coalesce(json_agg(json_build_array({scope}_no, {scope}_id, size, task_count, state)), '[]')
 FROM (
-    SELECT o.order_no, o.order_id, o.task_count, o.state,
-        (SELECT length(s.snapshot) FROM order_snapshots AS s
-         WHERE s.order_no = o.order_no) AS size
-    FROM orders AS o
-    WHERE namespace_no = :namespace_no AND state = :state AND order_no < :before
-    ORDER BY order_no DESC LIMIT :limit
-) AS found
-
--- name: page_checkouts_all
-SELECT coalesce(json_agg(json_build_array(checkout_no, checkout_id, size, task_count, state)), '[]')
-FROM (
-    SELECT o.checkout_no, o.checkout_id, o.task_count, o.state,
-        (SELECT length(s.snapshot) FROM checkout_snapshots AS s
-         WHERE s.checkout_no = o.checkout_no) AS size
-    FROM checkouts AS o
-    WHERE namespace_no = :namespace_no AND checkout_no < :before
-    ORDER BY checkout_no DESC LIMIT :limit
-) AS found
-
--- name: page_checkouts_by_state
-SELECT coalesce(json_agg(json_build_array(checkout_no, checkout_id, size, task_count, state)), '[]')
-FROM (
-    SELECT o.checkout_no, o.checkout_id, o.task_count, o.state,
-        (SELECT length(s.snapshot) FROM checkout_snapshots AS s
-         WHERE s.checkout_no = o.checkout_no) AS size
-    FROM checkouts AS o
-    WHERE namespace_no = :namespace_no AND state = :state AND checkout_no < :before
-    ORDER BY checkout_no DESC LIMIT :limit
+    SELECT o.{scope}_no, o.{scope}_id, o.task_count, o.state,
+        (SELECT length(s.snapshot) FROM {scope}_snapshots AS s
+         WHERE s.{scope}_no = o.{scope}_no) AS size
+    FROM {scope}s AS o
+    WHERE namespace_no = :namespace_no AND state = :state AND {scope}_no < :before
+    ORDER BY {scope}_no DESC LIMIT :limit
 ) AS found
 
 -- name: page_checkouts_by_cart
