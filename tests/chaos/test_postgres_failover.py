@@ -34,6 +34,10 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
 ROUNDS = 10 if FULL else 1
 CALLERS = 8
+PLANTED_STEPS = 200 if FULL else 1
+"""Pairs of steps that a later release would have."""
+CANCELS_PER_SECOND = 200
+"""How many are served while the steps are applied."""
 MAX_WAIT = 11
 """Seconds after which every call has its answer."""
 MAX_GAP = 5
@@ -86,8 +90,13 @@ async def serving(folder: Path, url: str) -> AsyncIterator[tuple[Server, Caller]
 class Traffic:
     """Callers that cancel one task after the other, and try again with the same request id."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, callers: int = CALLERS, pause: float = 0.02) -> None:
+        """Each caller pauses for so many seconds behind each cancel: the machine has more to do."""
         self._caller = caller
+        self._callers = callers
+        self._pause = pause
+        self.task_ids: list[str] = []
+        """Tasks to begin with; when all are cancelled, each caller makes its own."""
         self.ledger = Ledger()
         self.cancelled: dict[str, str] = {}
         """The cancellation of each task, as it was answered."""
@@ -98,7 +107,7 @@ class Traffic:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._cancel_on()) for _ in range(CALLERS)]
+        self._tasks = [asyncio.create_task(self._cancel_on()) for _ in range(self._callers)]
 
     async def stop(self) -> None:
         self._stopping = True
@@ -106,8 +115,11 @@ class Traffic:
 
     async def _cancel_on(self) -> None:
         while not self._stopping:
-            task_id = new_id()
-            await self._insist(lambda id=task_id: self._caller.create(task_id=id))
+            if self.task_ids:
+                task_id = self.task_ids.pop()
+            else:
+                task_id = new_id()
+                await self._insist(lambda id=task_id: self._caller.create(task_id=id))
             request_id = new_id()
             answer = await self._insist(
                 lambda id=task_id, request=request_id: self._caller.cancel(
@@ -116,7 +128,7 @@ class Traffic:
             )
             self.ledger.note(answer.task)
             self.cancelled[task_id] = answer.cancellation.cancellation_id
-            await asyncio.sleep(0.02)  # The machine has more to do.
+            await asyncio.sleep(self._pause)
 
     async def _insist(self, call: Callable[[], Any]) -> Any:
         while True:
@@ -219,27 +231,42 @@ async def test_a_frozen_primary_is_left_and_not_believed_when_it_wakes(
     await fail_over(tmp_path, chaos_report, "primary frozen", freezes=True)
 
 
-def add_steps(url: str) -> None:
-    """Migrates as a release after this one would, which only adds."""
-    newest = migrations()[-1][0]
-    steps = [
-        *migrations(),
-        (newest + 1, "ALTER TABLE tasks ADD COLUMN more bigint NOT NULL DEFAULT 0"),
-        (newest + 2, "ALTER TABLE positions ADD COLUMN more bigint; CREATE TABLE more (n bigint)"),
-    ]
+def add_steps(url: str) -> float:
+    """Migrates as a release after this one would, which only adds; in the full round as many of
+    them. Returns how many seconds that took."""
+    steps, newest = list(migrations()), migrations()[-1][0]
+    for number in range(PLANTED_STEPS):
+        tasks = f"ALTER TABLE tasks ADD COLUMN more{number} bigint NOT NULL DEFAULT {number}"
+        others = (
+            f"ALTER TABLE positions ADD COLUMN more{number} text;"
+            f" CREATE TABLE more{number} (n bigint)"
+        )
+        steps += [(newest + 2 * number + 1, tasks), (newest + 2 * number + 2, others)]
+    begin = time.monotonic()
     with psycopg.connect(url, autocommit=True) as connection:
         migrate(connection, parse_address(url), steps, PostgresKnobs())
+    return time.monotonic() - begin
 
 
 async def test_the_release_before_goes_on_while_its_database_is_migrated_and_after_it(
     tmp_path, chaos_report, database
 ):
+    """No call is refused, or waits for as long as a step may wait for its locks; in the full round
+    two hundred cancels a second are served meanwhile."""
     async with serving(tmp_path, database) as (server, caller):
         traffic = Traffic(caller)
+        if FULL:
+            traffic = Traffic(caller, callers=32, pause=0.0)
+            made = await caller.create_group(10_000)
+            traffic.task_ids = [task.task_id for task in made.tasks]
         traffic.start()
         await until(lambda: len(traffic.cancelled) > 20)
-        await asyncio.to_thread(add_steps, database)
+        begun = len(traffic.cancelled)
+        seconds = await asyncio.to_thread(add_steps, database)
         done = len(traffic.cancelled)
+        rate = (done - begun) / seconds
+        print(f"{rate:,.0f} cancels/s during {seconds:.1f} s of steps; {traffic.longest:.3f} s")
+        assert not FULL or rate >= CANCELS_PER_SECOND
         await until(lambda: len(traffic.cancelled) > done + 20)
         await traffic.stop()
         assert traffic.refused == 0

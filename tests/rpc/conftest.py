@@ -17,8 +17,8 @@ from tests.support.postgres import Cluster
 from tests.support.served_store import ON_POSTGRES, Databases, databases
 from tests.support.server import Server, started
 
-ON_BOTH = {"tests.rpc.test_cancel", "tests.rpc.test_early_cancels"}
-"""The modules whose tests run on PostgreSQL, too."""
+ON_BOTH = {f"tests.rpc.test_{name}" for name in ("cancel", "early_cancels", "joining", "lists")}
+"""The modules whose tests run on PostgreSQL, too; `make test STORE=postgresql` runs all there."""
 
 
 @pytest.fixture(scope="session", autouse=True)
