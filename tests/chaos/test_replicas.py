@@ -11,8 +11,9 @@ from functools import partial
 
 import pytest
 
+from tests.chaos.robustness.checks.verdict import Promise
 from tests.chaos.robustness.judge import judge
-from tests.chaos.robustness.replicas import FAILOVERS, OF_REPLICAS, Replicas, pair
+from tests.chaos.robustness.replicas import FAILOVERS, LOSSES, OF_REPLICAS, Replicas, pair
 from tests.chaos.robustness.run import Plan, Run
 from tests.chaos.test_robustness import SEED, seed_of
 from tests.support.knobs import draw
@@ -73,6 +74,15 @@ async def test_no_promise_breaks_whichever_server_or_database_fails(tmp_path, ch
     least = 100 if FULL else 40
     plan = Plan(seed, faults_of(seed), least=least, knobs=knobs_of(seed))
     await expect_all_promises(plan, tmp_path, chaos_report)
+
+
+@pytest.mark.skipif(not FULL, reason="a check of the checks, for the full round alone")
+async def test_the_checks_find_what_a_standby_that_is_behind_has_lost(tmp_path):
+    plan = Plan(seed_of(0), tuple(LOSSES), knobs=knobs_of(1), ends="kill -9")
+    with pair(synchronous=False) as clusters:
+        played = await Run(plan, tmp_path, partial(Replicas, pair=clusters, faults=LOSSES)).play()
+        verdict = await judge(played)
+    assert Promise.DURABLE in verdict.promises, str(verdict)
 
 
 @pytest.mark.skipif(not FULL, reason="20,000 commands are for the full round alone")

@@ -24,10 +24,11 @@ REPLICAS = 3
 
 
 class Pair:
-    """A primary and its synchronous standby, each on a port that stays."""
+    """A primary and its standby, each on a port that stays."""
 
-    def __init__(self, primary: Cluster) -> None:
+    def __init__(self, primary: Cluster, *, synchronous: bool) -> None:
         self.primary = primary
+        self._synchronous = synchronous
         self.standby: Cluster
         self.every = [primary]
         """All that there have been."""
@@ -38,10 +39,11 @@ class Pair:
         """The store of the replicas."""
 
     def _follow(self, port: int | None) -> None:
-        """Makes a standby, without which nothing is committed from then on."""
+        """Makes a standby; if it is synchronous, nothing is committed without it from then on."""
         self.standby = self.primary.standby(port, synchronous_standby_names="''")
         self.every.append(self.standby)
-        self.primary.set(synchronous_standby_names=self.standby.name)
+        if self._synchronous:
+            self.primary.set(synchronous_standby_names=self.standby.name)
 
     def promote(self) -> Cluster:
         """Makes the standby the primary. Returns the primary of before."""
@@ -61,10 +63,10 @@ class Pair:
 
 
 @contextmanager
-def pair() -> Iterator[Pair]:
+def pair(*, synchronous: bool = True) -> Iterator[Pair]:
     """Gives a pair that runs."""
     with cluster_folder() as folder:
-        found = Pair(Cluster(folder, "primary").make())
+        found = Pair(Cluster(folder, "primary").make(), synchronous=synchronous)
         try:
             yield found
         finally:
@@ -239,6 +241,14 @@ async def _freeze_primary(ground: Replicas[Pair]) -> None:
     await _promote(ground, lambda: before.thaw())
 
 
+async def _lose(ground: Replicas[Pair]) -> None:
+    """Promotes a standby that has not got what was committed of late."""
+    await asyncio.to_thread(ground.pair.standby.set, primary_conninfo="")
+    await asyncio.sleep(1)
+    ground.pair.primary.kill()
+    await _promote(ground)
+
+
 async def _promote(ground: Replicas[Pair], wake: Callable[[], Any] = lambda: None) -> None:
     before = await asyncio.to_thread(ground.pair.promote)
     await ground.expect_health()
@@ -258,3 +268,5 @@ FAILOVERS: dict[str, Callable[[Replicas[Pair]], Awaitable[None]]] = {
     "failover, primary killed": _kill_primary,
     "failover, primary frozen": _freeze_primary,
 }
+LOSSES: dict[str, Callable[[Replicas[Pair]], Awaitable[None]]] = {"standby behind": _lose}
+"""What loses commits, so that the checks must find something."""
