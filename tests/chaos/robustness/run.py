@@ -193,7 +193,8 @@ class Run:
                 await follower.left.wait()
 
     async def _in_time(self, what: str, ending: Awaitable[None]) -> None:
+        patience = max(PATIENCE, self.plan.patience)
         try:
-            await asyncio.wait_for(ending, PATIENCE)
+            await asyncio.wait_for(ending, patience)
         except TimeoutError:
-            self._broken.append(f"{what} did not come within {PATIENCE:g} s")
+            self._broken.append(f"{what} did not come within {patience:g} s")
