@@ -13,6 +13,7 @@ import pytest
 
 from countermand.core import commands as c
 from countermand.core.ids import UuidMaker
+from countermand.core.records import SECOND
 from countermand.core.retention import DAY
 from countermand.core.states import TaskState
 from countermand.engine.clock import Clock
@@ -108,6 +109,23 @@ async def test_a_batch_passes_by_a_tenant_that_another_writes(keeper: Keeper, ur
         assert await keeper.store.task(NS, T1) is None
         await keeper.run(create(T1))
     await keeper.run(create(T1, ns=OTHER))
+
+
+async def test_times_do_not_go_back_in_a_log_whatever_clock_a_server_has(keeper: Keeper) -> None:
+    """The next to commit may have read its clock before the last one did, or have another one."""
+    await keeper.run(create_group(), create(T1, group_id=G1), create(T2, group_id=G1))
+    keeper.now += SECOND
+    await keeper.run(start(T1))
+    then, keeper.now = keeper.now, keeper.now - SECOND // 2
+    await keeper.run(cancel_group())
+    for task_id in (T1, T2):
+        task = await keeper.store.task(NS, task_id)
+        assert task is not None
+        assert task.update_time == then
+    await keeper.run(create(T1, ns=OTHER))
+    other = await keeper.store.task(OTHER, T1)
+    assert other is not None
+    assert other.create_time == keeper.now
 
 
 async def test_what_is_overdue_of_a_tenant_is_looked_for_again_once_that_is_locked(

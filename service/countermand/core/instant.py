@@ -16,6 +16,10 @@ class Instant(NamedTuple):
     """What was accepted at this time or earlier, by the first, has waited long enough for its task,
     whatever that clock went through meanwhile."""
 
+    def not_before(self, time: int) -> Self:
+        """Returns this moment, shown as that time if it is later by the first clock."""
+        return self if time <= self.now else self._replace(now=time)
+
     @classmethod
     def at(cls, time: int) -> Self:
         """Returns a moment at which all clocks are right."""

@@ -42,6 +42,16 @@ SELECT namespace_no FROM positions
 WHERE namespace_no = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))
 """
 
+LATEST = """
+SELECT max(e.time) FROM positions AS p JOIN events AS e
+    ON e.namespace_no = p.namespace_no AND e.seq = p.last_seq
+WHERE p.namespace_no = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))
+"""
+"""When tenants had their last change. It is a statement of its own: one that has waited for a lock
+still sees all other tables as they were before. Servers read their clocks before they have a
+tenant, and no two clocks are equal: without it times would go back in a log, and the changes of one
+cancel have two."""
+
 
 class OthersWanted(Exception):
     """A batch came upon tenants that it has not locked. Nothing was done; it is to begin anew with
@@ -62,6 +72,7 @@ class Writer:
         self._saver = Saver(self._session, self._loader, self._next_number)
         self._last_numbers: dict[int, int] = {}
         """The number of the last task of each tenant that is locked."""
+        self._latest: Started | None = None
         self.began = 0.0
         """When the batch began, by the monotonic clock in seconds."""
         self.is_broken_off = False
@@ -112,11 +123,11 @@ class Writer:
                 locking = locking or self._begin(link, batch, namespaces)
                 take = self._start_to_load(link, wanted, batch)
                 if loaded is None:
-                    self._take_locks(locking, namespaces)
+                    self._take_locks(locking, batch, namespaces)
                 wanted = plan.send(loaded := take())
         except StopIteration as end:
             if locking is None:  # It wants to see nothing.
-                self._take_locks(self._begin(link, batch, namespaces), namespaces)
+                self._take_locks(self._begin(link, batch, namespaces), batch, namespaces)
             saves: Saves = end.value
             return saves
 
@@ -138,10 +149,11 @@ class Writer:
     def _begin(self, link: Link, batch: Batch, namespaces: set[int]) -> Started:
         link.start("BEGIN", keep=True)
         locking = self._start(LOCK, namespaces)
+        self._latest = self._start(LATEST, namespaces)
         self._saver.renew(batch.renewal, batch.rows.instant.steady)
         return locking
 
-    def _take_locks(self, locking: Started, namespaces: set[int]) -> None:
+    def _take_locks(self, locking: Started, batch: Batch, namespaces: set[int]) -> None:
         self._last_numbers = dict(locking.all())
         missing = namespaces - self._last_numbers.keys()
         if missing:
@@ -149,6 +161,9 @@ class Writer:
             if unknown := missing - found:
                 raise LookupError(f"there is no namespace {sorted(unknown)}")
             raise TenantsBusy(missing)
+        assert self._latest is not None
+        [(time,)] = self._latest.all()
+        batch.rows.instant = batch.rows.instant.not_before(time or 0)
 
     def _start(self, text: str, namespaces: set[int]) -> Started:
         assert self._session.link is not None
