@@ -1,6 +1,7 @@
 """The search for an order of calls, on a register that adds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -61,3 +62,18 @@ def test_a_search_whose_budget_is_spent_is_neither():
     many = [add(1 << place, 0, 9) for place in range(16)] + [read(7, 10, 11)]
     found = search(many, 0, lambda state: True, budget=1000)
     assert (found.ok, found.finished) == (False, False)
+
+
+@pytest.mark.parametrize(("done", "ok"), [(0, True), (7, True), (25, True), (26, False)])
+def test_of_writes_that_are_alike_and_unanswered_it_matters_only_how_many_were_done(done, ok):
+    alike = [replace(add(1, start), kind="add 1") for start in range(25)]
+    found = search(alike, 0, lambda state: state == done, budget=1000)
+    assert (found.ok, found.finished) == (ok, True)
+
+
+def test_an_answered_write_is_placed_before_one_alike_without_an_answer_and_behind_it():
+    unknown = replace(add(1, 0), kind="add 1")
+    for start, seen in ((3, 1), (1, 2)):
+        answered = replace(add(1, start, start + 1), kind="add 1")
+        found = search([unknown, answered, read(seen, 5, 6)], 0, lambda state: state == 2)
+        assert (found.ok, found.finished) == (True, True)

@@ -6,7 +6,7 @@ its start, or nowhere. The search either finds such an order, or shows that ther
 up when its budget is spent; the last is not a pass.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Generic, NamedTuple, TypeVar
@@ -28,6 +28,8 @@ class Action(Generic[State]):
     reads: bool = False
     """Whether it can never change anything."""
     name: str = ""
+    kind: Hashable = None
+    """The same for actions without an answer that do the same; None for what is like no other."""
 
     @property
     def required(self) -> bool:
@@ -60,6 +62,7 @@ def search(
     ordered = sorted(actions, key=lambda action: action.start)
     required = sum(1 << place for place, action in enumerate(ordered) if action.required)
     seen: set[_Node[State]] = set()
+    alike = _alike(ordered)
     stack = [_Node(0, first)]
     longest, spent = stack[0], 0
     while stack:
@@ -72,6 +75,8 @@ def search(
         if node.placed.bit_count() > longest.placed.bit_count():
             longest = node
         for place in _next(ordered, node.placed):
+            if alike[place] & ~node.placed:
+                continue
             for state in ordered[place].steps(node.state):
                 spent += 1
                 if state != node.state or ordered[place].required:
@@ -79,6 +84,22 @@ def search(
         if spent > budget:
             return Found(False, False, _where(ordered, longest))
     return Found(False, True, _where(ordered, longest))
+
+
+def _alike(ordered: list[Action[State]]) -> list[int]:
+    """Returns a bit for the one before each action that does the same, neither being answered.
+
+    That is placed first. It closes no way: in any order that has the later one in its place, the
+    earlier one may stand there instead, for it began before, and no answer says when it was done.
+    """
+    last: dict[Hashable, int] = {}
+    before = []
+    for place, action in enumerate(ordered):
+        is_like_others = action.kind is not None and not action.required
+        before.append(last.get(action.kind, 0) if is_like_others else 0)
+        if is_like_others:
+            last[action.kind] = 1 << place
+    return before
 
 
 def _read_on(ordered: list[Action[State]], node: _Node[State]) -> _Node[State]:

@@ -1,7 +1,7 @@
 """Which calls and messages act on which task, and what each was answered of it."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
@@ -71,13 +71,16 @@ def actions_by_task(
 ) -> dict[str, tuple[m.Model, list[Action[m.State]]]]:
     """Returns the model of every task that was spoken of, and all that acted on it."""
     found: dict[str, tuple[m.Model, list[Action[m.State]]]] = {}
+    ids = Counter(getattr(call.request, "request_id", "") for call in history.calls)
+    repeated = {id for id, count in ids.items() if count > 1}
 
     def add(part: Part, start: float, until: float, name: str) -> None:
         if part.task_id not in found:
-            found[part.task_id] = (m.Model(truth.tasks.get(part.task_id)), [])
+            found[part.task_id] = (m.Model(truth.tasks.get(part.task_id), repeated), [])
         model, actions = found[part.task_id]
         possible = model.answering(part.steps, part.seen)
-        actions.append(Action(start, until, possible, part.reads, name))
+        kind = _kind(part.steps) if part.seen is m.UNKNOWN else None
+        actions.append(Action(start, until, possible, part.reads, name, kind))
 
     for call in history.calls:
         if call.unknown and call.is_read:
@@ -96,6 +99,11 @@ def actions_by_task(
                 alone = Part(task_id, partial(m.by_itself, then.version), m.UNKNOWN)
                 add(alone, -inf, inf, f"version {then.version} by itself")
     return found
+
+
+def _kind(steps: m.Steps) -> Hashable:
+    """Returns what tells steps from others, if anything does."""
+    return (steps.func, steps.args) if isinstance(steps, partial) else steps
 
 
 def _first_shown(history: History) -> dict[tuple[str, int], float]:

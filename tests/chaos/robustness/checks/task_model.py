@@ -5,7 +5,7 @@ them, and what each call is answered when. What the log does not hold is searche
 which changes without a version, and the request ids that were accepted.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tests.chaos.robustness.checks.money import is_owed
@@ -69,9 +69,22 @@ class Cancel(NamedTuple):
 class Model:
     """One task, along its versions."""
 
-    def __init__(self, task: Task | None) -> None:
+    def __init__(self, task: Task | None, repeated: Collection[str] | None = None) -> None:
+        """`repeated` are the request ids that came more than once; without it, any may have.
+
+        The others are not kept in a state, for they change no answer: so states that differ by
+        them alone are one, and the search for an order has far fewer to try.
+        """
         self.task = task
         self.versions = [] if task is None else task.versions
+        self._repeated = repeated
+
+    def accepted(self, state: State, request_id: str, asked: bytes) -> State:
+        """Returns the state in which a request id was accepted for what was asked."""
+        is_kept = request_id and (self._repeated is None or request_id in self._repeated)
+        if not is_kept:
+            return state
+        return state._replace(requests=state.requests | {(request_id, asked)})
 
     def answering(self, steps: Steps, seen: Answer) -> Callable[[State], Iterator[State]]:
         """Returns what a call can do that was answered like this."""
@@ -202,7 +215,8 @@ def cancel(said: Cancel, model: Model, state: State) -> Iterator[tuple[State, An
         if said.is_trial:
             yield state, Answer(replayed=False)
         elif state.is_awaited or model.task is None or _is_of(said, model):
-            yield _accepted(said, state)._replace(is_awaited=True), Answer(replayed=False)
+            accepted = model.accepted(state, *asked)
+            yield accepted._replace(is_awaited=True), Answer(replayed=False)
     elif now is None:
         yield state, Answer("TASK_NOT_FOUND")
     elif now.ended and said.of_task:
@@ -212,17 +226,12 @@ def cancel(said: Cancel, model: Model, state: State) -> Iterator[tuple[State, An
     elif said.is_trial:
         yield state, Answer(replayed=False)
     else:
-        accepted = _accepted(said, state)
+        accepted = model.accepted(state, *asked)
         asks_back = said.undoes and now.refund == "NONE" and is_owed(now, undone=True)
         if now.state in ("CANCELLING", *ENDED) and not asks_back:
             yield accepted, model.answer(accepted, replayed=False)
         for then in _stopped(said, model, accepted):
             yield then, model.answer(then, replayed=False)
-
-
-def _accepted(said: Cancel, state: State) -> State:
-    asked = {(said.request_id, said.asked)} if said.request_id else set()
-    return state._replace(requests=state.requests | asked)
 
 
 def _stopped(said: Cancel, model: Model, state: State) -> Iterator[State]:

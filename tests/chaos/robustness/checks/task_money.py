@@ -89,8 +89,7 @@ def settle(said: Settlement, model: Model, state: State) -> Iterator[tuple[State
         settled = model.moved(state, now.state)
         wanted = (said.outcome, said.amount, said.currency, said.note, said.request_id)
         if settled and (outcome, amount, currency, note, request_id or "") == wanted:
-            kept = {asked} if said.request_id else set()
-            settled = settled._replace(requests=settled.requests | kept)
+            settled = model.accepted(settled, *asked)
             yield settled, model.answer(settled, replayed=False)
 
 
