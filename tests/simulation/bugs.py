@@ -1,6 +1,7 @@
 """Bugs that are planted into the service, each with the rule of the API that it breaks.
 
-A bug replaces one function of the product, here or in tests.chaos.planted, and is taken out again.
+A bug replaces one function of the product, here, in bugs_of_rules or in tests.chaos.planted, and is
+taken out again.
 """
 
 import asyncio
@@ -8,18 +9,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from countermand.core import commands as c
-from countermand.core import decide
-from countermand.core.decide import RULES
-from countermand.core.rules import creating, reaping
-from countermand.core.states import TaskState
 from countermand.engine.keyring import Keyring
-from countermand.engine.reaper import Reaper
 from countermand.engine.watching import messages, watch, watch_many, watch_record
 from countermand.engine.watching.hub import Hub, Subscription
 from countermand.engine.watching.open_watches import Watcher, Watchers
+from countermand.rpc.servicers import agent as agent_service
 from countermand.store.sql.reading_watches import WatchReader
 from countermand.webhooks.queue import EndpointQueue
 from tests.chaos import planted as chaos
+from tests.simulation import bugs_of_rules as rules
 
 
 class Bug(NamedTuple):
@@ -114,57 +112,6 @@ def key_lives_when_its_revoker_hangs_up() -> None:
     chaos.replace(Keyring, "_change", revoking)
 
 
-def deaf_reaper() -> None:
-    """The reaper hears of no new deadline, and sleeps on."""
-    chaos.replace(Reaper, "_hear", lambda _: lambda reaper, committed: None)
-
-
-def forced_end_keeps_the_fence() -> None:
-    """An end that the agent did not make leaves its fence as it was."""
-
-    def kept(end: Any) -> Any:
-        def ended(task: Any, state: Any, draft: Any, **how: Any) -> Any:
-            return end(task, state, draft, **{**how, "by_agent": True})
-
-        return ended
-
-    chaos.replace(reaping, "end_task", kept)
-
-
-def same_fence_again() -> None:
-    """A second start of a task gives the fence of the first."""
-    rule = RULES[c.StartTask]
-
-    def start(command: Any, draft: Any) -> Any:
-        before = draft.task(command.namespace, command.task_id)
-        started = rule.decide(command, draft)
-        if before is not None and before.state is not TaskState.PENDING:
-            kept = started.evolve(fence=before.fence)
-            draft.tasks[kept.namespace, kept.task_id] = kept
-            return kept
-        return started
-
-    RULES[c.StartTask] = rule._replace(decide=start)
-
-
-def trial_is_done() -> None:
-    """A cancel that only asks what would be is done."""
-    rule = RULES[c.CancelTask]
-
-    def cancel(command: Any, draft: Any) -> Any:
-        answer = rule.decide(command, draft)
-        if command.validate_only:
-            draft.rows.apply(draft)
-        return answer
-
-    RULES[c.CancelTask] = rule._replace(decide=cancel)
-
-
-def early_cancel_ignored() -> None:
-    """A task whose cancel came before it is created as if none had."""
-    chaos.replace(creating, "stop_new_task", lambda _: lambda task, draft: task)
-
-
 def first_end_is_last() -> None:
     """A watch ends with the version that ended its task, though its money had a later one."""
 
@@ -190,15 +137,6 @@ def record_versions_skipped() -> None:
         return lambda *page: iter([*changes(*page)][-1:])
 
     chaos.replace(watch_record, "_changes", hasty)
-
-
-def notice_forgotten() -> None:
-    """A change has no notice in the outbox now and then."""
-
-    def forgetful(note: Any) -> Any:
-        return lambda *changes: None if chaos.now_and_then() else note(*changes)
-
-    chaos.replace(decide, "note_changes", forgetful)
 
 
 def cursor_runs_ahead() -> None:
@@ -228,6 +166,21 @@ def watches_outlive_keys() -> None:
     chaos.replace(Watchers, "sweep_now", lambda _: lambda watchers, is_live: None)
 
 
+def stops_left_out() -> None:
+    """A heartbeat leaves a task out that is to stop, now and then."""
+
+    def forgetful(answer: Any) -> Any:
+        async def answered(*asked: Any) -> Any:
+            found = await answer(*asked)
+            if found.stops and chaos.now_and_then(2):
+                del found.stops[-1]
+            return found
+
+        return answered
+
+    chaos.replace(agent_service.AgentService, "heartbeat", forgetful)
+
+
 BUGS = [
     Bug(chaos.publish_before_commit, "5.8"),
     Bug(chaos.skipped_version, "5.2"),
@@ -246,14 +199,21 @@ BUGS = [
     Bug(end_hidden_by_second_filter, "5, WatchTasks"),
     Bug(first_end_is_last, "5.3"),
     Bug(record_versions_skipped, "5, WatchCheckout"),
-    Bug(notice_forgotten, "13"),
+    Bug(rules.notice_forgotten, "13"),
     Bug(cursor_runs_ahead, "13"),
     Bug(key_lives_when_its_revoker_hangs_up, "10"),
     Bug(watches_outlive_keys, "10"),
-    Bug(deaf_reaper, "3, stuck is impossible"),
-    Bug(forced_end_keeps_the_fence, "7, fences"),
-    Bug(same_fence_again, "7, StartTask"),
-    Bug(trial_is_done, "4.11"),
-    Bug(early_cancel_ignored, "4.10"),
+    Bug(rules.deaf_reaper, "3, stuck is impossible"),
+    Bug(rules.forgotten_deadlines, "3, after a restart"),
+    Bug(rules.forced_end_keeps_the_fence, "7, fences"),
+    Bug(rules.same_fence_again, "7, StartTask"),
+    Bug(rules.version_not_expected, "4, expected_version"),
+    Bug(rules.trial_is_done, "4.11"),
+    Bug(rules.early_cancel_ignored, "4.10"),
+    Bug(rules.join_moves_the_deadline_away, "4.3"),
+    Bug(rules.group_stays_open, "4.5"),
+    Bug(rules.order_takes_groups, "7, CreateGroup"),
+    Bug(rules.completed_counts_in_no_end, "4.8"),
     Bug(hub_leaks, "5.7"),
+    Bug(stops_left_out, "7, Heartbeat"),
 ]

@@ -1,6 +1,6 @@
 """The checks that follow a run: the history of the clients, held to the log in the store's file."""
 
-from tests.chaos.robustness.checks import holders, joins, log, records, shown, watches
+from tests.chaos.robustness.checks import closing, holders, joins, log, records, shown, watches
 from tests.chaos.robustness.checks.linear import BUDGET, search
 from tests.chaos.robustness.checks.task_calls import actions_by_task
 from tests.chaos.robustness.checks.task_model import State
@@ -17,6 +17,7 @@ def check(history: History, truth: Truth, budget: int = BUDGET) -> Verdict:
             *log.check(history, truth),
             *shown.check(history, truth, seen),
             *holders.check(history, truth, seen),
+            *closing.check(history, truth),
             *records.check(history, truth),
             *joins.check(history, truth),
             *watches.check(history, truth, seen),
