@@ -15,7 +15,7 @@ from tests.chaos.robustness.checks.verdict import Promise
 from tests.chaos.robustness.clients import Client
 from tests.chaos.robustness.ending import insist
 from tests.chaos.robustness.history import History
-from tests.simulation.network import Channel
+from tests.simulation.network import Channel, SimClient
 from tests.simulation.script import STEP, TENANTS
 from tests.support.caller import SCOPES
 
@@ -36,7 +36,7 @@ class KeyLives:
         """Apart from the others': these are refused for their keys."""
 
     def _client(self, name: str, tenant: str, key: str) -> Client:
-        return Client(name, tenant, Channel(self._play.address), key, self.seen)
+        return SimClient(name, tenant, Channel(self._play.address), key, self.seen)
 
     async def live(self, who: str) -> None:
         """Makes a key, uses it, and revokes it."""
@@ -72,9 +72,12 @@ class KeyLives:
 
     def _is_revoked(self, key_id: str) -> bool:
         """Whether the key is revoked on disk."""
-        with closing(sqlite3.connect(self._play.life.path)) as db:
-            query = "SELECT revoke_time FROM keys WHERE key_id = ?"
-            return db.execute(query, (key_id,)).fetchone()[0] is not None
+        life = self._play.life
+        reader = life.store.reader.connection
+        if reader is not None:
+            return _revoke_time(reader, key_id) is not None
+        with closing(sqlite3.connect(life.path)) as db:
+            return _revoke_time(db, key_id) is not None
 
     async def _must_be_dead(self, user: Client, watch: Any) -> None:
         play = self._play
@@ -86,3 +89,9 @@ class KeyLives:
         call = await user.call(t.ListTasksRequest(page_size=1))
         if not call.unknown and call.reason != "API_KEY_INVALID":
             play.fail(Promise.STATUS, f"a revoked key was answered {call.reason or call.code}")
+
+
+def _revoke_time(db: sqlite3.Connection, key_id: str) -> int | None:
+    query = "SELECT revoke_time FROM keys WHERE key_id = ?"
+    (time,) = db.execute(query, (key_id,)).fetchone()
+    return time  # type: ignore[no-any-return]

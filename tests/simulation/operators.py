@@ -10,7 +10,7 @@ from countermand.v1 import operator_service_pb2_grpc as service
 from countermand.v1 import task_service_pb2 as t
 from tests.chaos.robustness.checks.verdict import Promise
 from tests.chaos.robustness.clients import Client
-from tests.simulation.network import Channel
+from tests.simulation.network import Channel, SimClient
 from tests.simulation.script import STEP, TENANTS
 from tests.support.caller import SCOPES, span
 
@@ -79,7 +79,7 @@ class Operator:
         rotated = await self._client.call(request)
         if rotated.done:
             channel = Channel(self._play.address)
-            user = Client("new-key", tenant, channel, rotated.answer.secret, self._play.aside)
+            user = SimClient("new-key", tenant, channel, rotated.answer.secret, self._play.aside)
             used = await user.call(t.ListTasksRequest(page_size=1))
             if used.reason == "API_KEY_INVALID":
                 self._play.fail(Promise.STATUS, "a key that was rotated to is refused")

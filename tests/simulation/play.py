@@ -6,7 +6,7 @@ import random
 import secrets
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,7 @@ from typing import Any
 from countermand.core.rows import Saves
 from countermand.engine.listeners import Committed
 from countermand.v1 import agent_service_pb2 as a
-from countermand.v1 import cancellation_service_pb2 as c
 from countermand.v1 import key_service_pb2 as k
-from countermand.v1 import task_pb2
 from tests.chaos.robustness import reading, truth
 from tests.chaos.robustness.actor import Mood
 from tests.chaos.robustness.board import Board
@@ -24,22 +22,21 @@ from tests.chaos.robustness.checks.verdict import Promise, Violation
 from tests.chaos.robustness.clients import Client
 from tests.chaos.robustness.ending import insist
 from tests.chaos.robustness.history import PULSE, Call, History, Stream
-from tests.chaos.robustness.watchers import Follower, Roamer, of_record
+from tests.chaos.robustness.watchers import Follower
+from tests.simulation.cast import Cast
 from tests.simulation.ending import Ending
-from tests.simulation.endpoints import Endpoints, SimSender
+from tests.simulation.endpoints import Endpoints
 from tests.simulation.faults import Faults
-from tests.simulation.hooks import HookOwner
 from tests.simulation.key_lives import KeyLives
 from tests.simulation.loop import SimLoop, Stuck, bury
-from tests.simulation.network import Address, Channel
-from tests.simulation.operators import Operator
+from tests.simulation.network import Address, Channel, SimClient
 from tests.simulation.played import Played, SimHistory, joined
-from tests.simulation.script import STEP, TENANTS, Script, Step, StepChance
-from tests.simulation.server import Clocks, Life
+from tests.simulation.script import TENANTS, Script, StepChance
+from tests.simulation.server import Life
 from tests.simulation.store import Trouble
-from tests.simulation.template import lay_out, migrated_file
-from tests.simulation.workers import SimWorker
-from tests.support.caller import SCOPES, span
+from tests.simulation.supervisor import Supervisor
+from tests.simulation.template import migrated_file
+from tests.support.caller import SCOPES
 from tests.support.knobs import changed
 
 BEGIN = 1_790_000_000.0
@@ -47,10 +44,6 @@ BEGIN = 1_790_000_000.0
 PATIENCE = 120.0
 """Seconds in which everything must have ended once the faults have stopped."""
 ROOT = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
-
-
-ASIDES: dict[str, Any] = {"hooks": HookOwner, "operator": Operator}
-"""Who does what beside the traffic, by the ends of their names."""
 
 
 class Play:
@@ -78,7 +71,7 @@ class Play:
         self._is_past_whole = False
         """Whether that has all that the store has."""
         self.ended = False
-        self._chosen = StepChance()
+        self.chosen = StepChance()
         self.boards: dict[str, Board] = {}
         self.keys: dict[str, str] = {}
         self.admin = ""
@@ -100,8 +93,8 @@ class Play:
         self.log.append(f"{self.loop.time():.6f} {what}")
 
     def client(self, name: str, tenant: str) -> Client:
-        key = self.keys[tenant]
-        return Client(name, tenant, Channel(self.address), key, self.history)
+        """Returns a client with the key of a tenant."""
+        return SimClient(name, tenant, Channel(self.address), self.keys[tenant], self.history)
 
     async def play(self) -> None:
         """Plays it all."""
@@ -109,12 +102,12 @@ class Play:
         self.mood.wall = lambda: self.wall() / 1e9
         latency = self.script.max_latency
         self.address = Address(lambda: latency * self.chance.random() ** 2)
-        supervisor = asyncio.create_task(self._supervise())
+        supervisor = asyncio.create_task(Supervisor(self, self.folder).supervise())
         await self._in_time("the first start", self._start_with_keys())
         if self.broken:
             supervisor.cancel()
             return
-        actors = self._cast()
+        actors = Cast(self).begin()
         await self._in_time("the traffic", asyncio.wait(actors))
         for actor in actors:
             if actor.done():
@@ -141,70 +134,15 @@ class Play:
         supervisor.cancel()
 
     def wall(self) -> int:
+        """Returns what the wall clock says, in nanoseconds."""
         return int((self.loop.time() + BEGIN + self.ahead) * 1e9)
 
     def fail(self, promise: Promise, what: str) -> None:
         """Notes a promise that was seen to break."""
         self.broken.append(Violation(promise, what))
 
-    async def _supervise(self) -> None:
-        """Starts the server, and starts it again whenever it left."""
-        path = self.folder / "0" / "countermand.db"
-        path.parent.mkdir()
-        lay_out(path, self.script.seed)
-        vain = 0
-        while not self.ended:
-            life = self._start(path)
-            waiting = asyncio.create_task(life.ready.wait())
-            leaving = asyncio.create_task(life.left.wait())
-            await asyncio.wait([waiting, leaving], return_when=asyncio.FIRST_COMPLETED)
-            ready = self.loop.time()
-            if life.ready.is_set():
-                self.note("the server is ready")
-                vain = 0
-            await leaving
-            waiting.cancel()
-            if life.ready.is_set():
-                self.history.lives.append((ready, self.loop.time()))
-            else:
-                vain += 1
-            self.note(f"the server left: {life.failure!r}")
-            if vain > 8:
-                self.fail(Promise.GOES_ON, f"the server does not start: {life.failure!r}")
-                return
-            await asyncio.sleep(0.05 + 0.3 * self.chance.random())
-            path = self._as_killed(path)
-
-    def _start(self, path: Path) -> Life:
-        life = Life(
-            len(self.lives),
-            path,
-            self.knobs,
-            None if self.script.retention is None else int(self.script.retention * 1e6),
-            Clocks(self.wall, lambda: int(self.loop.time() * 1e9) + 10**15),
-            self.trouble,
-            self.address,
-            self._hear,
-            self._before_purge,
-            self._before_write,
-            SimSender(self.endpoints, self.address.delay),
-        )
-        self.endpoints.restarted()
-        self.lives.append(life)
-        self.note("the server starts")
-        return life
-
-    def _as_killed(self, path: Path) -> Path:
-        """Copies the files of a process that is gone, as it left them. Returns the copy."""
-        to = self.folder / str(len(self.lives))
-        to.mkdir()
-        for ending in ("", "-wal", "-shm"):
-            source = Path(f"{path}{ending}")
-            if source.exists():
-                shutil.copyfile(source, to / source.name)
-        return to / path.name
-
-    def _hear(self, committed: Committed) -> None:
+    def hear(self, committed: Committed) -> None:
+        """Hears of what was committed."""
         self.endpoints.hear(committed)
         kinds = self.committed
         kinds.update(type(command).__name__ for command in committed.batch.commands)
@@ -213,13 +151,14 @@ class Play:
             + ", ".join(type(command).__name__ for command in committed.batch.commands)
         )
 
-    def _before_purge(self) -> None:
+    def before_purge(self) -> None:
         """Keeps what is about to be removed, to hold what was seen of it to that."""
         if not self._is_past_whole:
             self._is_past_whole = True
             self.past = joined(reading.read(self.life.path, checks_file=False), self.past)
 
-    def _before_write(self, saves: Saves) -> None:
+    def before_write(self, saves: Saves) -> None:
+        """Hears of what is about to be written."""
         self.endpoints.write(saves)
         # Purges come one after another, and the next one has nothing new to keep.
         if saves.tasks or saves.events or saves.cancellations or saves.request_ids or saves.holders:
@@ -234,83 +173,13 @@ class Play:
         self.keys[TENANTS[0]] = self.admin
         admin = self.client("admin", TENANTS[0])
         for tenant in TENANTS:
-            self.boards[tenant] = Board(tenant, self._chosen)
+            self.boards[tenant] = Board(tenant, self.chosen)
             if tenant not in self.keys:
                 made = await insist(
                     admin,
                     k.CreateKeyRequest(tenant=tenant, environment="sandbox", scopes=SCOPES),
                 )
                 self.keys[tenant] = made.answer.secret
-
-    def _cast(self) -> list[asyncio.Task[None]]:
-        """Gives every actor of the script its steps."""
-        parts: dict[str, list[Step]] = {}
-        for step in self.script.steps:
-            parts.setdefault(step.who, []).append(step)
-        begin = self.loop.time()
-        return [asyncio.create_task(self._act(who, steps, begin)) for who, steps in parts.items()]
-
-    async def _act(self, who: str, steps: list[Step], begin: float) -> None:
-        do = self._part_of(who)
-        for step in steps:
-            wait = begin + step.at - self.loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            STEP.set(random.Random(step.seed))
-            await do(step)
-
-    def _part_of(self, who: str) -> Callable[[Step], Awaitable[None]]:
-        tenant, _, role = who.partition("-")
-        if tenant == "faults":
-            return self.faults.inflict
-        board, client = self.boards[tenant], self.client(who, tenant)
-        aside = ASIDES.get(role)
-        if aside is not None:
-            beside = Client(who, tenant, Channel(self.address), self.keys[tenant], self.aside)
-            actor = aside(beside, tenant, self)
-            return lambda step: getattr(actor, step.what)()
-        if role.startswith("worker"):
-            worker = SimWorker(client, board, self.mood, self._chosen, {})
-            return lambda step: getattr(worker, step.what)()
-        if role.startswith("keys"):
-            return lambda step: self.key_lives.live(who)
-        if role.startswith("roamer"):
-            roamer = Roamer(client, board, self.mood, self._chosen, self.seen[tenant])
-            return lambda step: self._roam(roamer)
-        return lambda step: self._follow(client, tenant)
-
-    async def _roam(self, roamer: Roamer) -> None:
-        opened = roamer._open()
-        if opened is not None:
-            await roamer._read_some(opened)
-            await opened.close()
-            if opened.note.messages:
-                roamer._seen.append(opened.note)
-
-    async def _follow(self, client: Client, tenant: str) -> None:
-        """Starts a watcher that stays."""
-        board, chosen = self.boards[tenant], self._chosen
-        kind = chosen.choice(
-            ("task", "task", "group", "checkout", "order", "record", "agent", "both", "none")
-        )
-        request: Any = c.WatchTasksRequest()
-        of_itself = kind == "record"
-        kind = chosen.choice(("checkout", "order")) if of_itself else kind
-        has_two, kind = kind == "both", "group" if kind == "both" else kind
-        id = board.some(kind) if kind in ("task", *board.recent) else None
-        if kind == "task" and id is not None:
-            request = c.WatchTaskRequest(task_id=id, after_version=0)
-        elif of_itself and id is not None:
-            request = of_record(kind, id, after_version=0)
-        elif id is not None:
-            request.filter.CopyFrom(task_pb2.TaskFilter(**{f"{kind}_id": id}))
-        if kind == "agent" or has_two:
-            request.filter.agent_id = "agent-1"
-        if chosen.random() < 0.5:
-            request.heartbeat_interval.CopyFrom(span(1))
-        follower = Follower(client, request, self.mood)
-        self.followers.append((tenant, follower))
-        asyncio.create_task(follower.work())  # noqa: RUF006 - its loop keeps it
 
     async def _in_time(self, what: str, ending: Awaitable[object]) -> None:
         try:
@@ -336,7 +205,6 @@ def determined(seed: int) -> Iterator[None]:
     secrets.choice = chance.choice  # type: ignore[assignment]
     secrets.token_bytes = lambda size=32: chance.randbytes(size or 32)  # type: ignore[assignment]
     random.seed(seed)
-    Channel.numbers = 0
     try:
         yield
     finally:

@@ -57,11 +57,12 @@ class Summary(NamedTuple):
     def __str__(self) -> str:
         count = len(self.outcomes)
         used = sum(one.seconds for one in self.outcomes)
+        unfinished = sum(bool(one.verdict.unfinished) for one in self.outcomes)
         return (
             f"{count} histories in {self.seconds:.1f} s ({count / self.seconds:.1f} a second, "
             f"{1000 * used / count:.0f} ms of a core each), "
             f"{median(one.commands for one in self.outcomes):g} commands in the median one, "
-            f"{len(self.failed)} failed"
+            f"{len(self.failed)} failed, of {unfinished} an order of calls was not found in time"
         )
 
 

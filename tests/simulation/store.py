@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from countermand.core.knobs import StoreKnobs
 from countermand.core.rows import Saves
 from countermand.store.sqlite import SqliteStore
 from countermand.store.sqlite.connection import Connection
-from countermand.store.sqlite.lanes import ReaderLane
 from tests.simulation.stepping import Stepper, pause
 
 
@@ -56,10 +56,37 @@ def disk_error(code: int) -> sqlite3.OperationalError:
     return error
 
 
+class SharedReader:
+    """The one connection with which all readers of a process read: each reading is done at once,
+    from the beginning of its snapshot to the end. Opening one, and compiling all statements for it,
+    takes longer than most of what it reads."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self._users = 0
+
+    def open(self, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+        """Opens it for the first of those who read."""
+        if self.connection is None:
+            self.connection = connect()
+        self._users += 1
+        return self.connection
+
+    def leave(self) -> None:
+        """Closes it after the last of those who read."""
+        self._users -= 1
+        if self._users == 0 and self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
 class InlineConnection(Connection):
     """A connection whose thread is the event loop, at moments of its own."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+    def __init__(
+        self, reader: SharedReader, connect: Callable[[], sqlite3.Connection], name: str
+    ) -> None:
+        self._reader = reader
         self._open_by = connect
         self._is_writer = name == "store-writer"
         self._trouble = TROUBLE.get()
@@ -75,8 +102,11 @@ class InlineConnection(Connection):
         return self._opened().__await__()
 
     async def _opened(self) -> "InlineConnection":
-        self._connection = await self._hop(self._open_by)
+        self._connection = await self._hop(self._open)
         return self
+
+    def _open(self) -> sqlite3.Connection:
+        return self._open_by() if self._is_writer else self._reader.open(self._open_by)
 
     @property
     def driver(self) -> sqlite3.Connection:
@@ -93,7 +123,7 @@ class InlineConnection(Connection):
     async def close(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await self._hop(connection.close)
+            await self._hop(connection.close if self._is_writer else self._reader.leave)
 
     def _hop(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
@@ -169,7 +199,9 @@ class SimStore(SqliteStore):
         on_purge: Callable[[], None],
         on_write: Callable[[Saves], None],
     ) -> None:
-        super().__init__(path, knobs, InlineConnection, _SimulatedIdleClock)
+        self.reader = SharedReader()
+        connections: Any = partial(InlineConnection, self.reader)
+        super().__init__(path, knobs, connections, _SimulatedIdleClock)
         self._trouble = TROUBLE.get()
         self._on_purge = on_purge
         self._on_write = on_write
@@ -212,15 +244,14 @@ class SimStore(SqliteStore):
         )
         if stepper is not None:
             stepper.die()
-        for connection in (self._connection, *self._readers_connections()):
-            if isinstance(connection, InlineConnection) and connection._connection is not None:
-                connection._connection.close()
-                connection._connection = None
+        writer = self._connection
+        if isinstance(writer, InlineConnection) and writer._connection is not None:
+            writer._connection.close()
+            writer._connection = None
+        if self.reader.connection is not None:
+            self.reader.connection.close()
+            self.reader.connection = None
         self._file.close()
-
-    def _readers_connections(self) -> list[Connection]:
-        lanes = [lane for readers in self._all_readers for lane in readers._lanes]
-        return [lane.connection for lane in lanes if isinstance(lane, ReaderLane)]
 
 
 class _Reading:

@@ -35,6 +35,11 @@ class Client:
         self.tenant = tenant
         self._history = history
         self._metadata = [("x-api-key", key)]
+        self._methods = self._methods_on(channel)
+        self._busy = False
+
+    def _methods_on(self, channel: Any) -> dict[str, Any]:
+        """Returns the methods of all services but the operator's, by their names."""
         stubs = Stubs(channel)
         services = (
             stubs.cancellations,
@@ -45,8 +50,7 @@ class Client:
             stubs.keys,
             stubs.webhooks,
         )
-        self._methods = {name: call for stub in services for name, call in vars(stub).items()}
-        self._busy = False
+        return {name: call for stub in services for name, call in vars(stub).items()}
 
     def add_methods(self, methods: Mapping[str, Any], *, also_named: str) -> None:
         """Lets it call those of one more service, of which some requests begin with its name."""
