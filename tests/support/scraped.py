@@ -37,10 +37,12 @@ class Scraper:
         """By the store of the server."""
 
     async def look(self, server: Server) -> None:
-        """Reads its metrics. One that does not answer is not seen."""
-        with suppress(OSError, TimeoutError):
+        """Reads its metrics. One that does not answer, or ends in the middle of it, is not seen."""
+        with suppress(OSError, TimeoutError, ValueError, IndexError):
             async with asyncio.timeout(SCRAPE_SECONDS):
-                self.looks.setdefault(str(server.store), []).append(await scrape(server))
+                found = await scrape(server)
+            if found.values:
+                self.looks.setdefault(str(server.store), []).append(found)
 
     def fired(self, folder: Path) -> set[str]:
         """Returns which alerts fired at any time, by promtool."""
