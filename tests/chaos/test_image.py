@@ -1,8 +1,7 @@
-"""The image: built and run where a builder can, and else its steps in a folder.
+"""The image: built and run by a builder without privileges, and its steps in a folder.
 
-The base image is taken from the own storage of the builder, never from elsewhere. Where it has
-none, debootstrap makes one that serves as well: a small Debian with python3, python3-venv and
-`python`.
+Its base image is not fetched: debootstrap makes one that serves as well, a small Debian with
+python3, python3-venv and `python`.
 """
 
 import asyncio
@@ -13,11 +12,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.support.debian import make_root
+from tests.support.debian import make_root, run
+from tests.support.rootless import OWNER
 from tests.support.waiting import until
 
 FULL = os.environ.get("COUNTERMAND_CHAOS") == "full"
@@ -31,7 +34,7 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "container" / "Dockerfile"
 BASE = "python:3.11-slim"
-NAME = "countermand:tested"
+OURS, NAME = f"localhost/{BASE}", "localhost/countermand:tested"
 PASSED_ON = ("PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL")
 """What tells pip of an index here; the image itself names none."""
 
@@ -55,15 +58,34 @@ def _process_of(address: str) -> int:
 
 
 class Builder:
-    """buildah, with what works without privileges of the kernel."""
+    """buildah, without any privilege: as root among users of its own, with a storage of its own."""
 
-    def __init__(self, program: str) -> None:
-        self._program = program
-        self._environment = os.environ | {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+    def __init__(self, program: str, folder: Path) -> None:
+        home, kept = folder / "home", folder / "storage"
+        for made in (folder, home, kept, folder / "running"):
+            made.mkdir()
+            os.chown(made, OWNER, OWNER)
+        self.context = folder / "context"
+        """What the image is made of, for those to read who may not read where it is."""
+        self.context.mkdir()
+        for name in (ROOT / ".dockerignore").read_text().splitlines():
+            if name.startswith("!"):
+                run("cp", "-r", ROOT / name[1:], self.context)
+        run("cp", ROOT / ".dockerignore", DOCKERFILE, self.context)
+        run("chmod", "-R", "a+rX", self.context)
+        self._words = [sys.executable, "-m", "tests.support.rootless", program]
+        self._words += ["--root", str(kept), "--runroot", str(folder / "running")]
+        self._environment = os.environ | {
+            "BUILDAH_ISOLATION": "chroot",
+            "HOME": str(home),
+            "STORAGE_DRIVER": "vfs",
+            "XDG_RUNTIME_DIR": str(folder / "running"),
+            "_CONTAINERS_USERNS_CONFIGURED": "done",
+        }
 
     def __call__(self, *words: str) -> str:
         result = subprocess.run(
-            [self._program, *words],
+            [*self._words, *words],
             env=self._environment,
             cwd=ROOT,
             capture_output=True,
@@ -76,33 +98,37 @@ class Builder:
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            self._program, *words, env=self._environment, stdout=asyncio.subprocess.PIPE
+            *self._words, *words, env=self._environment, cwd=ROOT, stdout=asyncio.subprocess.PIPE
         )
 
 
 def make_base(builder: Builder, root: Path) -> None:
-    """Makes a base image of a system that is made in this folder."""
+    """Makes the base image of a system that is made in this folder."""
     make_root(root, "python3", "python3-venv")
+    shutil.rmtree(root / "dev")  # nobody may make devices
+    (root / "dev").mkdir()
     (root / "usr/bin/python").symlink_to("python3")
+    run("chmod", "-R", "a+rX", root)
     container = builder("from", "scratch")
     builder("copy", container, f"{root}/", "/")
-    builder("commit", "-q", container, f"localhost/{BASE}")
+    builder("commit", "-q", container, OURS)
     builder("rm", container)
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+def builder() -> Iterator[Builder]:
     program = shutil.which("buildah")
     if program is None:
         pytest.skip("buildah is not installed")
-    builder = Builder(program)
-    try:
-        images = builder("images", "--format", "{{.Name}}:{{.Tag}}")
-    except AssertionError as error:
-        pytest.skip(f"buildah does not run here: {str(error)[:200]}")
-    if not any(image.endswith(f"/{BASE}") for image in images.splitlines()):
-        make_base(builder, tmp_path_factory.mktemp("debian") / "root")
-    return builder
+    with TemporaryDirectory(prefix="countermand-image-") as folder:
+        os.chmod(folder, 0o711)
+        builder = Builder(program, Path(folder) / "builder")
+        try:
+            builder("images")
+        except AssertionError as error:
+            pytest.skip(f"buildah does not run here: {str(error)[:200]}")
+        make_base(builder, Path(folder) / "root")
+        yield builder
 
 
 async def test_the_image_is_built_and_serves_as_nobody(builder: Builder) -> None:
@@ -110,28 +136,24 @@ async def test_the_image_is_built_and_serves_as_nobody(builder: Builder) -> None
     for path in ("/etc/pip.conf", os.environ.get("PIP_CERT", "")):
         if path and Path(path).exists():
             options.append(f"--volume={path}:{path}:ro")
-    path = str(DOCKERFILE.relative_to(ROOT))
-    builder("bud", "--pull-never", *options, "-f", path, "-t", NAME, ".")
-    container = builder("from", "--pull-never", NAME)
-    try:
-        inside = ("run", container, "--")
-        assert builder(*inside, "id", "-u") == "10001"
-        address = f"127.0.0.1:{_port()}"
-        serving = await builder.start(*inside, "countermand", "serve", "--listen", address)
-        assert serving.stdout is not None
-        said = await asyncio.wait_for(serving.stdout.readline(), 60)
-        assert said.decode() == f"listening on {address}\n"
-        health = await asyncio.to_thread(
-            builder, *inside, "countermand", "health", "--server", address
-        )
-        assert health == "SERVING"
-        listed = builder(*inside, "find", "/var/lib/countermand", "-type", "f", "-perm", "600")
-        assert "/var/lib/countermand/first-key" in listed.splitlines()
-        assert builder(*inside, "sh", "-c", "! touch /opt/x 2>/dev/null && ! command -v pip") == ""
-        os.kill(_process_of(address), signal.SIGTERM)
-        assert await asyncio.wait_for(serving.wait(), 30) == 0
-    finally:
-        builder("rm", container)
+    options.append(f"--build-context={BASE}=container-image://{OURS}")
+    builder("bud", "--pull-never", *options, "-t", NAME, str(builder.context))
+    # Two, since buildah does not end well what runs beside another in one container.
+    container, beside = (builder("from", "--pull-never", NAME) for _ in range(2))
+    inside = ("run", container, "--")
+    assert builder(*inside, "id", "-u") == "10001"
+    address = f"127.0.0.1:{_port()}"
+    serving = await builder.start(*inside, "countermand", "serve", "--listen", address)
+    assert serving.stdout is not None
+    said = await asyncio.wait_for(serving.stdout.readline(), 60)
+    assert said.decode() == f"listening on {address}\n"
+    health = ("run", beside, "--", "countermand", "health", "--server", address)
+    assert await asyncio.to_thread(builder, *health) == "SERVING"
+    os.kill(_process_of(address), signal.SIGTERM)
+    assert await asyncio.wait_for(serving.wait(), 30) == 0
+    listed = builder(*inside, "find", "/var/lib/countermand", "-type", "f", "-perm", "600")
+    assert "/var/lib/countermand/first-key" in listed.splitlines()
+    assert builder(*inside, "sh", "-c", "! touch /opt/x 2>/dev/null && ! command -v pip") == ""
 
 
 async def test_the_steps_of_the_image_make_a_server_in_a_clean_folder(tmp_path: Path) -> None:
@@ -152,10 +174,10 @@ async def test_the_steps_of_the_image_make_a_server_in_a_clean_folder(tmp_path: 
         elif word == "RUN":
             runs.append(rest.replace("/opt/countermand", str(made)))
     assert runs
-    for run in runs:
+    for step in runs:
         result = await asyncio.to_thread(
             subprocess.run,
-            ["sh", "-c", run],
+            ["sh", "-c", step],
             cwd=source,
             capture_output=True,
             text=True,
