@@ -1,11 +1,13 @@
 """Under steady traffic the file and its log grow to a size and stay there."""
 
+import asyncio
 import os
 import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from countermand.core.knobs import StoreKnobs
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
+from countermand.store.sqlite import SqliteStore
 from countermand.store.sqlite.connection import connect_reader
 from countermand.store.sqlite.file import shrinking
 from tests.support.ask import (
@@ -28,9 +31,11 @@ from tests.support.ask import (
     create_order,
     reap,
     start,
+    uid,
 )
 from tests.support.knobs import PRODUCTION
 from tests.support.stores import Keeper, sqlite_store
+from tests.support.waiting import until
 
 RETENTION = 2 * DAY
 
@@ -184,3 +189,28 @@ async def test_a_reading_that_never_ends_keeps_the_log_and_holds_up_no_commit_fo
     await _write_until(keeper, lambda: len(tries) == 4)
     assert os.stat(log).st_size == 0
     await keeper.store.close()
+
+
+async def test_pages_are_not_kept_in_memory_once_callers_are_quiet(path: Path) -> None:
+    """By no connection, and again after each burst; what the server does for itself is none."""
+    knobs = replace(PRODUCTION.store, watch_interval=0.001, looks_before_shrinking=3)
+    keeper = await _opened(path, knobs)
+    store = keeper.store
+    assert isinstance(store, SqliteStore)
+    drivers = [store._connection.driver, *(lane.connection.driver for lane in store._lanes)]
+    shrunk: list[sqlite3.Connection] = []
+
+    def hear(driver: sqlite3.Connection) -> Callable[[str], None]:
+        return lambda sql: shrunk.append(driver) if sql == "PRAGMA shrink_memory" else None
+
+    for driver in drivers:
+        driver.set_trace_callback(hear(driver))
+    watching = asyncio.create_task(store.watch())
+    for burst in (1, 2):
+        await keeper.run(create(uid(burst)))
+        await until(lambda: len(shrunk) == burst * len(drivers))  # noqa: B023
+        await keeper.run(reap())
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert all(shrunk.count(driver) == 2 for driver in drivers)
+    await store.close()

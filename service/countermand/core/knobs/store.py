@@ -89,6 +89,9 @@ class StoreKnobs:
     commit with it."""
     watch_interval: float = 1.0
     """Seconds between two looks at whether the store's files are still where they were."""
+    looks_before_shrinking: int = 20
+    """After so many looks since the last command of a caller the pages of the file are not kept in
+    memory any more: after a burst these are 64 MiB of the writer's, and 16 of each reader's."""
     quick_threads: int = 1
     """How many threads find a few rows by their key."""
     max_quick_readings: int = 64

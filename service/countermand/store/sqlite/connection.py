@@ -112,6 +112,11 @@ def connect_reader(path: Path, knobs: StoreKnobs, *, frozen: bool = False) -> sq
     return connection
 
 
+def shrink_memory(connection: sqlite3.Connection) -> None:
+    """Gives back what a connection keeps in memory of the file, and does not use at the moment."""
+    connection.execute("PRAGMA shrink_memory").fetchall()
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Applies the steps that the file has not seen, each in a transaction of its own."""
     connection.create_function("label_digest", 2, label_digest, deterministic=True)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreRefused
-from countermand.store.sqlite.connection import Connection, connect_reader
+from countermand.store.sqlite.connection import Connection, connect_reader, shrink_memory
 from countermand.store.sqlite.failures import open_failed
 from countermand.store.sqlite.session import SqliteSession
 
@@ -44,6 +44,10 @@ class ReaderLane:
     async def run(self, work: Callable[[], Result]) -> Result:
         """Returns what the function does on the thread, behind all that was handed to it before."""
         return await self.connection.run(work)
+
+    async def shrink(self) -> None:
+        """Keeps no pages of the file in memory that no reading uses."""
+        await self.connection.run(lambda: shrink_memory(self.connection.driver))
 
     async def close(self) -> None:
         """Ends the thread. It may be called twice, and after it could not be opened."""

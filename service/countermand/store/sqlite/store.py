@@ -14,7 +14,7 @@ from countermand.core.quotas import grows
 from countermand.store.contract import StoreFailed
 from countermand.store.lists import StoreStatus
 from countermand.store.sql.store_readings import StoreReadings
-from countermand.store.sqlite.connection import Connection
+from countermand.store.sqlite.connection import Connection, shrink_memory
 from countermand.store.sqlite.failures import open_failed, write_failed
 from countermand.store.sqlite.file.pairing import Pairing
 from countermand.store.sqlite.file.store_file import StoreFile
@@ -53,7 +53,11 @@ class SqliteStore(StoreReadings):
         self._pairing: Pairing | None = None
         self._writer: Writer | None = None
         self._idle_clock: IdleClock | None = None
-        self._make_readers(knobs, lambda: ReaderLane(self._file.path, knobs, connections))
+        self._connections = connections
+        self._lanes: list[ReaderLane] = []
+        self._make_readers(knobs, self._make_lane)
+        self._asked = 0
+        """How many commits had a command of a caller."""
 
     async def open(self, now: int) -> None:
         """See the contract."""
@@ -76,11 +80,26 @@ class SqliteStore(StoreReadings):
             self._file.distrust()
             raise open_failed(self._path, error) from error
 
+    def _make_lane(self) -> ReaderLane:
+        lane = ReaderLane(self._file.path, self._knobs, self._connections)
+        self._lanes.append(lane)
+        return lane
+
     async def watch(self) -> None:
         """See the contract."""
+        asked, looks = self._asked, 0
         while True:
             await asyncio.sleep(self._knobs.watch_interval)
             await self._connection.run(self._file.look)
+            asked, looks = self._asked, looks + 1 if asked == self._asked else 0
+            if looks == self._knobs.looks_before_shrinking:
+                await self._shrink()
+
+    async def _shrink(self) -> None:
+        """Keeps nothing of the file in memory, on no thread."""
+        for lane in self._lanes:
+            await lane.shrink()
+        await self._connection.run(lambda: shrink_memory(self._connection.driver))
 
     async def rescue(self) -> None:
         """See the contract."""
@@ -128,6 +147,7 @@ class SqliteStore(StoreReadings):
     def _commit(self, batch: Batch) -> float:
         assert self._idle_clock is not None
         begin = self._idle_clock()
+        self._asked += any(command.namespace for command in batch.commands)
         self._write(batch)
         self._tend()
         return self._idle_clock() - begin
