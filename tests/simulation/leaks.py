@@ -20,9 +20,8 @@ STAYS = {
     "_left_out": "lines that the log left out, until the next one",
     "_seconds": "refusals of the last minute",
     "_namespaces": "of all keys",
-    "_store": "looked at by itself",
-    "store": "looked at by itself",
 }
+"""What is of a store is looked at by itself, wherever it is held."""
 
 OWN = 0
 """The namespace of the server's own commands."""
@@ -39,7 +38,7 @@ def left_in(parts: Iterable[object]) -> Iterator[str]:
         seen.add(id(found))
         for name, value in _attributes(found):
             where = f"{path}.{name}"
-            if name in STAYS:
+            if name in STAYS or type(value).__module__.startswith("countermand.store."):
                 continue
             if isinstance(value, dict | set | list | deque | Counter):
                 # What the server asks of itself, such as removing what is old, never ends.
