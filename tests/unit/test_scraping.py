@@ -114,12 +114,30 @@ async def test_who_takes_no_answer_is_given_up_and_others_are_answered():
 
 
 async def test_reading_all_the_time_takes_a_share_alone():
-    """A reading takes 20 ms here, so it rests for four times as long."""
-    knobs = ScrapingKnobs(rest_ratio=4)
-    with serving(lambda _: (time.sleep(0.02), (b"all", "text"))[1], knobs) as address:
+    """A reading takes 20 ms of CPU here, so it rests for four times as long."""
+
+    def render(_: str) -> tuple[bytes, str]:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+        return b"all", "text"
+
+    with serving(render, ScrapingKnobs(rest_ratio=4)) as address:
         begin = time.monotonic()
         await asyncio.gather(*(ask(address) for _ in range(4)))
         assert time.monotonic() - begin >= 3 * 0.1
+
+
+async def test_a_reading_that_others_kept_from_the_cpu_needs_no_rest():
+    """On a machine with too much to do, who reads twice would be given up in the second rest."""
+
+    def render(_: str) -> tuple[bytes, str]:
+        time.sleep(0.02)
+        return b"all", "text"
+
+    with serving(render, ScrapingKnobs(rest_ratio=500)) as address:
+        for _ in range(3):
+            assert (await ask(address))[1] == b"all"
 
 
 async def test_what_fails_in_reading_is_logged_and_the_next_is_answered(

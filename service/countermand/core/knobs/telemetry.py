@@ -14,7 +14,7 @@ class ScrapingKnobs:
     max_header_bytes: int = 8 * 1024
     """How large a request may be."""
     rest_ratio: int = 9
-    """For how many times as long as a reading took none is begun after it: readers take at most a
+    """For how many times the CPU time of a reading none is begun after it: readers take at most a
     tenth of the interpreter, however many there are."""
     retry_interval: float = 0.1
     """Seconds to wait after the system had no descriptor left for a connection."""
