@@ -11,7 +11,7 @@ from countermand.app.commit_metrics import CommitCounter
 from countermand.core.decide import Batch
 from countermand.core.errors import Refused
 from countermand.core.records import SECOND
-from countermand.store.contract import StoreFailed
+from countermand.store.contract import Due, StoreFailed
 from countermand.telemetry.metrics import Metrics
 from tests.support.ask import T1, T2, cancel, create, create_group, renew, start
 from tests.support.engine import Engine, HandClock, running
@@ -113,6 +113,27 @@ async def test_a_group_is_one_cancellation_and_each_of_its_tasks(tmp_path: Path)
         found = read(metrics)
     assert found.of("countermand_task_changes_total", state="PENDING") == 2
     assert found["countermand_commit_duration_seconds_count"] >= 1
+
+
+async def test_the_reaper_s_lag_is_none_though_it_wakes_up_late_for_nothing(tmp_path: Path):
+    clock = HandClock()
+    looked = asyncio.Event()
+    async with running(tmp_path / "store.db", clock=clock) as engine:
+
+        async def next_due() -> Due:
+            due: Due = await engine.store.real.next_due()
+            looked.set()
+            return due
+
+        engine.store.next_due = next_due
+        reaper = engine.reaper()
+        reaping = asyncio.create_task(reaper.run())
+        await looked.wait()
+        clock.time += 3600 * SECOND  # much longer than it sleeps when nothing is due
+        lag = reaper.lag
+        reaping.cancel()
+        await asyncio.gather(reaping, return_exceptions=True)
+        assert lag == 0
 
 
 async def test_the_reaper_s_lag_grows_while_what_is_due_cannot_be_ended(tmp_path: Path):

@@ -18,7 +18,7 @@ from countermand.core.states import TaskState
 from countermand.engine.clock import Clock
 from countermand.engine.listeners import Committed
 from countermand.engine.writer import Writer
-from countermand.store.contract import Store, StoreFailed
+from countermand.store.contract import Due, Store, StoreFailed
 from countermand.telemetry.logs import fields
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reaper:
         self._due = 0
         """When it will wake, by the steady clock; what is due earlier must wake it."""
         self._next: int | None = None
-        """When the next thing was due, as the last look at the store found."""
+        """When the next thing is due, as the last look at the store found; None: nothing is."""
         self._is_shared = store.shared is not None
         """Whether other servers may have to do what this one has, and what they leave."""
         self._failing = False
@@ -153,18 +153,11 @@ class Reaper:
         """Sleeps. Returns whether something is due then, or may be."""
         self._wake.clear()
         self._due = self._clock.steady() + int(self._knobs.max_sleep * SECOND)
-        due = await self._store.next_due()
+        found = await self._store.next_due()
         now = self._clock.steady()
-        if due.deadline is not None:
-            self._due = min(self._due, due.deadline)
-        if due.lease is not None:
-            self._due = min(self._due, due.lease + self._writer.lease_delay)
-        if due.wall is not None:
-            self._due = min(self._due, now + due.wall - self._clock.now())
-        if due.waiting_since is not None:
-            waits = due.waiting_since - self._clock.older_than(EARLY_CANCEL_LIFETIME)
-            self._due = min(self._due, now + waits)
-        self._next = self._due
+        self._next = min(self._due_times(found, now), default=None)
+        if self._next is not None:
+            self._due = min(self._due, self._next)
         seconds = (self._due - now) / SECOND
         if seconds <= 0:
             return True
@@ -173,6 +166,17 @@ class Reaper:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
         return self._wake.is_set() or pause == seconds
+
+    def _due_times(self, due: Due, now: int) -> Iterator[int]:
+        """Yields by the steady clock when the first of each kind is due."""
+        if due.deadline is not None:
+            yield due.deadline
+        if due.lease is not None:
+            yield due.lease + self._writer.lease_delay
+        if due.wall is not None:
+            yield now + due.wall - self._clock.now()
+        if due.waiting_since is not None:
+            yield now + due.waiting_since - self._clock.older_than(EARLY_CANCEL_LIFETIME)
 
     def wake(self) -> None:
         """Looks at once for what is due, as after the clock leapt."""
