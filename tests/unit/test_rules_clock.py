@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from countermand.core.commands import Cancel, CreateKey, NoteKeyUses, RevokeKey
 from countermand.core.errors import Refused
+from countermand.core.evolving import Record
 from countermand.core.keys import KeyState
-from countermand.core.records import SECOND, Checkout, Order, Record, Task
+from countermand.core.records import SECOND, Checkout, Order, Task
 from countermand.core.states import CancelProof, TaskState
 from tests.support import strategies
 from tests.support.ask import (

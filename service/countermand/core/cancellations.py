@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from countermand.core.caller import Caller
-from countermand.core.records import SECOND, Record, Target, Task
+from countermand.core.evolving import Record
+from countermand.core.records import SECOND, Target, Task
 from countermand.core.states import (
     CancellationState,
     CancelProof,

@@ -165,13 +165,13 @@ class Draft(Changes):
             changes["start_time"] = time
         return self.log_task(task.evolve(**changes), task.seq)
 
-    def log_end(self, task: Task, over: frozenset[Target], **changes: Any) -> Task:
-        """Keeps the version with which a task ends, with these changes, and logs it with the
-        holders that are over with it. Returns it."""
+    def log_end(self, task: Task, over: frozenset[Target], changes: dict[str, Any]) -> Task:
+        """Keeps the version with which a task ends, with these changes, to which it adds, and logs
+        it with the holders that are over with it. Returns it."""
         changes["version"] = task.version + 1
         changes["update_time"] = changes["end_time"] = max(self.now, task.update_time)
         changes["seq"] = changes["end_seq"] = self.next_seq(task.namespace)
-        return self.log_task(task.evolve(**changes), task.seq, over)
+        return self.log_task(task.evolve_by(changes), task.seq, over)
 
     def log_task(
         self, task: Task, previous_seq: int = 0, over: frozenset[Target] = NOTHING

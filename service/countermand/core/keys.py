@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from countermand.core.records import Record
+from countermand.core.evolving import Record
 
 
 class KeyState(StrEnum):

@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
+from countermand.core.evolving import Record
 from countermand.core.states import (
     CancelProof,
     CartState,
@@ -39,31 +40,6 @@ MAX_LATE_REPORTS = 16
 
 DEFAULT_GRACE = 30 * SECOND
 """How long agents may take to wind down if the canceller does not say."""
-
-
-class Record:
-    """A frozen record that knows how to become its successor.
-
-    dataclasses.replace walks every field in Python and costs ten times as much; a cancel makes
-    several successors, so this is on its bottom line.
-    """
-
-    @classmethod
-    def make(cls, **fields: Any) -> Self:
-        """Returns a new record with these fields, and the others as they are by default.
-
-        The constructor of a frozen dataclass sets one field after the other, and costs three times
-        as much.
-        """
-        made = object.__new__(cls)
-        object.__setattr__(made, "__dict__", fields)
-        return made
-
-    def evolve(self, **changes: Any) -> Self:
-        """Returns a copy in which the named fields have new values."""
-        successor = object.__new__(type(self))
-        object.__setattr__(successor, "__dict__", self.__dict__ | changes)
-        return successor
 
 
 class Target(NamedTuple):

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from countermand.core.records import SECOND, Record
+from countermand.core.evolving import Record
+from countermand.core.records import SECOND
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

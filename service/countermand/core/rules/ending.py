@@ -1,6 +1,6 @@
 """How tasks end, and what ends with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import add
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ from countermand.core.rules.holders import direct_targets, holders_of, wants_hol
 from countermand.core.rules.outcomes import end_holder, settle
 from countermand.core.rules.owing import is_owed, is_undone, would_be_owed
 from countermand.core.states import CancelProof, RefundState, TargetKind, TaskState
+
+NO_CANCEL: Mapping[str, Any] = {}
+"""What a task says of a cancel that its end does not change."""
 
 
 def wants_task(key: Id, rows: Rows, wanted: Wanted) -> Task | None:
@@ -95,21 +98,20 @@ def _log_end(
     failure_message: str,
     owed: bool,
     by_agent: bool,
-    **changes: Any,
+    naming: Mapping[str, Any] = NO_CANCEL,
 ) -> Task:
     """Keeps the version with which a task ends. An end that the agent did not make raises the
     fence, so that the agent's late word is refused."""
-    return draft.log_end(
-        task,
-        over,
-        state=state,
-        cancel_proof=proof,
-        failure_message=failure_message,
-        refund_state=RefundState.REQUIRED if owed else RefundState.NONE,
-        fence=task.fence if by_agent else task.fence + 1,
-        fence_raised=not by_agent,
-        **changes,
-    )
+    changes = {
+        "state": state,
+        "cancel_proof": proof,
+        "failure_message": failure_message,
+        "refund_state": RefundState.REQUIRED if owed else RefundState.NONE,
+        "fence": task.fence if by_agent else task.fence + 1,
+        "fence_raised": not by_agent,
+        **naming,
+    }
+    return draft.log_end(task, over, changes)
 
 
 class Ends:
@@ -134,9 +136,9 @@ class Ends:
         proof: CancelProof | None = None,
         failure_message: str = "",
         by_agent: bool = False,
-        **changes: Any,
+        naming: Mapping[str, Any] = NO_CANCEL,
     ) -> Task:
-        """Ends a live task, with these other changes. Returns it."""
+        """Ends a live task, which says this of its cancel from now on. Returns it."""
         parents = (task.namespace, task.group_id, task.checkout_id, task.order_id)
         holding = self._holdings.get(parents) or self._hold(parents, task)
         owed = is_owed(state, task.charge_state, undone=holding.undone)
@@ -145,17 +147,17 @@ class Ends:
             if tally.ends(completed=state is TaskState.COMPLETED, owed=owed):
                 over |= {tally.target}
         ended = _log_end(
-            self.draft, task, over, state, proof, failure_message, owed, by_agent, **changes
+            self.draft, task, over, state, proof, failure_message, owed, by_agent, naming
         )
         covers = holding.covers.get(ended.cancellation_id)
         for cover in self._covering(ended, holding) if covers is None else covers:
             cover.ends(state, proof)
         return ended
 
-    def never_started(self, task: Task, naming: dict[str, Any]) -> Task:
+    def never_started(self, task: Task, naming: Mapping[str, Any]) -> Task:
         """Ends a PENDING task by the cancel that it names from now on. Returns it."""
         proof = CancelProof.NEVER_STARTED
-        return self.end(task, TaskState.CANCELLED, proof=proof, **naming)
+        return self.end(task, TaskState.CANCELLED, proof=proof, naming=naming)
 
     def _hold(self, parents: "_Parents", task: Task) -> "_Holding":
         """Finds what holds a task, and all others with the same parents."""
