@@ -86,7 +86,8 @@ class Listener:
     async def run(self) -> None:
         """Listens, and begins anew when the connection is lost, until cancelled."""
         while True:
-            with suppress(StoreFailed):
+            # Or no descriptor or thread is left; who gets hints goes on without them.
+            with suppress(StoreFailed, OSError, RuntimeError):
                 await self._worker.run(self._connect)
                 await self._listen()
             await asyncio.sleep(self._knobs.reconnect_interval)
@@ -101,7 +102,11 @@ class Listener:
     def _connect(self) -> None:
         self._hang_up()
         driver, generation = self._generations.connect_beside()
-        self._ear = ear = Ear(driver, generation)
+        try:
+            self._ear = ear = Ear(driver, generation)
+        except OSError:
+            driver.close()
+            raise
         generation.add(ear)
         try:
             ear.begin()
