@@ -17,6 +17,7 @@ from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 from countermand.app.settings import Settings
 from countermand.cli.serve import serve as serve_command
 from countermand.core.egress import is_public
+from tests.support.alerts import missing_promtool
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -131,6 +132,18 @@ def test_prometheus_and_grafana_find_the_rules_and_the_dashboard() -> None:
         named = set(re.findall(r'job="(\w+)"', path.read_text()))
         assert named <= jobs
     assert list((DEPLOY / "grafana").glob("*.json"))
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason=missing_promtool)
+def test_prometheus_takes_its_configuration_and_the_rules_that_it_names(tmp_path: Path) -> None:
+    text = (DEPLOY / "compose" / "prometheus.yaml").read_text()
+    file = tmp_path / "prometheus.yaml"
+    file.write_text(text.replace("/etc/prometheus/alerts", str(DEPLOY / "alerts")))
+    done = subprocess.run(
+        ["promtool", "check", "config", file], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"SUCCESS: [1-9]\d* rules found", done.stdout)
 
 
 def test_every_variable_of_the_server_is_one_that_serve_or_a_command_reads() -> None:
