@@ -163,7 +163,7 @@ class Draft(Changes):
         changes["seq"] = self.next_seq(task.namespace)
         if "start_time" in changes:
             changes["start_time"] = time
-        return self.log_task(task.evolve(**changes), task.seq)
+        return self.log_task(task.evolve_by(changes), task.seq)
 
     def log_end(self, task: Task, over: frozenset[Target], changes: dict[str, Any]) -> Task:
         """Keeps the version with which a task ends, with these changes, to which it adds, and logs
