@@ -7,7 +7,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from countermand.core.errors import Reason, Refused
+from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.keys import KeyLimits
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Principal
@@ -278,6 +278,12 @@ def test_failed_logins_of_one_address_are_put_off_and_those_of_others_are_not(cl
     assert all(answer.retry_after == 0.334 for answer in answers[3:])
     assert limits.failed_login("192.0.2.2", WRONG) is WRONG
     clock.now += 334 * MILLISECOND
+    assert limits.failed_login("192.0.2.1", WRONG) is WRONG
+
+
+def test_calls_that_come_while_no_key_can_be_looked_up_are_no_failed_logins(clock):
+    limits, away = CallLimits(3, KNOBS, clock), unavailable()
+    assert [limits.failed_login("192.0.2.1", away) for _ in range(5)] == [away] * 5
     assert limits.failed_login("192.0.2.1", WRONG) is WRONG
 
 

@@ -164,7 +164,10 @@ class CallLimits:
     def failed_login(self, address: str, refusal: Refused) -> Refused:
         """Counts a call without a right key, and returns how to refuse it.
 
-        A right key is never throttled for it, so nobody can lock out another, nor oneself.
+        A right key is never throttled for it, so nobody can lock out another, nor oneself. A call
+        that is refused while no key can be looked up may have had a right one.
         """
+        if refusal.reason is Reason.STORE_UNAVAILABLE:
+            return refusal
         wait = self._addresses.take(network(address), self._max_failed_logins)
         return Throttled(wait, "too many calls without a right API key", {}) if wait else refusal
