@@ -51,7 +51,7 @@ def versions(messages: Sequence[Any]) -> list[tuple[str, int]]:
 
 
 async def take(messages: AsyncIterator[Any], count: int) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [await anext(messages) for _ in range(count)]
 
 
@@ -65,7 +65,7 @@ async def refusal(messages: AsyncIterator[Any]) -> Reason:
 async def synced(server: Replica, place: Any = None) -> AsyncIterator[Any]:
     """A watch of all tasks that has shown all that there was."""
     messages = server.following(server.watch.tasks, NS, ALL, place, HOUR)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for message in messages:
             if str(message.kind) == "SYNCED":
                 break
@@ -230,7 +230,7 @@ async def test_a_watch_stays_open_while_the_database_is_away_and_goes_on_then(
 
 
 async def test_a_watch_ends_when_the_database_is_away_for_too_long(url: str, proxy: Proxy) -> None:
-    async with losing(url, proxy, **{"watching.follower.max_away": 0.3}) as (cut, _, watch):
+    async with losing(url, proxy, **{"watching.follower.max_away": 1.5}) as (cut, _, watch):
         assert await refusal(watch) is Reason.STORE_UNAVAILABLE
         assert not cut.watchers
 
@@ -250,7 +250,7 @@ async def test_watches_end_that_showed_what_the_database_lost_and_their_tokens_e
             await until(lambda: cluster.value(connected) == 0)
             older = cluster.create_database(template=name)
             proxy.refuse(False)
-            await until(lambda: server.store.shared_logs.generation == 2)
+            await until(lambda: server.store.shared_logs.generation >= 2)
             watch = await synced(server)
             await server.do(start(T1))
             await server.do(create(T2))
@@ -261,7 +261,7 @@ async def test_watches_end_that_showed_what_the_database_lost_and_their_tokens_e
             proxy.cut_all()
             assert await refusal(watch) is Reason.STORE_UNAVAILABLE
             place = shown[-1].place
-            await until(lambda: server.store.shared_logs.generation == 3)
+            await until(lambda: server.store.shared_logs.generation >= 3)
             resumed = server.following(server.watch.tasks, NS, ALL, place, HOUR)
             assert await refusal(resumed) is Reason.RESUME_TOKEN_EXPIRED
             again = server.following(server.watch.tasks, NS, ALL, None, HOUR)

@@ -126,7 +126,7 @@ async def follow_everything(servers: list[Replica], seed: int) -> None:
             await draw.choice(servers).do(acknowledged(id))
     await draw.choice(servers).do(start(TASKS[15], agent_id=OWN_AGENT))
     await draw.choice(servers).do(completed(TASKS[15]))
-    _, late = await asyncio.wait(readings.values(), timeout=20)
+    _, late = await asyncio.wait(readings.values(), timeout=60)
     assert not [key for key, reading in readings.items() if reading in late]
     seen = {key: reading.result() for key, reading in readings.items()}
     for (number, name), messages in seen.items():
