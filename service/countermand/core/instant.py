@@ -16,9 +16,13 @@ class Instant(NamedTuple):
     """What was accepted at this time or earlier, by the first, has waited long enough for its task,
     whatever that clock went through meanwhile."""
 
-    def not_before(self, time: int) -> Self:
-        """Returns this moment, shown as that time if it is later by the first clock."""
-        return self if time <= self.now else self._replace(now=time)
+    def not_before(self, time: int, passed: int) -> Self:
+        """Returns this moment, shown as that time if it is later by the first clock. What is judged
+        by the other one follows, as far as so many microseconds that have really passed."""
+        ahead = time - self.now
+        if ahead <= 0:
+            return self
+        return self._replace(now=time, steady=self.steady + min(ahead, passed))
 
     @classmethod
     def at(cls, time: int) -> Self:

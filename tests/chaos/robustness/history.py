@@ -149,6 +149,8 @@ class History:
     lives: list[tuple[float, float]] = field(default_factory=list)
     """From when to when a server was ready."""
     faults: list[tuple[float, float, str]] = field(default_factory=list)
+    clock_slack: float = 0.0
+    """How many seconds the clocks may differ by which servers judge deadlines."""
     wall_offset: float = field(default_factory=lambda: time.time() - time.monotonic())
     """What to add to a time of the monotonic clock to have one of the wall clock."""
 

@@ -21,6 +21,8 @@ from tests.support.postgres import Cluster, cluster_folder
 from tests.support.server import READY_SECONDS, Server
 
 REPLICAS = 3
+CLOCK_SLACK = 0.15
+"""They have one clock together, as far as they can tell."""
 
 
 class Pair:
@@ -107,6 +109,7 @@ class Replicas(Ground, Generic[OnDatabase]):
     ) -> None:
         """`server` says how the replicas are started, and is the first of them."""
         super().__init__(server, mood, history, chosen)
+        history.clock_slack = CLOCK_SLACK
         self.pair = pair
         self._faults = faults
         self.replicas = [server]

@@ -163,7 +163,8 @@ class Writer:
             raise TenantsBusy(missing)
         assert self._latest is not None
         [(time,)] = self._latest.all()
-        batch.rows.instant = batch.rows.instant.not_before(time or 0)
+        instant = batch.rows.instant
+        batch.rows.instant = instant.not_before(time or 0, passed_since(self.began))
 
     def _start(self, text: str, namespaces: set[int]) -> Started:
         assert self._session.link is not None

@@ -86,11 +86,12 @@ def _end(task: Task, history: History) -> Iterator[Violation]:
     where, deadline = f"task {task.task_id}", last.deadline_time
     if deadline is None:
         return
-    if row["cancel_proof"] == "FORCED" and last.time < deadline:
+    slack = history.clock_slack * SECOND
+    if row["cancel_proof"] == "FORCED" and last.time < deadline - slack:
         yield Violation(Promise.DEADLINE, f"{where} was ended by force before its deadline")
     gone = max((gone for _, gone in history.lives), default=0.0)
     end = last.time if last.ended else history.wall(gone)
-    if end > _latest_end(deadline, end, history):
+    if end > _latest_end(deadline, end, history) + slack:
         late = (end - deadline) / SECOND
         yield Violation(
             Promise.DEADLINE, f"{where} was {last.state} {late:.3f} s after its deadline"
