@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from countermand.app.composition import App, running
 from countermand.app.first_key import make_first_key
 from countermand.core.errors import Reason, Refused
 from countermand.core.ids import SCOPES
-from countermand.core.keys import NewKey
+from countermand.core.keys import KeyLimits, NewKey
 from countermand.core.records import SECOND
 from countermand.core.states import CancelProof, TaskState
 from countermand.engine.clock import NANOSECONDS, Clock
@@ -184,3 +185,24 @@ async def test_each_server_knows_which_of_them_looks_for_what_is_due(apps: list[
     skews = [member.skew for member in members if member is not None]
     assert abs(skews[0]) < 60
     assert abs(skews[1] - 300) < 60
+
+
+async def test_what_one_server_lets_in_for_a_key_is_charged_on_another(apps: list[App]) -> None:
+    await apps[0].keyring.create(replace(NEW, limits=KeyLimits(writes_per_second=10)))
+    await holds(lambda: apps[1].keyring.has_limits())
+    first, second = [app.key_uses for app in apps]
+    assert first is not None
+    assert second is not None
+    name = ("a key", "writes_per_second")
+    assert second.ask(name) == 0
+    for _ in range(7):
+        first.ask(name)
+        first.use(name)
+    owed = 0
+
+    def is_charged() -> bool:
+        nonlocal owed
+        owed += second.ask(name)
+        return owed == 7
+
+    await holds(is_charged)

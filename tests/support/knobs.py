@@ -29,6 +29,7 @@ KEPT = {
     "connections.": "gRPC's own; short ones break off what every test holds open",
     "public.asking.": "a busy machine needs them to send",
     "public.reflecting.": "a busy machine needs them to send",
+    "key_use.": "tests call as often as the limits of keys let them, which these make even",
     "membership.max_": "a busy machine needs them to look",
     "paging.max_summary_bytes": "a summary has no next page",
     "server.failed_drain_timeout": "callers need it to hear why the server leaves",

@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "engine/purger.py HOUR",
         "store/postgres/shared.py HOUR",
         "store/sql/reading_cancellations.py MILLISECOND",
-        "rpc/guard/limits.py SECOND",
+        "rpc/guard/buckets.py SECOND",
         "telemetry/environment.py _MILLISECONDS",
         "rpc/guard/limits.py MILLISECOND",
         "rpc/wire/form.py DAY",

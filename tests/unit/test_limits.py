@@ -11,13 +11,8 @@ from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.keys import KeyLimits
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Principal
-from countermand.rpc.guard.limits import (
-    MILLISECOND,
-    SECOND,
-    Buckets,
-    CallLimits,
-    Kind,
-)
+from countermand.rpc.guard.buckets import SECOND, Buckets
+from countermand.rpc.guard.limits import MILLISECOND, CallLimits, Kind
 from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.method import Stream, Unary
 from countermand.rpc.status import render

@@ -1,6 +1,6 @@
 """What was refused in the last minute, for an operator who asks."""
 
-from countermand.rpc.guard.limits import SECOND
+from countermand.rpc.guard.buckets import SECOND
 from countermand.rpc.guard.refusal_counts import RefusalCounts
 
 

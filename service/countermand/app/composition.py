@@ -9,6 +9,7 @@ from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs, StoreKnobs
 from countermand.core.leases import MAX_DELAY
 from countermand.engine.clock import Clock
+from countermand.engine.key_uses import KeyUses
 from countermand.engine.keyring import Keyring
 from countermand.engine.last_commit import LastCommit
 from countermand.engine.listeners import Committed, Listener
@@ -63,7 +64,9 @@ class App:
         self.writer = Writer(
             store, clock, UuidMaker(), knobs.writer, knobs.pulse, max_tenant_bytes, idle_clock
         )
-        self.watchers = Watchers(knobs.watching.watchers, max_watches)
+        self.key_uses = None if store.shared is None else KeyUses(knobs.key_use)
+        """How much of the limits of keys this server and others have used, if there can be some."""
+        self.watchers = Watchers(knobs.watching.watchers, max_watches, self.key_uses)
         self.page_cache = PageCache(knobs.watching.pages)
         self.follower: Follower | None = None
         """Hears what other servers commit, if any can."""
@@ -174,6 +177,9 @@ async def _running_parts(app: App, retention: int | None) -> AsyncIterator[async
         else:
             await app.membership.look()
             helpers.append(asyncio.create_task(app.membership.run(), name="membership"))
+        if app.store.shared is not None and app.key_uses is not None:
+            exchanging = app.key_uses.run(app.store.shared, app.keyring.has_limits)
+            helpers.append(asyncio.create_task(exchanging, name="key uses"))
         helpers += [
             asyncio.create_task(app.timekeeper.run(), name="timekeeper"),
             asyncio.create_task(app.store.watch(), name="store"),

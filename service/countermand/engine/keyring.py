@@ -167,6 +167,10 @@ class Keyring:
         """Accepts keys until then, by the monotonic clock in seconds."""
         self._trusted_until = end
 
+    def has_limits(self) -> bool:
+        """Whether some key has a limit."""
+        return any(one.limits != NO_LIMITS for one in self._principals.values())
+
     def name_of(self, key_id: str) -> str:
         """Returns what people call a key; empty for one without a name, and for what is no key."""
         key = self._keys.get(key_id)

@@ -31,6 +31,7 @@ from countermand.rpc.guard.limits import CallLimits
 from countermand.rpc.guard.line_limit import LineLimit
 from countermand.rpc.guard.open_calls import OpenCalls, draining
 from countermand.rpc.guard.refusal_log import RefusalLog
+from countermand.rpc.guard.shared_limits import SharedLimits
 from countermand.rpc.listening.accepting import make_server
 from countermand.rpc.listening.metrics_port import listen_for_scrapes
 from countermand.rpc.listening.port import ListenRefused, listen, options
@@ -155,7 +156,11 @@ class _Life:
             app.watchers,
             self._instrumentation.tracing,
             measures,
-            CallLimits(settings.max_failed_logins, knobs.calls),
+            CallLimits(
+                settings.max_failed_logins,
+                knobs.calls,
+                shared=None if app.key_uses is None else SharedLimits(app.key_uses, knobs.key_use),
+            ),
             self._calls,
             refusals,
             knobs.calls,

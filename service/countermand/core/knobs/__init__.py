@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from countermand.core.knobs.engine import (
     ClockKnobs,
+    KeyUseKnobs,
     MembershipKnobs,
     PulseKnobs,
     PurgerKnobs,
@@ -44,6 +45,7 @@ __all__ = [
     "ConnectionKnobs",
     "FollowerKnobs",
     "HubKnobs",
+    "KeyUseKnobs",
     "KeyringKnobs",
     "Knobs",
     "MembershipKnobs",
@@ -77,6 +79,7 @@ class Knobs:
     reaper: ReaperKnobs = field(default_factory=ReaperKnobs)
     purger: PurgerKnobs = field(default_factory=PurgerKnobs)
     membership: MembershipKnobs = field(default_factory=MembershipKnobs)
+    key_use: KeyUseKnobs = field(default_factory=KeyUseKnobs)
     task_counts: TaskCountKnobs = field(default_factory=TaskCountKnobs)
     keyring: KeyringKnobs = field(default_factory=KeyringKnobs)
     watching: WatchingKnobs = field(default_factory=WatchingKnobs)

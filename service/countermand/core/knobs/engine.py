@@ -108,6 +108,25 @@ class MembershipKnobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUseKnobs:
+    """How servers of one store keep the limits of a key together."""
+
+    interval: float = 0.5
+    """Seconds between two exchanges of what was used."""
+    max_age: float = 5.0
+    """Seconds after which a server that told nothing more counts as gone."""
+    max_idle: float = 3600.0
+    """Seconds after which it is forgotten what a server told that told nothing more. If it goes on,
+    a key may be charged once with all that it let in before."""
+    max_debt: float = 5.0
+    """For how many seconds a key is charged at most with what others let in."""
+    min_share: int = 10
+    """Of how many parts of a limit each server lets in at least one, whatever others do."""
+    min_rate: float = 0.1
+    """How much must be asked of others a second to count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCountKnobs:
     """How often all tasks are counted for an operator who asks."""
 

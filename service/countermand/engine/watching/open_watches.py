@@ -10,6 +10,7 @@ from typing import Any
 
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.knobs import WatchersKnobs
+from countermand.engine.key_uses import KeyUses
 from countermand.engine.watching.hub import Subscription
 
 
@@ -134,8 +135,12 @@ class Watcher:
 class Watchers:
     """All open watches of this server."""
 
-    def __init__(self, knobs: WatchersKnobs, max_open: int | None = None) -> None:
-        """Lets so many watches be open at once, since each costs memory; None: any number."""
+    def __init__(
+        self, knobs: WatchersKnobs, max_open: int | None = None, uses: KeyUses | None = None
+    ) -> None:
+        """Lets so many watches be open at once, since each costs memory; None: any number. `uses`
+        knows how many a key has open on other servers; None if there can be none."""
+        self._uses = uses
         self._knobs = knobs
         self.max_open = max_open
         self._numbers = count(1)
@@ -162,7 +167,7 @@ class Watchers:
         if self._closed is not None:
             raise self._closed
         counted_as = counted_as or key_id
-        if max_of_key and self._open_by_key[counted_as] >= max_of_key:
+        if max_of_key and self._open_by_key[counted_as] >= self._max_here(counted_as, max_of_key):
             raise _too_many(
                 f"the API key may have {max_of_key} watches open at once",
                 {"key_id": key_id, "limit": "open_watches", "most": str(max_of_key)},
@@ -171,14 +176,22 @@ class Watchers:
             raise _too_many("this server has as many watches open as it takes", {})
         watcher = Watcher(key_id, self._knobs, next(self._numbers))
         self._open[watcher.number] = watcher
-        self._open_by_key[counted_as] += 1
+        self._count(counted_as, 1, max_of_key)
         try:
             yield watcher
         finally:
             del self._open[watcher.number]
-            self._open_by_key[counted_as] -= 1
-            if not self._open_by_key[counted_as]:
-                del self._open_by_key[counted_as]
+            self._count(counted_as, -1, max_of_key)
+
+    def _max_here(self, key: str, max_of_key: int) -> int:
+        return max_of_key if self._uses is None else self._uses.max_open(key, max_of_key)
+
+    def _count(self, key: str, change: int, max_of_key: int) -> None:
+        self._open_by_key[key] += change
+        if max_of_key and self._uses is not None:
+            self._uses.opened(key, self._open_by_key[key])
+        if not self._open_by_key[key]:
+            del self._open_by_key[key]
 
     def end_all(self, refusal: Callable[[], Refused]) -> None:
         """Ends every watch, and refuses new ones."""

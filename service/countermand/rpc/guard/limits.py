@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from enum import StrEnum
 from random import uniform
 from typing import Final
@@ -11,9 +11,10 @@ from typing import Final
 from countermand.core.errors import Reason, Refused
 from countermand.core.knobs import CallsKnobs
 from countermand.engine.keyring import Principal
+from countermand.rpc.guard.buckets import SECOND, Buckets
 from countermand.rpc.guard.peers import network
+from countermand.rpc.guard.shared_limits import SharedLimits
 
-SECOND: Final = 1_000_000_000
 MILLISECOND: Final = 1_000_000
 
 
@@ -23,49 +24,6 @@ class Kind(StrEnum):
     WRITE = "writes_per_second"
     READ = "reads_per_second"
     WATCH = "watches_per_second"
-
-
-class Buckets:
-    """A token bucket (GCRA) for each name: full at first, with as much as one second allows.
-
-    All that is kept of a bucket is when it will be full again, and one that is full is forgotten:
-    the memory is that of the names of the last second, and of at most `max_names`.
-    """
-
-    def __init__(
-        self, max_names: float = float("inf"), clock: Callable[[], int] = time.monotonic_ns
-    ) -> None:
-        """`clock` returns nanoseconds that only grow."""
-        self._max_names = max_names
-        self._clock = clock
-        self._full_at: dict[Hashable, int] = {}
-        self._forget_at = 0
-
-    def __len__(self) -> int:
-        return len(self._full_at)
-
-    def take(self, name: Hashable, per_second: int) -> int:
-        """Takes a token. Returns 0, or after how many nanoseconds there will be one to take."""
-        now = self._clock()
-        if now >= self._forget_at:
-            self._full_at = {name: at for name, at in self._full_at.items() if at > now}
-            self._forget_at = now + SECOND
-        if name not in self._full_at and len(self._full_at) >= self._max_names:
-            name = None
-        interval = SECOND // per_second
-        full_at = max(self._full_at.get(name, now), now)
-        wait = full_at - now - (per_second - 1) * interval
-        if wait > 0:
-            return wait
-        self._full_at[name] = full_at + interval
-        return 0
-
-    def owe(self, name: Hashable, per_second: int, tokens: int, max_debt: int) -> None:
-        """Takes so many tokens of a name that has taken one, also those that are not there yet; but
-        for no more than `max_debt` nanoseconds is there none to take."""
-        now = self._clock()
-        full_at = max(self._full_at.get(name, now), now) + tokens * (SECOND // per_second)
-        self._full_at[name] = min(full_at, now + SECOND + max_debt)
 
 
 class Throttled(Refused):
@@ -103,8 +61,11 @@ class CallLimits:
         max_failed_logins: int,
         knobs: CallsKnobs,
         clock: Callable[[], int] = time.monotonic_ns,
+        shared: SharedLimits | None = None,
     ) -> None:
-        """`max_failed_logins` is how many an address may make per second."""
+        """`max_failed_logins` is how many an address may make per second. `shared` is what other
+        servers on the store let in; None if there can be none."""
+        self._shared = shared
         self._max_failed_logins = max_failed_logins
         self._knobs = knobs
         self._keys = {kind: Buckets(clock=clock) for kind in Kind}
@@ -120,7 +81,11 @@ class CallLimits:
         per_second: int = getattr(principal.limits, kind)
         if not per_second:
             return
-        wait = self._keys[kind].take(principal.counted_as, per_second)
+        bucket, name = self._keys[kind], principal.counted_as
+        if self._shared is None:
+            wait = bucket.take(name, per_second)
+        else:
+            wait = self._shared.take(bucket, (name, kind), per_second)
         if wait:
             raise KeyThrottled(wait, principal, kind, per_second)
 
@@ -133,6 +98,8 @@ class CallLimits:
         if per_second and more:
             debt = round(weights.max_debt * SECOND)
             self._keys[kind].owe(principal.counted_as, per_second, more, debt)
+            if self._shared is not None:
+                self._shared.uses.use((principal.counted_as, kind), more)
 
     async def hold_back(self, refusal: Refused, seconds_left: float | None) -> None:
         """Waits before a refusal goes out, if its key is refused more often than it may call, or

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-from countermand.rpc.guard.limits import Buckets
+from countermand.rpc.guard.buckets import Buckets
 
 
 class LineLimit:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-from countermand.rpc.guard.limits import SECOND
+from countermand.rpc.guard.buckets import SECOND
 
 WINDOW = 60
 """For how many seconds a refusal counts."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from countermand.rpc.guard.limits import SECOND
+from countermand.rpc.guard.buckets import SECOND
 
 
 class Turns:
