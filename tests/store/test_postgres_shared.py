@@ -1,7 +1,10 @@
 """What servers of one store on PostgreSQL share beside its rows: the clock, and who does what."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
@@ -9,13 +12,15 @@ import pytest
 
 from countermand.core import commands as c
 from countermand.core.answers import Reaped
+from countermand.core.errors import Reason, Refused
+from countermand.core.ids import UuidMaker
 from countermand.core.knobs import StoreKnobs
 from countermand.core.records import SECOND
 from countermand.core.retention import DAY
 from countermand.core.states import CancelProof
-from countermand.store.contract import KeyUse, Store, StoreFailed
+from countermand.store.contract import KeyUse, Store, StoreFailed, TenantsBusy
 from countermand.store.postgres.store import PostgresStore
-from tests.support.ask import NS, T1, T2, cancel, create, key, reap, renew, start
+from tests.support.ask import NS, T1, T2, cancel, completed, create, key, reap, renew, start
 from tests.support.knobs import PRODUCTION
 from tests.support.postgres_store import EmptyStores
 from tests.support.stores import Keeper
@@ -308,3 +313,42 @@ async def test_a_renewal_on_one_server_counts_on_another(servers: list[Server]) 
 def test_it_is_a_store(url: str) -> None:
     store: Store = PostgresStore(url, FEW)
     assert store.shared is not None
+
+
+class FrozenIds(UuidMaker):
+    """Freezes the thread that decides a batch, in the middle of its transaction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_frozen, self.thawed = threading.Event(), threading.Event()
+
+    def __call__(self, now: int) -> str:
+        self.is_frozen.set()
+        self.thawed.wait(60)
+        return super().__call__(now)
+
+
+async def test_a_tenant_of_a_server_that_was_frozen_in_a_transaction_goes_on_with_others(
+    servers: list[Server], url: str
+) -> None:
+    """And what the frozen one answers when it goes on is what was committed."""
+    soon = replace(FEW, postgres=replace(FEW.postgres, idle_transaction_timeout=0.2))
+    frozen = await Server(url, soon).begin()
+    await servers[0].run(create(T1), create(T2), start(T1, "a"))
+    frozen.ids = ids = FrozenIds()
+    going_on = asyncio.create_task(frozen.do(cancel(T1, grace=0)))
+    await asyncio.to_thread(ids.is_frozen.wait, 60)
+    with pytest.raises(TenantsBusy):
+        await servers[0].run(start(T2, "b"))
+    end = time.monotonic() + 60
+    while True:
+        with suppress(TenantsBusy):
+            await servers[0].run(completed(T1))
+            break
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)  # The database tells nobody.
+    ids.thawed.set()
+    with pytest.raises(Refused) as refused:
+        await going_on
+    assert refused.value.reason is Reason.TASK_ALREADY_COMPLETED
+    await frozen.store.close()

@@ -40,6 +40,7 @@ KEPT = {
     "store.postgres.connect_timeout": "a busy machine needs it to connect",
     "store.postgres.handover_timeout": "a busy machine needs it to end a process",
     "store.postgres.idle_transaction_timeout": "a busy machine needs it to decide",
+    "store.postgres.large_transaction_timeout": "a busy machine needs it to decide",
     "store.postgres.lock_timeout": "a busy machine needs it to commit",
     "store.postgres.max_migration_tries": "a test that needs another says so",
     "store.postgres.max_search": "a busy machine needs it to connect",

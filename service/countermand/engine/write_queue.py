@@ -9,23 +9,9 @@ from typing import Any
 from countermand.core import commands as c
 from countermand.core.errors import Reason, Refused, unavailable
 from countermand.core.knobs import WriterKnobs
+from countermand.core.large import LARGE
 from countermand.core.trace import TraceContext
-from countermand.core.updates import UpdateCheckout
 from countermand.engine.resting import Resting
-
-LARGE = (
-    c.CreateGroup,
-    c.CreateCheckout,
-    c.CreateOrder,
-    c.UpdateOrder,
-    UpdateCheckout,
-    c.CancelGroup,
-    c.CancelCheckout,
-    c.CancelOrder,
-    c.ChangeCart,
-    c.Purge,
-)
-"""What may touch 10,000 tasks, or removes rows, and so goes in a batch of its own."""
 
 
 @dataclass(slots=True)

@@ -51,8 +51,8 @@ class WriterKnobs:
     """Seconds after which a commit counts as hung, and the process leaves."""
     busy_pause: float = 0.01
     """Seconds before the commands of a tenant are tried again that another writes."""
-    max_busy: float = 2.0
-    """Seconds after which they are refused."""
+    max_busy: float = 3.0
+    """Seconds after which they are refused. A server that was frozen holds its tenants for two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

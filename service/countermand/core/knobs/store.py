@@ -29,10 +29,13 @@ class PostgresKnobs:
     """After which an idle writer asks whether its server is still there."""
     away_after: float = 2.0
     """Without an answer to the writer, after which the server says that it is not well."""
-    idle_transaction_timeout: float = 10.0
-    """After which the server ends a transaction of a writer that was frozen. One that decides a
-    cascade of 10,000 tasks on a busy machine is idle to the server for seconds; what takes longer
-    than `max_commit` it gives up itself."""
+    idle_transaction_timeout: float = 2.0
+    """After which the server ends a transaction of a writer that was frozen, so that others can
+    write its tenants."""
+    large_transaction_timeout: float = 10.0
+    """The same for one with a large command. To decide a cascade of 10,000 tasks takes seconds on a
+    busy machine, for which it is idle to the server; what takes longer than `max_commit` the writer
+    gives up itself."""
     lock_timeout: float = 2.0
     """How long a transaction waits for what another has locked."""
     pulse_interval: float = 0.5

@@ -18,6 +18,7 @@ from dataclasses import replace
 from countermand.core.changes import Saves
 from countermand.core.decide import Batch
 from countermand.core.knobs import StoreKnobs
+from countermand.core.large import LARGE
 from countermand.core.leases import Renewal
 from countermand.core.overdue import OTHERS_TURN, OUTAGE
 from countermand.core.rows import Loaded, Wanted
@@ -51,6 +52,7 @@ WHERE p.namespace_no = ANY (ARRAY(SELECT json_array_elements_text($1::json)::big
 still sees all other tables as they were before. Servers read their clocks before they have a
 tenant, and no two clocks are equal: without it times would go back in a log, and the changes of one
 cancel have two."""
+ALLOW_IDLE = "SELECT set_config('idle_in_transaction_session_timeout', $1::text, true)"
 
 
 class OthersWanted(Exception):
@@ -66,6 +68,7 @@ class Writer:
     """Turns batches into transactions, on the writer's thread."""
 
     def __init__(self, knobs: StoreKnobs, replica: str) -> None:
+        self._large_timeout = f"{round(knobs.postgres.large_transaction_timeout * 1000)}ms"
         self._reap_row = ReapRow(replica, knobs.postgres)
         self._session = PostgresSession(knobs)
         self._loader = Loader(self._session)
@@ -148,6 +151,8 @@ class Writer:
 
     def _begin(self, link: Link, batch: Batch, namespaces: set[int]) -> Started:
         link.start("BEGIN", keep=True)
+        if any(isinstance(command, LARGE) for command in batch.commands):
+            link.start(ALLOW_IDLE, [self._large_timeout], keep=True)
         locking = self._start(LOCK, namespaces)
         self._latest = self._start(LATEST, namespaces)
         self._saver.renew(batch.renewal, batch.rows.instant.steady)
