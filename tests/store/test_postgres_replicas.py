@@ -10,6 +10,7 @@ import pytest
 
 from countermand.app.composition import App, running
 from countermand.app.first_key import make_first_key
+from countermand.app.store_gauges import read_membership
 from countermand.core.errors import Reason, Refused
 from countermand.core.ids import SCOPES
 from countermand.core.keys import KeyLimits, NewKey
@@ -17,6 +18,7 @@ from countermand.core.records import SECOND
 from countermand.core.states import CancelProof, TaskState
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.writer import Writer
+from countermand.telemetry.metrics import Metrics
 from tests.support.ask import NS, T1, T2, cancel, create, start
 from tests.support.knobs import PRODUCTION, changed
 from tests.support.postgres_proxy import Proxy
@@ -206,3 +208,19 @@ async def test_what_one_server_lets_in_for_a_key_is_charged_on_another(apps: lis
         return owed == 7
 
     await holds(is_charged)
+
+
+async def test_metrics_of_servers_that_share_a_store_are_theirs_alone(
+    apps: list[App],
+) -> None:
+    found = []
+    for app in apps:
+        metrics = Metrics()
+        read_membership(metrics, app.membership)
+        found.append(metrics.registry.get_sample_value)
+    await holds(lambda: sum(one("countermand_reaper_turn") or 0 for one in found) == 1)
+    assert abs((found[1]("countermand_clock_skew_seconds") or 0) - 300) < 60
+    await holds(lambda: all((one("countermand_shared_age_seconds") or 0) < 2 for one in found))
+    alone = Metrics()
+    read_membership(alone, None)
+    assert alone.registry.get_sample_value("countermand_clock_skew_seconds") is None

@@ -30,8 +30,9 @@ from countermand.store.names import NEEDS_PSYCOPG, is_postgres
 from countermand.store.sqlite import SqliteStore, path_of
 
 
-def open_store(url: str, knobs: StoreKnobs) -> Store:
-    """Returns the store that the URL names, not yet opened. Raises StoreRefused for another."""
+def open_store(url: str, knobs: StoreKnobs, replica: str | None = None) -> Store:
+    """Returns the store that the URL names, not yet opened, for this replica of the server. Raises
+    StoreRefused for another."""
     if not is_postgres(url):
         return SqliteStore(path_of(url, or_else=", or postgresql:// and a database"), knobs)
     try:  # Whoever has no database does without what drives it.
@@ -40,7 +41,7 @@ def open_store(url: str, knobs: StoreKnobs) -> Store:
         if not (error.name or "").startswith("psycopg") and "psycopg" not in str(error):
             raise
         raise StoreRefused(NEEDS_PSYCOPG) from error
-    return PostgresStore(url, knobs)
+    return PostgresStore(url, knobs, replica)
 
 
 class App:
@@ -54,6 +55,7 @@ class App:
         max_watches: int | None = None,
         max_tenant_bytes: int | None = None,
         idle_clock: Callable[[], float] | None = None,
+        replica: str | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -93,8 +95,10 @@ class App:
         self.writer.listen(self.last_commit)
         self.task_counts = TaskCounts(store, clock, knobs.task_counts)
         shared = store.shared
-        self.replica_id = self.ids(clock.now()) if shared is None else shared.replica
-        """This server among those that share its store; anew with each start."""
+        if shared is not None:
+            replica = shared.replica
+        self.replica_id = replica or self.ids(clock.now())
+        """This server among those that share its store, or may; anew with each start."""
         self.membership: Membership | None = None
         """What keeps it in step with other servers; None if it has the store for itself."""
         if shared is not None:
@@ -131,19 +135,20 @@ async def running(
     opened: Callable[[], None] = lambda: None,
     clock: Clock | None = None,
     idle_clock: Callable[[], float] | None = None,
+    replica: str | None = None,
 ) -> AsyncIterator[tuple[App, asyncio.Task[None]]]:
     """Opens a store and runs the parts on it. Gives them, and the task that ends if one fails.
 
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
     may be open at once, and each tenant may store so many bytes; None: any number. The listeners
     hear of every commit from the first on, which may be before this gives anything; `opened` is
-    called before that, once the store is open. Without other clocks they are this machine's.
+    called before that, once the store is open. `replica` is this server's id, a UUID. Without other clocks they are this machine's.
     Raises StoreRefused. At the end, what was submitted is committed before the store is closed;
     raises StoreFailed if it cannot be. Then the store stays open, since a thread may hang in it,
     and the process should leave.
     """
     clock = clock or Clock(knobs.clock)
-    app = App(store, clock, knobs, max_watches, max_tenant_bytes, idle_clock)
+    app = App(store, clock, knobs, max_watches, max_tenant_bytes, idle_clock, replica)
     for listener in listeners:
         app.writer.listen(listener)
     try:

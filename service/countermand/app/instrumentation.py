@@ -28,13 +28,21 @@ class Instrumentation:
     """Traces, and metrics if somebody asked for them. Without, nothing is counted."""
 
     def __init__(
-        self, knobs: TelemetryKnobs, service_version: str, *, counts: bool = False
+        self,
+        knobs: TelemetryKnobs,
+        service_version: str,
+        *,
+        counts: bool = False,
+        replica: str = "",
     ) -> None:
-        """Sends what the standard OTEL_ variables ask for; `counts` says whether metrics are kept
-        for another reason."""
+        """Sends what the standard OTEL_ variables ask for, as of this replica of the server;
+        `counts` says whether metrics are kept for another reason."""
+        self.replica = replica
         self._knobs = knobs
         self._version = service_version
-        self.tracing = Tracing.from_environment(knobs, service_version=service_version)
+        self.tracing = Tracing.from_environment(
+            knobs, service_version=service_version, replica=replica
+        )
         self.metrics: Metrics | None = None
         self._pusher: MetricPusher | None = None
         settings = _push_settings()
@@ -46,7 +54,9 @@ class Instrumentation:
         if self.metrics is not None and settings is not None:
             from countermand.telemetry import pushing
 
-            self._pusher = pushing.otlp_pusher(self.metrics, settings, service_version, knobs)
+            self._pusher = pushing.otlp_pusher(
+                self.metrics, settings, service_version, replica, knobs
+            )
 
     @property
     def measures(self) -> Measures:
@@ -69,13 +79,14 @@ class Instrumentation:
         metrics = self.metrics
         if metrics is None:
             return []
-        from countermand.app.store_gauges import read_store
+        from countermand.app.store_gauges import read_membership, read_store
 
         app.writer.listen_to_failures(metrics.commit_failed)
         metrics.read(instruments.WATCHES_OPEN, lambda: len(app.watchers))
         metrics.read(instruments.WATCHES_MAX, lambda: app.watchers.max_open or inf)
         metrics.read(instruments.COMMANDS_WAITING, lambda: app.writer.waiting)
         metrics.read(instruments.REAPER_LAG, lambda: app.reaper.lag)
+        read_membership(metrics, app.membership)
         reading = read_store(metrics, app.store, app.clock, self._knobs)
         return [asyncio.create_task(reading, name="store gauges")]
 

@@ -42,10 +42,26 @@ class Membership:
         self._keys: int | None = None
         """Which change of the keys was the last that this server has read."""
         self._told_skew = False
+        self._hear_renewal: Callable[[], None] = lambda: None
+        self._seen_at = monotonic()
         self.skew = 0.0
         """By how many seconds the wall clock of this machine is ahead of the clock of all."""
         self.reaper = ""
         """The replica that last looked for what is due."""
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the others could not be seen."""
+        return self._monotonic() - self._seen_at
+
+    @property
+    def reaps(self) -> bool:
+        """Whether it was this server that last looked for what is due."""
+        return self.reaper == self._shared.replica
+
+    def listen_to_renewals(self, hear: Callable[[], None]) -> None:
+        """Calls it for every renewal of all leases, which must not raise."""
+        self._hear_renewal = hear
 
     async def run(self) -> None:
         """Looks forever. It ends only by being cancelled, or by an exception that is a fault."""
@@ -66,12 +82,14 @@ class Membership:
             self._keys = seen.keys
             self._on_keys()
         # What was seen is as old as the question.
+        self._seen_at = begin
         self._keyring.trust_until(begin + self._knobs.max_keys_age)
 
     def _follow(self, seen: Seen) -> None:
         self.reaper = seen.reaper
         if seen.renewed:
             log.info("renewed every lease, since no agent could")
+            self._hear_renewal()
         behind = seen.time - self._clock.steady()
         if behind > self._knobs.max_behind * SECOND:
             self._clock.go_on_from(seen.time)

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -21,6 +22,7 @@ from countermand.app.settings import Settings
 from countermand.app.signals import StopSignals
 from countermand.app.standard_streams import complain, write_line
 from countermand.core.errors import Refused
+from countermand.core.ids import UuidMaker
 from countermand.core.knobs import Knobs
 from countermand.core.retention import DAY
 from countermand.core.shipping import ShippedWords
@@ -67,7 +69,8 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver:
         settings.log_level, strangers.take, knobs.telemetry, as_text=settings.log_format == "text"
     )
     scraped = settings.metrics_listen is not None
-    instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped)
+    replica = UuidMaker()(time.time_ns() // 1000)
+    instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped, replica=replica)
     try:
         life = _Life(settings, knobs, signals, instrumentation, strangers, deliver)
         return await life.live()
@@ -130,7 +133,8 @@ class _Life:
         return life.result()
 
     async def _run(self) -> int:
-        store = open_store(self._settings.store, self._knobs.store)
+        replica = self._instrumentation.replica
+        store = open_store(self._settings.store, self._knobs.store, replica)
         async with running(
             store,
             self._knobs,
@@ -138,7 +142,8 @@ class _Life:
             max_watches=self._settings.max_watches,
             max_tenant_bytes=self._settings.max_tenant_bytes,
             listeners=self._listeners(store),
-            opened=lambda: log.info("starting", extra=fields(version=__version__)),
+            opened=lambda: log.info("starting", extra=fields(version=__version__, replica=replica)),
+            replica=replica,
         ) as (app, failing):
             return await self._serve(app, failing)
 

@@ -17,6 +17,7 @@ PEER_PORT: Final = "network.peer.port"
 HTTP_METHOD: Final = "http.request.method"
 HTTP_STATUS_CODE: Final = "http.response.status_code"
 SERVICE_NAME: Final = "service.name"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
 SERVICE_VERSION: Final = "service.version"
 
 GRPC: Final = "grpc"

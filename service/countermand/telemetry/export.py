@@ -111,16 +111,20 @@ def _sdk_context(context: TraceContext, is_remote: bool = False) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote, _SAMPLED, state)
 
 
-def service_resource(service_version: str) -> Resource:
+def service_resource(service_version: str, replica: str) -> Resource:
     """Returns what names this service in traces: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    go before our own name and version.
+    go before our own name, version and replica.
     """
-    own = {conventions.SERVICE_NAME: "countermand", conventions.SERVICE_VERSION: service_version}
+    own = {
+        conventions.SERVICE_NAME: "countermand",
+        conventions.SERVICE_VERSION: service_version,
+        **({conventions.SERVICE_INSTANCE_ID: replica} if replica else {}),
+    }
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})
 
 
 def otlp_recorder(
-    settings: TraceSettings, service_version: str, knobs: TelemetryKnobs
+    settings: TraceSettings, service_version: str, replica: str, knobs: TelemetryKnobs
 ) -> SdkRecorder:
     """Returns a recorder that sends as these settings and the OTEL_ variables say."""
     normalize(os.environ)
@@ -131,4 +135,4 @@ def otlp_recorder(
         from opentelemetry.exporter.otlp.proto.http import trace_exporter
 
         exporter = trace_exporter.OTLPSpanExporter()
-    return SdkRecorder.batching(exporter, service_resource(service_version), knobs)
+    return SdkRecorder.batching(exporter, service_resource(service_version, replica), knobs)

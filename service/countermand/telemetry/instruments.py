@@ -8,6 +8,7 @@ from countermand.core.states import CancelProof, TargetKind, TaskState
 from countermand.core.webhooks import WebhookState
 from countermand.telemetry import conventions
 from countermand.telemetry.instrument import Instrument, Kind
+from countermand.telemetry.shared_instruments import SHARED
 
 CALL_BUCKETS: Final = (
     *(0.00025, 0.0005, 0.001, 0.0025),  # below those of the conventions
@@ -274,6 +275,7 @@ OWN: Final = (
     DISK_FREE,
     AGENTS_LIVE,
     TASKS_OVERDUE,
+    *SHARED,
     WEBHOOK_ATTEMPTS,
     WEBHOOK_AGE,
     WEBHOOK_MISSED,

@@ -171,7 +171,11 @@ def _attributes(instrument: Instrument, labels: Mapping[str, str]) -> dict[str, 
 
 
 def otlp_pusher(
-    metrics: Metrics, settings: MetricSettings, service_version: str, knobs: TelemetryKnobs
+    metrics: Metrics,
+    settings: MetricSettings,
+    service_version: str,
+    replica: str,
+    knobs: TelemetryKnobs,
 ) -> MetricPusher | None:
     """Returns what sends metrics as these settings and the OTEL_ variables say.
 
@@ -180,7 +184,7 @@ def otlp_pusher(
     try:
         normalize(os.environ)
         exporter = _exporter(settings)
-        resource = service_resource(service_version)
+        resource = service_resource(service_version, replica)
         interval = settings.interval or knobs.push_interval
         return MetricPusher(metrics, exporter, resource, interval, knobs)
     except Exception as error:  # whatever only the SDK objects to

@@ -47,7 +47,9 @@ class Tracing:
         self._sampler = NEVER if recorder is None else sampler
 
     @classmethod
-    def from_environment(cls, knobs: TelemetryKnobs, *, service_version: str) -> "Tracing":
+    def from_environment(
+        cls, knobs: TelemetryKnobs, *, service_version: str, replica: str = ""
+    ) -> "Tracing":
         """Configured by the standard OTEL_ variables; off unless they name an endpoint.
 
         Also off, with one line in the log, if one of them is malformed or not supported: no trace
@@ -60,7 +62,7 @@ class Tracing:
             # Loading the SDK and its exporter takes a third of a second, which few servers need.
             from countermand.telemetry.export import otlp_recorder
 
-            recorder = otlp_recorder(settings, service_version, knobs)
+            recorder = otlp_recorder(settings, service_version, replica, knobs)
         except VariableRefused as refusal:
             log.warning("traces are off: %s", refusal)
             return cls(knobs)

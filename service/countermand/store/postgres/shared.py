@@ -82,12 +82,14 @@ def passed_since(began: float) -> int:
 class SharedRows:
     """See countermand.store.shared.SharedState."""
 
-    def __init__(self, generations: Generations, knobs: PostgresKnobs) -> None:
+    def __init__(
+        self, generations: Generations, knobs: PostgresKnobs, replica: str | None = None
+    ) -> None:
         self._generations = generations
         self._knobs = knobs
         self._worker = Worker("store-shared")
         self._link: Link | None = None
-        self.replica = UuidMaker()(0)
+        self.replica = replica or UuidMaker()(0)
         """By which this server is known to the others."""
 
     async def look(self, steady: int) -> Seen:

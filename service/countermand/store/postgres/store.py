@@ -39,10 +39,11 @@ class PostgresStore(StoreReadings):
     name = "postgresql"
     outlives_hangs = True
 
-    def __init__(self, url: str, knobs: StoreKnobs) -> None:
-        """Raises StoreRefused for an address that is none."""
+    def __init__(self, url: str, knobs: StoreKnobs, replica: str | None = None) -> None:
+        """Others know this server as `replica`, a UUID. Raises StoreRefused for an address that is
+        none."""
         self._database = Database(parse_address(url), knobs.postgres)
-        self.shared = SharedRows(self._database.generations, knobs.postgres)
+        self.shared = SharedRows(self._database.generations, knobs.postgres, replica)
         self._writer = Writer(knobs, self.shared.replica)
         self._idle_clock: IdleClock | None = None
         generations = self._database.generations
