@@ -142,10 +142,10 @@ async def running(
     What is older than the retention, in microseconds, is removed; None keeps all. So many watches
     may be open at once, and each tenant may store so many bytes; None: any number. The listeners
     hear of every commit from the first on, which may be before this gives anything; `opened` is
-    called before that, once the store is open. `replica` is this server's id, a UUID. Without other clocks they are this machine's.
-    Raises StoreRefused. At the end, what was submitted is committed before the store is closed;
-    raises StoreFailed if it cannot be. Then the store stays open, since a thread may hang in it,
-    and the process should leave.
+    called before that, once the store is open. `replica` is this server's id, a UUID. Without other
+    clocks they are this machine's. Raises StoreRefused. At the end, what was submitted is committed
+    before the store is closed; raises StoreFailed if it cannot be. Then the store stays open, since
+    a thread may hang in it, and the process should leave.
     """
     clock = clock or Clock(knobs.clock)
     app = App(store, clock, knobs, max_watches, max_tenant_bytes, idle_clock, replica)
