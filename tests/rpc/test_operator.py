@@ -1,5 +1,6 @@
 """OperatorService: what whoever runs a server sees of all tenants, and what not."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -216,6 +217,14 @@ async def test_open_watches_are_listed_with_whose_and_what_they_are(
         watch.cancel()
 
 
+async def test_the_status_names_the_replica_as_the_first_line_of_the_log_does(
+    shared: Server, client: Client
+):
+    replica = (await client.get_server_status()).status.replica_id
+    [starting] = [line for line in shared.log if '"event": "starting"' in line]
+    assert json.loads(starting)["replica"] == replica
+
+
 async def test_the_client_calls_every_method(client: Client, caller: Caller):
     held = await caller.running()
     tenant = caller.tenant
@@ -228,4 +237,4 @@ async def test_the_client_calls_every_method(client: Client, caller: Caller):
     await watch.aclose()
     agents = (await client.list_agents(tenant=tenant)).agents
     assert [one.agent_id for one in agents] == ["agent-1"]
-    assert (await client.get_server_status()).status.replica_id
+    assert (await client.get_server_status()).status.version

@@ -620,7 +620,10 @@ async def test_spans_reach_a_collector(monkeypatch):
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({}, {"service.name": "countermand", "service.version": "1"}),
+        (
+            {},
+            {"service.name": "countermand", "service.version": "1", "service.instance.id": "a"},
+        ),
         ({"OTEL_SERVICE_NAME": "ours"}, {"service.name": "ours"}),
         (
             {"OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs,host.name=h"},
@@ -631,7 +634,7 @@ async def test_spans_reach_a_collector(monkeypatch):
 def test_the_resource_is_what_the_environment_names(monkeypatch, environ, expected):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert service_resource("1").attributes.items() >= expected.items()
+    assert service_resource("1", "a").attributes.items() >= expected.items()
 
 
 @pytest.fixture(params=["refuses", "never answers"])

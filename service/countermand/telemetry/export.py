@@ -111,7 +111,7 @@ def _sdk_context(context: TraceContext, is_remote: bool = False) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote, _SAMPLED, state)
 
 
-def service_resource(service_version: str, replica: str) -> Resource:
+def service_resource(service_version: str, replica: str = "") -> Resource:
     """Returns what names this service in traces: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
     go before our own name, version and replica.
     """
