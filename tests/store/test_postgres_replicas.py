@@ -199,7 +199,7 @@ async def test_what_one_server_lets_in_for_a_key_is_charged_on_another(apps: lis
     assert second.ask(name) == 0
     for _ in range(7):
         first.ask(name)
-        first.use(name)
+        first.use(name, 1)
     owed = 0
 
     def is_charged() -> bool:

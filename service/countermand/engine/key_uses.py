@@ -63,7 +63,7 @@ class KeyUses:
         owed, count.owed = count.owed, 0
         return owed
 
-    def use(self, name: Name, tokens: int = 1) -> None:
+    def use(self, name: Name, tokens: int) -> None:
         """Counts what was let in."""
         self._count(name).used += tokens
 
@@ -89,6 +89,8 @@ class KeyUses:
         while True:
             await asyncio.sleep(self._knobs.interval)
             if not is_needed():
+                # What is told from now on was used from now on.
+                self._exchanged_at = self._clock()
                 continue
             try:
                 await self.exchange(shared)

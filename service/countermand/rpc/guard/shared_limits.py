@@ -45,7 +45,7 @@ class SharedLimits:
                 if not wait:
                     bucket.owe(key, limit, 1, debt)
         if not wait:
-            self.uses.use(name)
+            self.uses.use(name, 1)
         return wait
 
     def _take_of_share(self, name: Name, per_second: float) -> int:

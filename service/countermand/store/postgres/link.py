@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from countermand.store.postgres.generation import Generation
 
 COMMIT = "COMMIT"
+IDLE = "25P03"
+"""With which the server ends a connection whose transaction was idle for too long."""
 TOO_MUCH = "the server answered more than it was asked"
 
 
@@ -226,7 +228,9 @@ class Link:
         """Says that the connection is lost, and what the server said before."""
         said = [error] if first is None or first.error is None else [first.error, error]
         gone = ConnectionGone("; ".join([*map(text_of, said), *self._warnings]))
-        gone.failed_before = first is not None and first.is_refused
+        # A transaction that was idle had not got its commit.
+        was_idle = f"({IDLE})" in text_of(gone)
+        gone.failed_before = was_idle or (first is not None and first.is_refused)
         gone.was_broken = self.was_broken
         for started in self._started:
             if started is not None and started.error is None:
