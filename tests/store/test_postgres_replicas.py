@@ -15,6 +15,7 @@ from countermand.core.errors import Reason, Refused
 from countermand.core.ids import SCOPES
 from countermand.core.keys import KeyLimits, NewKey
 from countermand.core.records import SECOND
+from countermand.core.retention import DAY
 from countermand.core.states import CancelProof, TaskState
 from countermand.engine.clock import NANOSECONDS, Clock
 from countermand.engine.writer import Writer
@@ -45,11 +46,14 @@ def url(empty_stores: EmptyStores) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def server(url: str, *, ahead: int = 0, knobs: object = KNOBS) -> AsyncIterator[App]:
+async def server(
+    url: str, *, ahead: int = 0, knobs: object = KNOBS, retention: int | None = None
+) -> AsyncIterator[App]:
     """One that runs on the store, whose wall clock is so far ahead."""
     clock = Clock(PRODUCTION.clock, wall=lambda: time.time_ns() + ahead * NANOSECONDS)
     store = postgres_store(url, knobs.store)
-    async with running(store, knobs, clock=clock) as (app, failing):  # type: ignore[arg-type]
+    given = running(store, knobs, clock=clock, retention=retention)  # type: ignore[arg-type]
+    async with given as (app, failing):
         yield app
         assert not failing.done()
 
@@ -224,3 +228,25 @@ async def test_metrics_of_servers_that_share_a_store_are_theirs_alone(
     alone = Metrics()
     read_membership(alone, None)
     assert alone.registry.get_sample_value("countermand_clock_skew_seconds") is None
+
+
+async def test_of_servers_that_purge_one_does_the_round_by_the_longest_retention(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "countermand.engine.purger")
+    knobs = changed({"purger.interval": 0.2}, KNOBS)
+    async with server(url, knobs=knobs, retention=40 * DAY):
+        shared = postgres_store(url, KNOBS.store)
+        await shared.open(0)
+        assert shared.shared is not None
+        taken: list[int] = []
+        async with asyncio.timeout(SOON):
+            while not taken:  # They take turns.
+                found = await shared.shared.take_purge(0.2, 30 * DAY)
+                taken += [] if found is None else [found]
+                await asyncio.sleep(0.01)
+        await shared.close()
+        assert taken == [40 * DAY]
+        async with server(url, knobs=knobs, retention=30 * DAY):
+            said = "another server keeps what is old for longer"
+            await holds(lambda: said in [record.message for record in caplog.records])
