@@ -87,15 +87,14 @@ class KeyUses:
     async def run(self, shared: SharedState, is_needed: Callable[[], bool]) -> None:
         """Exchanges counts with the others, until cancelled, while some key has a limit."""
         while True:
-            await asyncio.sleep(self._knobs.interval)
-            if not is_needed():
-                # What is told from now on was used from now on.
+            if is_needed():
+                try:
+                    await self.exchange(shared)
+                except StoreFailed as failure:
+                    log.debug("uses of keys were not exchanged", extra=fields(cause=str(failure)))
+            else:  # What is told from now on was used from now on.
                 self._exchanged_at = self._clock()
-                continue
-            try:
-                await self.exchange(shared)
-            except StoreFailed as failure:
-                log.debug("uses of keys were not exchanged", extra=fields(cause=str(failure)))
+            await asyncio.sleep(self._knobs.interval)
 
     async def exchange(self, shared: SharedState) -> None:
         """Tells the others what was used here, and hears what they used. Raises StoreFailed."""
