@@ -1,13 +1,15 @@
 """kill -9 at random while things change and receivers misbehave in every way: each committed event
 arrives at least once, alike each time and in order, and nothing that was not committed does.
 
-The short round kills three times; the full one, with COUNTERMAND_CHAOS=full, a hundred times.
+The short round kills three times; the full one, with COUNTERMAND_CHAOS=full, a hundred times, and
+as often one of three servers on PostgreSQL, or freezes it.
 """
 
 import asyncio
 import json
 import os
 import random
+import signal
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -24,8 +26,8 @@ from countermand.v1 import webhook_service_pb2 as w
 from countermand.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from tests.support.caller import first_caller, new_id, span
 from tests.support.knobs import drawn_values_but
-from tests.support.receivers import Answer, Received, drip, hang, receiving, status
-from tests.support.server import started
+from tests.support.receivers import Answer, Received, Receiver, drip, hang, receiving, status
+from tests.support.server import Server, started
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -144,13 +146,119 @@ async def test_each_event_arrives_once_at_least_alike_and_in_order(tmp_path: Pat
         async with first_caller(server) as caller:
             wanted = await wanted_events(caller, traffic.known)
             await _settle(WebhookServiceStub(caller.channel), webhook_ids)
-            for name, receiver in receivers.items():
-                async with asyncio.timeout(60):
-                    while not wanted <= taken(receiver.requests):
-                        receiver.came.clear()
-                        await receiver.came.wait()
-                _judge(name, receiver.requests, wanted)
-            assert wanted
+            await _judge_all(receivers, wanted)
+
+
+async def _judge_all(receivers: dict[str, Receiver], wanted: Counter[tuple[str, str]]) -> None:
+    """Waits until every receiver has all that is wanted, and holds it to the promises."""
+    for name, receiver in receivers.items():
+        async with asyncio.timeout(60):
+            while not wanted <= taken(receiver.requests):
+                receiver.came.clear()
+                await receiver.came.wait()
+        _judge(name, receiver.requests, wanted)
+    assert wanted
+
+
+CLAIMS = {
+    "webhooks.timeout": 1.0,
+    "webhooks.claim_duration": 3.0,
+    "webhooks.claim_margin": 1.0,
+    "webhooks.claim_interval": 0.5,
+}
+"""Shorter than in production, so that a server that is frozen loses its endpoints soon."""
+
+
+@pytest.mark.skipif(not FULL, reason="takes minutes; the full round does it")
+async def test_three_servers_share_the_endpoints_through_kills_and_freezes(
+    tmp_path: Path, database: str
+) -> None:
+    chance = random.Random(SEED)
+    traffic = Traffic(chance)
+    async with AsyncExitStack() as stack:
+        receivers = {
+            name: await stack.enter_async_context(receiving(answer))
+            for name, answer in BEHAVIOURS.items()
+        }
+        servers = []
+        for number in range(3):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            server = Server(folder, knobs=drawn_values_but("webhooks.") | CLAIMS)
+            server.store_url = database
+            stack.push_async_callback(server.kill)
+            servers.append(await server.start(FLAG))
+            server.key = servers[0].key
+        webhook_ids = []
+        async with first_caller(servers[0]) as caller:
+            for receiver in receivers.values():
+                made = await WebhookServiceStub(caller.channel).CreateWebhook(
+                    w.CreateWebhookRequest(url=receiver.url)
+                )
+                webhook_ids.append(made.webhook.webhook_id)
+        for _ in range(KILLS):
+            victim = chance.choice(servers)
+            lanes = [asyncio.create_task(_drive(traffic, server)) for server in servers]
+            await asyncio.sleep(chance.uniform(0.2, 1) * SECONDS)
+            if chance.random() < 0.5:
+                await victim.kill()
+                await victim.start(FLAG)
+            else:
+                victim.process.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(chance.uniform(0.2, 1.5) * CLAIMS["webhooks.claim_duration"])
+                victim.process.send_signal(signal.SIGCONT)
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+        for receiver in receivers.values():
+            receiver.answer = status(204)
+        async with first_caller(servers[0]) as caller:
+            wanted = await wanted_events(caller, traffic.known)
+            await _settle(WebhookServiceStub(caller.channel), webhook_ids)
+            await _judge_all(receivers, wanted)
+
+
+async def _drive(traffic: Traffic, server: Server) -> None:
+    """Calls a server, and once more as soon as it is there again."""
+    while True:
+        async with first_caller(server) as caller:
+            await asyncio.gather(*[traffic.run(caller) for _ in range(3)])
+        await asyncio.sleep(0.1)
+
+
+async def test_who_was_frozen_sends_nothing_more_once_another_delivers(
+    tmp_path: Path, database: str
+) -> None:
+    knobs = drawn_values_but("webhooks.") | CLAIMS
+    first, second = Server(tmp_path, knobs=knobs), Server(tmp_path, knobs=knobs)
+    first.store_url = second.store_url = database
+    async with AsyncExitStack() as stack:
+        for server in (first, second):
+            stack.push_async_callback(server.kill)
+        await first.start(FLAG)
+        receiver = await stack.enter_async_context(receiving())
+        async with first_caller(first) as caller:
+            stub = WebhookServiceStub(caller.channel)
+            request = w.CreateWebhookRequest(url=receiver.url, event_types=["task.cancelled"])
+            await stub.CreateWebhook(request)
+            await caller.cancel((await caller.create()).task_id)
+            await receiver.until(1)  # So it is the first one's.
+        await second.start(FLAG)
+        second.key = first.key
+        async with first_caller(second) as caller:
+            first.process.send_signal(signal.SIGSTOP)
+            for _ in range(5):
+                await caller.cancel((await caller.create()).task_id)
+            await receiver.until(6)
+            first.process.send_signal(signal.SIGCONT)
+            await caller.cancel((await caller.create()).task_id)
+            await receiver.until(7)
+        assert await second.stop() == 0
+        async with first_caller(first) as caller:  # It goes on as soon as the other one has left.
+            await caller.cancel((await caller.create()).task_id)
+            await receiver.until(8)
+        ids = [request.headers["webhook-id"] for request in receiver.requests]
+        assert len(set(ids)) == len(ids) == 8
 
 
 async def _settle(stub: WebhookServiceStub, webhook_ids: list[str]) -> None:

@@ -63,6 +63,10 @@ async def outcomes(keeper: Keeper, webhook: Webhook, **fields: Any) -> Any:
     return await keeper.do(w.NoteOutcomes(0, **(given | fields)))
 
 
+def tried(now: int) -> tuple[Attempt, ...]:
+    return (Attempt(now, 5, 500, "answered 500"),)
+
+
 async def purge(keeper: Keeper, *, age: int = LIFETIME, limit: int = 1000) -> w.PurgedNotices:
     before = keeper.now - age
     found: w.PurgedNotices = await keeper.do(
@@ -283,12 +287,12 @@ async def test_a_notice_outlives_its_task_and_its_delivery_outlives_the_outbox(
     await keeper.purge(DAY)
     assert await keeper.store.task(NS, T1) is None
     assert await keeper.store.notices(NS, 0, 10) == [first, second]
-    tried = (Attempt(keeper.now, 5, 500, "answered 500"),)
+    attempts = tried(keeper.now)
     waiting = Delivery(
         webhook_id=webhook.webhook_id,
         notice=first,
         begin_time=first.time,
-        attempts=tried,
+        attempts=attempts,
         attempt_count=1,
         failures=1,
         next_time=keeper.now + MINUTE,
@@ -301,7 +305,7 @@ async def test_a_notice_outlives_its_task_and_its_delivery_outlives_the_outbox(
     [ended] = await keeper.store.deliveries(NS, webhook.webhook_id, None, None, 10)
     assert (ended.state, ended.end_time) == (DeliveryState.FAILED, keeper.now)
     again = await keeper.do(w.Redeliver(NS, webhook.webhook_id, first.number, first.time))
-    assert (again.state, again.failures, again.attempts) == (DeliveryState.PENDING, 0, tried)
+    assert (again.state, again.failures, again.attempts) == (DeliveryState.PENDING, 0, attempts)
     assert again.notice == first
     with pytest.raises(Refused) as refusal:
         await keeper.do(w.Redeliver(NS, webhook.webhook_id, first.number, first.time + 1))

@@ -35,6 +35,8 @@ ONLY_POSTGRES = {
     "cluster": {"name", "time", "noted", "version", "by"},
     "key_use": {"key_id", "kind", "replica", "used", "asked", "noted"},
     "replicas": {"replica", "retention", "noted"},
+    "webhook_claims": {"namespace_no", "webhook_id", "claim", "claimed_by", "claimed_until"},
+    "webhooks": {"revision"},
 }
 
 

@@ -58,6 +58,7 @@ KEPT = {
     "watching.watchers.blocked_after": "promised",
     "watching.watchers.last_message_timeout": "a busy client needs it to take a message",
     "watching.watchers.write_timeout": "a client that is stopped needs it to come back",
+    "webhooks.claim_": "a busy machine needs them to renew it",
     "webhooks.connect_timeout": "a busy machine needs it to connect",
     "webhooks.jitter": "promised",
     "webhooks.max_header": "what any server answers must fit",
@@ -91,6 +92,7 @@ LEAST: dict[str, float] = {
     "store.postgres.reconnect_interval": 0.05,
     "telemetry.push_interval": 1.0,  # each time takes some milliseconds
     "telemetry.store_interval": 0.05,
+    "webhooks.poll_interval": 0.05,
     "webhooks.purge_interval": 0.05,
     "webhooks.max_sleep": 0.05,
     "watching.watchers.sweep_interval": 0.05,

@@ -88,7 +88,8 @@ class Server:
         self.store_url = url_of(self.store, makes_store=makes_store)
         """The store that it serves; a test may name another before it starts."""
         self.program = program
-        """The module to run, and its arguments before `serve`."""
+        """The module to run, and its arguments before the command."""
+        self.command = "serve"
         self.knobs = knobs
         """Those that differ from production, by their paths."""
         self.makes_store = makes_store
@@ -112,7 +113,7 @@ class Server:
         place = ("--listen", self.address or "127.0.0.1:0", "--store", self.store_url)
         self.born = len(self.log)
         scraped = ("--metrics-listen", "127.0.0.1:0") if Server.looking else ()
-        self.process = await self._run("serve", *place, *scraped, *flags)
+        self.process = await self._run(self.command, *place, *scraped, *flags)
         assert self.process.stdout is not None
         self._errors = asyncio.create_task(self._read_errors(self.process))
         line = await asyncio.wait_for(self.process.stdout.readline(), READY_SECONDS)

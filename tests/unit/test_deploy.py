@@ -91,7 +91,10 @@ def test_compose_holds_its_schema_and_is_open_to_this_machine_alone() -> None:
             assert port.startswith("127.0.0.1:")
 
 
-@pytest.mark.parametrize("part", KUBERNETES, ids=lambda part: part["kind"])
+DELIVER = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "deliver.yaml").read_text()))
+
+
+@pytest.mark.parametrize("part", [*KUBERNETES, *DELIVER], ids=lambda part: part["kind"])
 def test_kubernetes_manifests_hold_their_schemas(part: dict[str, Any]) -> None:
     hold_kubernetes(part)
 
@@ -196,6 +199,8 @@ def test_mounts_are_those_of_volumes_and_selectors_find_the_pod() -> None:
 
 def test_webhooks_are_let_out_to_the_internet_and_not_inside() -> None:
     """What the network lets out is never more than what the server itself judges as public."""
+    [deliver] = [part["spec"] for part in DELIVER if part["kind"] == "NetworkPolicy"]
+    assert deliver["egress"][-1] == spec_of("NetworkPolicy")["egress"][-1]
     blocks = [
         peer["ipBlock"]
         for rule in spec_of("NetworkPolicy")["egress"]
@@ -251,7 +256,7 @@ def units(tmp_path: Path) -> Path:
 
 def test_the_units_are_right(analyze: str, units: Path) -> None:
     names = sorted(str(path) for path in units.iterdir())
-    assert len(names) == 3
+    assert len(names) == 4
     result = subprocess.run(
         [analyze, "verify", "--man=no", *names],
         capture_output=True,
@@ -265,7 +270,9 @@ def test_the_units_are_right(analyze: str, units: Path) -> None:
     assert (result.returncode, ours) == (0, [])
 
 
-@pytest.mark.parametrize("unit", ["countermand.service", "countermand-backup.service"])
+@pytest.mark.parametrize(
+    "unit", ["countermand.service", "countermand-backup.service", "countermand-deliver.service"]
+)
 def test_the_units_expose_little(analyze: str, units: Path, unit: str) -> None:
     command = [analyze, "security", "--offline=true", "--no-pager", "--threshold=30"]
     result = subprocess.run(

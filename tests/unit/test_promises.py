@@ -18,7 +18,7 @@ RULES = {
     "Strangers": 3,
     "Sales": 4,
     "Operators": 5,
-    "Webhooks": 9,
+    "Webhooks": 10,
     "HTTP": 5,
 }
 ROW = re.compile(r"\| (\d+) \| (.+) \| (.+) \|")

@@ -392,3 +392,54 @@ def test_what_has_no_room_in_memory_holds_back_what_comes_later_of_its_task():
     queue.done(sent, Outcome(Attempt(FIRST_TIME, 1, 200, ""), None), FIRST_TIME)
     assert queue.take(FIRST_TIME) == []
     assert queue.is_to_be_read_again
+
+
+def by_hand(number: int, begin_time: int) -> Delivery:
+    return Delivery(
+        webhook_id="w1", notice=notice(number), begin_time=begin_time, next_time=begin_time
+    )
+
+
+def test_what_others_asked_for_by_hand_is_sent_and_what_they_ended_is_not() -> None:
+    endpoint = Endpoint()
+    endpoint.commit(notice(1), notice(2))
+    one, two = endpoint.take()
+    endpoint.answer(one, 500)
+    endpoint.answer(two, 200)
+    endpoint.flush()
+    assert endpoint.kept.keys() == {1}
+    queue = endpoint.queue
+    # One that waits is begun anew, and one comes that nobody here has heard of.
+    before = queue.known_deliveries
+    asked = [by_hand(1, endpoint.now), by_hand(9, endpoint.now)]
+    queue.merge(endpoint.webhook.evolve(url="https://b.example/"), asked, before)
+    assert [item.notice.number for item in queue.take(endpoint.now)] == [9]
+    asked[0] = by_hand(1, endpoint.now + 1)
+    queue.merge(endpoint.webhook, asked, queue.known_deliveries)
+    assert [item.notice.number for item in queue.take(endpoint.now + 1)] == [1]
+    # What is under way is nobody else's to end; what waits is.
+    queue.merge(endpoint.webhook, [], queue.known_deliveries)
+    assert queue.known_deliveries == {1, 9}
+    queue.keep(by_hand(10, endpoint.now))
+    queue.merge(endpoint.webhook, [], queue.known_deliveries)
+    assert queue.known_deliveries == {1, 9}
+
+
+def test_what_ends_while_the_store_is_read_is_not_sent_again() -> None:
+    endpoint = Endpoint()
+    endpoint.queue.keep(by_hand(5, endpoint.now))
+    before = endpoint.queue.known_deliveries
+    [item] = endpoint.queue.take(endpoint.now)
+    endpoint.answer(item)
+    endpoint.queue.merge(endpoint.webhook, [by_hand(5, endpoint.now)], before)
+    assert endpoint.take() == []
+
+
+def test_what_was_not_sent_is_tried_again_and_counts_as_no_try() -> None:
+    endpoint = Endpoint()
+    endpoint.commit(notice(1))
+    [item] = endpoint.take()
+    assert endpoint.take() == []
+    endpoint.queue.put_back(item)
+    assert (item.attempt_count, endpoint.queue.flush(endpoint.now)) == (0, None)
+    assert endpoint.take() == [item]

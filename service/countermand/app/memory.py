@@ -6,6 +6,7 @@ process would stay as large as its worst hour made it. With others there is noth
 
 import asyncio
 import ctypes
+import gc
 from typing import Final
 
 M_ARENA_MAX: Final = -8
@@ -25,3 +26,10 @@ async def give_back(interval: float) -> None:
     while trim is not None:
         await asyncio.sleep(interval)
         await asyncio.to_thread(trim, 0)
+
+
+def collect_less_often(max_young_objects: int) -> None:
+    """Spares what lives long from being looked at by the garbage collector again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(max_young_objects, *gc.get_threshold()[1:])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from countermand.app.address import Address, parse_address
 from countermand.core.shipping import ShippedWords
+from countermand.store.names import is_postgres
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("text", "json")
@@ -44,6 +45,8 @@ class Settings:
     """A file with the keys that seal the secrets of webhooks in the store, one in each line."""
     allow_loopback_webhooks: bool = False
     """Whether webhooks in sandbox may go to this machine's loopback."""
+    no_deliveries: bool = False
+    """Whether webhooks are left to other processes, which a store on PostgreSQL may have."""
     log_level: str = "INFO"
     """The least level of what is logged: one of `LOG_LEVELS`."""
     log_format: str = "json"
@@ -77,6 +80,10 @@ class Settings:
         if self.log_format not in LOG_FORMATS:
             raise ValueError(f"--log-format is one of {', '.join(LOG_FORMATS)}")
         ShippedWords(self.shipped_words)
+        if self.no_deliveries and not is_postgres(self.store):
+            raise ValueError(
+                "--no-deliveries needs a store on PostgreSQL, where `countermand deliver` delivers"
+            )
         address = _parsed("--listen", self.listen)
         metrics = None
         if self.metrics_listen is not None:

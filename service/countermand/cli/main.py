@@ -14,6 +14,7 @@ from countermand.cli import (
     cancel,
     completion,
     copy,
+    deliver,
     get,
     health,
     keys,
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve", cls=PlainCommand)(serve.serve)
+app.command("deliver", cls=PlainCommand)(deliver.deliver)
 app.command("cancel", cls=PlainCommand)(cancel.cancel)
 app.command("watch", cls=PlainCommand)(watch.watch)
 app.command("get", cls=PlainCommand)(get.get)

@@ -1,7 +1,6 @@
 """`countermand serve`."""
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,33 +8,17 @@ import typer
 
 from countermand.app.settings import Settings
 from countermand.app.signals import StopSignals
+from countermand.cli import server_options as options
 from countermand.cli.failures import WRONG_USAGE, Failure
-from countermand.cli.options import parse_retention, parse_span
+from countermand.cli.options import parse_retention
 
 DEFAULTS = Settings()
 
 
 def serve(
-    listen: Annotated[
-        str,
-        typer.Option(
-            envvar="COUNTERMAND_LISTEN",
-            metavar="HOST:PORT",
-            help="Port 0 picks a free one.",
-        ),
-    ] = DEFAULTS.listen,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            envvar="COUNTERMAND_METRICS_LISTEN",
-            metavar="HOST:PORT",
-            help="Prometheus reads /metrics.",
-        ),
-    ] = None,
-    store: Annotated[
-        str,
-        typer.Option(envvar="COUNTERMAND_STORE", metavar="URL", help="Where all is kept."),
-    ] = DEFAULTS.store,
+    listen: options.Listen = DEFAULTS.listen,
+    metrics_listen: options.MetricsListen = None,
+    store: options.Store = DEFAULTS.store,
     retention: Annotated[
         float,
         typer.Option(
@@ -45,18 +28,8 @@ def serve(
             help="Keep what ended.",
         ),
     ] = f"{DEFAULTS.retention:g}",  # type: ignore[assignment]  # typer parses a default, too
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="COUNTERMAND_TLS_CERT",
-            metavar="FILE",
-            help="The server's certificate.",
-        ),
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option(envvar="COUNTERMAND_TLS_KEY", metavar="FILE", help="Its private key."),
-    ] = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     tls_client_ca: Annotated[
         Path | None,
         typer.Option(
@@ -65,14 +38,7 @@ def serve(
             help="Demand certificates.",
         ),
     ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure",
-            envvar="COUNTERMAND_INSECURE",
-            help="Encrypt nothing.",
-        ),
-    ] = False,
+    insecure: options.Insecure = False,
     max_watches: Annotated[
         int,
         typer.Option(
@@ -117,40 +83,18 @@ def serve(
             help="Where the first key goes.",
         ),
     ] = None,
-    secrets_key: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="COUNTERMAND_SECRETS_KEY",
-            metavar="FILE",
-            help="Seals secrets.",
-        ),
-    ] = None,
-    allow_loopback_webhooks: Annotated[
+    secrets_key: options.SecretsKey = None,
+    allow_loopback_webhooks: options.AllowLoopbackWebhooks = False,
+    no_deliveries: Annotated[
         bool,
         typer.Option(
-            "--allow-loopback-webhooks",
-            envvar="COUNTERMAND_ALLOW_LOOPBACK_WEBHOOKS",
-            help="For development.",
+            "--no-deliveries",
+            envvar="COUNTERMAND_NO_DELIVERIES",
+            help="Leave webhooks to others.",
         ),
     ] = False,
-    log_level: Annotated[
-        str,
-        typer.Option(
-            envvar="COUNTERMAND_LOG_LEVEL",
-            metavar="LEVEL",
-            help="DEBUG, INFO, WARNING …",
-            show_default=False,
-        ),
-    ] = DEFAULTS.log_level,
-    log_format: Annotated[
-        str,
-        typer.Option(
-            envvar="COUNTERMAND_LOG_FORMAT",
-            metavar="FORMAT",
-            help="text or json.",
-            show_default=False,
-        ),
-    ] = "",
+    log_level: options.LogLevel = DEFAULTS.log_level,
+    log_format: options.LogFormat = "",
     log_accepted: Annotated[
         bool,
         typer.Option(
@@ -159,21 +103,13 @@ def serve(
             help="Log each cancel.",
         ),
     ] = False,
-    drain_timeout: Annotated[
-        timedelta,
-        typer.Option(
-            envvar="COUNTERMAND_DRAIN_TIMEOUT",
-            parser=parse_span,
-            metavar="SPAN",
-            help="Patience of SIGTERM.",
-        ),
-    ] = f"{DEFAULTS.drain_timeout:g}s",  # type: ignore[assignment]
+    drain_timeout: options.DrainTimeout = f"{DEFAULTS.drain_timeout:g}s",  # type: ignore[assignment]
 ) -> None:
     """Run the server.
 
-    When it is ready it prints `listening on HOST:PORT` to stdout; its log goes to stderr. On a
-    store without keys it first makes one, and prints it once to stderr. SIGTERM and Ctrl-C drain.
-    Each option is a variable, too: docs/operations/configuration.md.
+    Once ready it prints `listening on HOST:PORT`; its log goes to stderr. On a store without keys
+    it makes one, and prints that once to stderr. SIGTERM drains. Each option is a variable, too:
+    docs/operations/configuration.md.
 
     Examples:
 
@@ -205,6 +141,7 @@ def serve(
             max_failed_logins=max_failed_logins,
             secrets_key=secrets_key,
             allow_loopback_webhooks=allow_loopback_webhooks,
+            no_deliveries=no_deliveries,
             shipped_words=tuple(shipped_word),
             first_key_file=first_key_file,
             log_level=log_level.upper(),

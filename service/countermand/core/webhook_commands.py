@@ -61,7 +61,8 @@ class Redeliver(Command):
 
 @dataclass(frozen=True, slots=True)
 class NoteOutcomes(Command):
-    """Writes down what became of tries at one endpoint. Answers the webhook, None if it is gone."""
+    """Writes down what became of tries at one endpoint. Answers the webhook; None if that is gone,
+    or another server serves it by now, and then nothing is written down."""
 
     of: int
     """The namespace of the endpoint; the command's own is ours."""
@@ -71,6 +72,8 @@ class NoteOutcomes(Command):
     deliveries: tuple[Delivery, ...]
     health: Health
     missed: int
+    claim: int = 0
+    """By which claim the endpoint was served."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,9 @@ class Webhook(Record):
     health: Health = NEW
     epoch: int = 0
     """Grows when its owner sets its state: what was seen of its health before counts no more."""
+    claim: int = 0
+    """Grows with each server that comes to serve it, where several may: what the one before it has
+    seen counts no more. The store keeps it."""
 
     def wants(self, type: str) -> bool:
         """Whether it is sent notices of a type."""

@@ -1,7 +1,6 @@
 """The server: binds the services to a port, and runs until it is told to leave."""
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -17,7 +16,7 @@ from countermand.app.address import Address
 from countermand.app.composition import App, open_store, running
 from countermand.app.first_key import FirstKeyRefused, make_first_key
 from countermand.app.instrumentation import Instrumentation
-from countermand.app.memory import give_back, share_heaps
+from countermand.app.memory import collect_less_often, give_back, share_heaps
 from countermand.app.settings import Settings
 from countermand.app.signals import StopSignals
 from countermand.app.standard_streams import complain, write_line
@@ -54,10 +53,18 @@ Deliver = Callable[[App, Settings, Vault, Instrumentation], Coroutine[Any, Any, 
 """Delivers webhooks until it is cancelled."""
 
 
-async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver: Deliver) -> int:
+async def serve(
+    settings: Settings,
+    knobs: Knobs,
+    signals: StopSignals,
+    deliver: Deliver,
+    *,
+    answers_calls: bool = True,
+) -> int:
     """Runs a server until SIGTERM or SIGINT. Returns the exit status of the process.
 
-    `deliver` delivers webhooks until it is cancelled.
+    `deliver` delivers webhooks until it is cancelled. One that answers no calls has no services
+    but health and reflection, makes no key, and leaves it to others to remove what is old.
 
     0: it drained, or was told to leave before it was ready. 1: it could not start, or could not
     write any more.
@@ -72,7 +79,7 @@ async def serve(settings: Settings, knobs: Knobs, signals: StopSignals, deliver:
     replica = UuidMaker()(time.time_ns() // 1000)
     instrumentation = Instrumentation(knobs.telemetry, __version__, counts=scraped, replica=replica)
     try:
-        life = _Life(settings, knobs, signals, instrumentation, strangers, deliver)
+        life = _Life(settings, knobs, signals, instrumentation, strangers, deliver, answers_calls)
         return await life.live()
     except (StoreRefused, ListenRefused, VaultRefused) as refusal:
         complain(str(refusal))
@@ -102,6 +109,7 @@ class _Life:
         instrumentation: Instrumentation,
         strangers: LineLimit,
         deliver: Deliver,
+        answers_calls: bool,
     ) -> None:
         """`strangers` bounds the lines of the log that they cause."""
         self._settings = settings
@@ -113,6 +121,7 @@ class _Life:
         self._calls = OpenCalls()
         self._strangers = strangers
         self._deliver = deliver
+        self._answers_calls = answers_calls
         self._vault = Vault(settings.secrets_key)
 
     async def live(self) -> int:
@@ -138,7 +147,7 @@ class _Life:
         async with running(
             store,
             self._knobs,
-            retention=int(self._settings.retention * DAY),
+            retention=int(self._settings.retention * DAY) if self._answers_calls else None,
             max_watches=self._settings.max_watches,
             max_tenant_bytes=self._settings.max_tenant_bytes,
             listeners=self._listeners(store),
@@ -171,13 +180,10 @@ class _Life:
             knobs.calls,
             mutual_tls=settings.tls_client_ca is not None,
         )
-        services = services_of(
-            app,
-            ShippedWords(settings.shipped_words),
-            refusals.counts,
-            self._vault,
-            allow_loopback=settings.allow_loopback_webhooks,
-        )
+        services = []
+        if self._answers_calls:
+            shipped, loops = ShippedWords(settings.shipped_words), settings.allow_loopback_webhooks
+            services = services_of(app, shipped, refusals.counts, self._vault, allow_loopback=loops)
         methods = [method for service in services for method in methods_of(service)]
         names = [service.SERVICE.full_name for service in services]
         health = Health(names, self._calls, refusals, knobs.public)
@@ -191,15 +197,16 @@ class _Life:
         address = await listen(server, settings, knobs.server.max_free_port_tries)
         scraping = await self._listen_for_scrapes()
         await server.start()
-        _collect_less_often(knobs.server.max_young_objects)
+        collect_less_often(knobs.server.max_young_objects)
         beside.append(asyncio.create_task(give_back(knobs.server.memory_interval)))
         delivering = asyncio.create_task(
             self._deliver(app, settings, self._vault, self._instrumentation),
             name="webhooks",
         )
-        await make_first_key(
-            app.keyring, settings.first_key_file, app.store.shared, knobs.membership
-        )
+        if self._answers_calls:
+            await make_first_key(
+                app.keyring, settings.first_key_file, app.store.shared, knobs.membership
+            )
         self._ready = True
         health.set(serving=True)
         looking = health.follow(lambda: not app.store.is_away, knobs.server.store_interval)
@@ -269,13 +276,6 @@ class _Life:
         await self._calls.finished(seconds, knobs.stalled_stream_timeout, goodbye)
         # Nothing is owed any more. gRPC would wait for connections that answer no ping.
         await server.stop(knobs.disconnect_timeout)
-
-
-def _collect_less_often(max_young_objects: int) -> None:
-    """Spares what lives long from being looked at by the garbage collector again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(max_young_objects, *gc.get_threshold()[1:])
 
 
 def _why(failing: asyncio.Task[None]) -> int:

@@ -39,6 +39,9 @@ from countermand.store.shared_logs import LogChanges as LogChanges
 from countermand.store.shared_logs import LogEnd as LogEnd
 from countermand.store.shared_logs import SharedLogs as SharedLogs
 from countermand.store.shared_logs import Touched as Touched
+from countermand.store.webhooks import Held as Held
+from countermand.store.webhooks import Holdings as Holdings
+from countermand.store.webhooks import WebhookClaims as WebhookClaims
 from countermand.store.webhooks import WebhookReadings
 
 
@@ -125,6 +128,8 @@ class Store(OperatorReads, WebhookReadings, Protocol):
     leave, for its thread may hang in a disk for ever."""
     shared_logs: SharedLogs | None
     """How to hear what other servers commit; None if this one is alone."""
+    claims: WebhookClaims | None
+    """Who serves which webhook; None if this one is alone and serves all of them."""
 
     @property
     def shared(self) -> SharedState | None:

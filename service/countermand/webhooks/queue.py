@@ -9,10 +9,6 @@ An endpoint at which several notices failed, and none succeeded since, is down: 
 turn is tried at each step of the schedule, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-
-from countermand.core.knobs import WebhookKnobs
 from countermand.core.webhook_commands import NoteOutcomes
 from countermand.core.webhooks import (
     DISABLED_AFTER,
@@ -21,115 +17,20 @@ from countermand.core.webhooks import (
     LIFETIME,
     MAX_RETRY_AFTER,
     SCHEDULE,
-    Delivery,
     DisableReason,
     Health,
-    Notice,
     Webhook,
     WebhookState,
 )
+from countermand.webhooks.holding import EndpointItems
 from countermand.webhooks.items import Item, Outcome, Stage
-from countermand.webhooks.schedule import Schedule
 
 
-class EndpointQueue:
+class EndpointQueue(EndpointItems):
     """The notices on their way to one endpoint."""
 
-    def __init__(
-        self,
-        webhook: Webhook,
-        pending: Iterable[Delivery],
-        knobs: WebhookKnobs,
-        random: Callable[[], float],
-    ) -> None:
-        """`random` returns numbers from 0 to below 1."""
-        self.webhook = webhook
-        self._knobs = knobs
-        self._schedule = Schedule(knobs.jitter, random)
-        self._health = webhook.health
-        self._kept = {one.notice.number: Item.of(one) for one in pending}
-        self._left_out = len(self._kept) >= knobs.max_loaded
-        self._ahead: dict[int, Item] = {}
-        self._read_to = webhook.cursor
-        self._cursor = webhook.cursor
-        self._failed: set[int] = set()
-        """Which notices failed since the last success."""
-        self._dirty: dict[int, Item] = {}
-        """The deliveries that are to be saved."""
-        self._missed = 0
-        self._rest = 0
-        """Until when the endpoint asked to be left alone."""
-        self._flying = 0
-        self._tests = 0
-        """How many of those are tests."""
-
-    @property
-    def is_disabled(self) -> bool:
-        """Whether only tests are sent."""
-        return self.webhook.state is WebhookState.DISABLED or bool(self._health.disable_reason)
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the endpoint is only asked now and then whether it is back."""
-        many = len(self._failed) >= self._knobs.failures_until_down
-        return self._health.failing_since is not None and (many or self._health.probes > 0)
-
-    @property
-    def is_to_be_read_again(self) -> bool:
-        """Whether the store has deliveries that had no room here, and now there is room."""
-        return self._left_out and not self._kept and not self._flying
-
-    def read_after(self) -> int | None:
-        """Returns the number after which to read more notices; None if there is no room."""
-        if self.is_disabled or len(self._ahead) >= self._knobs.max_ahead:
-            return None
-        return None if self.is_down and self._ahead else self._read_to
-
-    def add(self, notices: Iterable[Notice]) -> None:
-        """Takes notices that lie ahead, in order. What is not wanted is over at once."""
-        for notice in notices:
-            if notice.number <= self._read_to:
-                continue
-            self._read_to = notice.number
-            own = notice.subject == f"webhook:{self.webhook.webhook_id}"
-            wanted = self.webhook.wants(notice.type) and not own
-            stage = Stage.WAITING if wanted else Stage.OVER
-            self._ahead[notice.number] = Item(notice, stage, begin_time=notice.time)
-
-    def keep(self, delivery: Delivery) -> None:
-        """Takes a delivery that was asked for by hand."""
-        number = delivery.notice.number
-        known = self._kept.get(number)
-        if known is not None and known.stage is Stage.FLYING:
-            return
-        if known is None and len(self._kept) >= self._knobs.max_loaded:
-            self._left_out = True
-            return
-        ahead = self._ahead.get(number)
-        if ahead is not None and ahead.stage is Stage.WAITING:
-            ahead.stage = Stage.OVER  # It is the same, and goes on as the other one.
-        self._kept[number] = Item.of(delivery)
-
-    def forget(self, number: int) -> None:
-        """Forgets a delivery that was ended by others."""
-        self._kept.pop(number, None)
-
-    def change(self, webhook: Webhook) -> None:
-        """Takes what its owner, or a purge, made of the endpoint."""
-        if webhook.epoch != self.webhook.epoch:
-            self._health = webhook.health
-            self._rest = 0
-            self._failed.clear()
-            for item in self._items():
-                item.next_time = 0
-        self.webhook = webhook
-        self._cursor = max(self._cursor, webhook.cursor)
-        self._read_to = max(self._read_to, webhook.cursor)
-        for number in [number for number in self._ahead if number <= webhook.cursor]:
-            del self._ahead[number]
-
     def take(self, now: int) -> list[Item]:
-        """Returns what is to be sent now; each is given back with `done`."""
+        """Returns what is to be sent now; each is given back with `done` or `put_back`."""
         taken = []
         for item in self._sendable():
             if not self._has_room(item) or self._due_time(item) > now:
@@ -149,6 +50,12 @@ class EndpointQueue:
         if since is not None and self.webhook.state is WebhookState.ENABLED:
             times.append(since + FAILING_AFTER)  # Then it is FAILING, whatever is tried.
         return min(times, default=None)
+
+    def put_back(self, item: Item) -> None:
+        """Takes an item back that was not sent."""
+        self._flying -= 1
+        self._tests -= item.once
+        item.stage = Stage.WAITING
 
     def done(self, item: Item, outcome: Outcome, now: int) -> None:
         """Takes what came of a try."""
@@ -212,13 +119,6 @@ class EndpointQueue:
             later = max(self._health.next_time or 0, self._rest)
             self._health = self._health._replace(next_time=later)
 
-    def _items(self, *, ahead: bool = True) -> Iterator[Item]:
-        """Yields all that is not over, in the order of the commits; `ahead` of the cursor, too."""
-        kept = sorted(self._kept.values(), key=lambda item: item.notice.number)
-        for item in chain(kept, self._ahead.values() if ahead else ()):
-            if item.stage is not Stage.OVER:
-                yield item
-
     def _sendable(self) -> list[Item]:
         """Returns what nothing earlier of its subject holds back, and is not under way: nothing of
         what is ahead, while the store has deliveries without room here that may hold it back."""
@@ -246,8 +146,9 @@ class EndpointQueue:
         rest = self._health.next_time or 0
         return rest if self.is_down else max(item.next_time, rest)
 
-    def flush(self, now: int) -> NoteOutcomes | None:
-        """Returns what is to be written down; None if nothing is. It counts as written."""
+    def flush(self, now: int, claim: int = 0) -> NoteOutcomes | None:
+        """Returns what is to be written down, by this claim; None if nothing is. It counts as
+        written."""
         self._advance()
         moved = self._cursor != self.webhook.cursor or self._health != self.webhook.health
         if not (moved or self._dirty or self._missed or self._fails_by_now(now)):
@@ -261,6 +162,7 @@ class EndpointQueue:
             deliveries=tuple(item.delivery(self.webhook, now) for item in self._dirty.values()),
             health=self._health,
             missed=self._missed,
+            claim=claim,
         )
         self._dirty, self._missed = {}, 0
         return command

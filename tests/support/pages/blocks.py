@@ -25,7 +25,7 @@ NOT_RUN = {
     r'(?: (?:COUNT|SEED|WITHIN)=\d+| STORE=postgresql)*(?: ARGS="[^"]*")?',
     "root": r"apt-get install [\w. -]+",
     "database": r"""psql -c "CREATE (?:ROLE|DATABASE) [\w' -]+"|"""
-    r"\.venv/bin/countermand (?:(?:serve|migrate|store check) --store|"
+    r"\.venv/bin/countermand (?:(?:serve|deliver|migrate|store check) --store|"
     r"copy --from sqlite:///\S+ --to)"
     r" postgresql://\S+|make cluster",
     "network": r"make http|git clone \S+|(?:\.venv/bin/python -m )?pip install [\w. '\[\],=-]+",

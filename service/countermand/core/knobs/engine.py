@@ -178,6 +178,16 @@ class WebhookKnobs:
     """Seconds between two batches of that."""
     max_purged: int = 1000
     """How many notices one batch removes."""
+    claim_duration: float = 15.0
+    """Seconds that a server has an endpoint to itself, where several share a store."""
+    claim_margin: float = 5.0
+    """Seconds of that which must be left when something is sent."""
+    claim_interval: float = 3.0
+    """Seconds after which it is renewed."""
+    max_claimed_namespaces: int = 16
+    """Of how many endpoints are taken at once: nothing of theirs can be committed meanwhile."""
+    poll_interval: float = 0.2
+    """Seconds between two looks at what other servers have committed."""
     retry_interval: float = 1.0
     """Seconds to wait after a fault of ours, or of the store."""
     max_sleep: float = 60.0

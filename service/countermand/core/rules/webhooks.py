@@ -168,11 +168,12 @@ def wants_to_note_outcomes(command: NoteOutcomes, rows: Rows, wanted: Wanted) ->
 def note_outcomes(command: NoteOutcomes, draft: Draft) -> Webhook | None:
     """Moves an endpoint's cursor, keeps what failed, and judges its health.
 
-    What its owner said of its state meanwhile stands above what was seen before.
+    What its owner said of its state meanwhile stands above what was seen before. Whoever has lost
+    the claim changes nothing: another server goes on from what was written down until then.
     """
     endpoints = draft.rows.webhooks.endpoints[command.of]
     webhook = endpoints.webhooks.get(command.webhook_id)
-    if webhook is None:
+    if webhook is None or webhook.claim != command.claim:
         return None
     for delivery in command.deliveries:
         _save_delivery(delivery, draft)

@@ -42,7 +42,15 @@ COUNTED = {
     "clock_stretches": "stretch_no",
 }
 """The columns to which the database itself gives the next number."""
-TRIGGERED = ("tasks", "groups", "checkout_snapshots", "cart_lines", "order_snapshots", "webhooks")
+TRIGGERED = (
+    "tasks",
+    "groups",
+    "checkout_snapshots",
+    "cart_lines",
+    "order_snapshots",
+    "webhooks",
+    "deliveries",
+)
 """Whose triggers count what a namespace has: it comes counted."""
 
 

@@ -101,7 +101,9 @@ FRAGMENTS = {
     + ", CASE WHEN e.record_kind = 'ORDER' THEN convert_from(e.record_id, 'UTF8') END",
     "key": "n.namespace_no, n.tenant, n.environment, " + READ["read_key"],
     "webhook": READ["read_webhook"]
-    + ", (SELECT o.environment FROM namespaces AS o WHERE o.namespace_no = k.namespace_no)",
+    + ", (SELECT o.environment FROM namespaces AS o WHERE o.namespace_no = k.namespace_no)"
+    + ", coalesce((SELECT b.claim FROM webhook_claims AS b WHERE b.namespace_no = k.namespace_no"
+    + " AND b.webhook_id = k.webhook_id), 0)",
     "notice": READ["read_notice"],
     "delivery": READ["read_delivery"],
     # The place after which what happens to a task concerns who watches an order, if one is named.

@@ -13,6 +13,7 @@ from countermand.core.knobs import StoreKnobs
 from countermand.store.contract import StoreFailed, StoreRefused
 from countermand.store.lists import StoreStatus
 from countermand.store.postgres.address import parse_address
+from countermand.store.postgres.claiming import PostgresClaims
 from countermand.store.postgres.database import Database
 from countermand.store.postgres.failures import is_of_the_server, is_worth_a_retry, write_failed
 from countermand.store.postgres.lanes import ReaderLane
@@ -51,6 +52,7 @@ class PostgresStore(StoreReadings):
         self._listener = Listener(generations, knobs.postgres)
         self.shared_logs = logs = PostgresLogs(generations, self._listener, knobs)
         self._all_readers.append(logs.readers)
+        self.claims = PostgresClaims(self._database, self._long)
 
     @property
     def is_away(self) -> bool:

@@ -20,6 +20,7 @@ from countermand.store.contract import (
     History,
     LogPage,
     SharedLogs,
+    WebhookClaims,
 )
 from countermand.store.lists import (
     AgentPage,
@@ -48,6 +49,7 @@ class StoreReadings:
     """The part of a store that only reads; see countermand.store.contract.Store."""
 
     shared_logs: SharedLogs | None = None
+    claims: WebhookClaims | None = None
 
     def _make_readers(self, knobs: StoreKnobs, lanes: Callable[[], Lane]) -> None:
         self._quick = Readers(

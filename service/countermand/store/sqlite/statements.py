@@ -35,7 +35,7 @@ FRAGMENTS = {
     "event": READ["read_event"] + ", CAST(e.record_id AS TEXT)",
     "key": "n.namespace_no, n.tenant, n.environment, " + READ["read_key"],
     "webhook": READ["read_webhook"]
-    + ", (SELECT o.environment FROM namespaces AS o WHERE o.namespace_no = k.namespace_no)",
+    + ", (SELECT o.environment FROM namespaces AS o WHERE o.namespace_no = k.namespace_no), 0",
     "notice": READ["read_notice"],
     "delivery": READ["read_delivery"],
     # The place after which what happens to a task concerns who watches an order, if one is named.

@@ -32,6 +32,7 @@ def read_webhook(row: list[Any]) -> Webhook:
         next_time,
         epoch,
         environment,
+        claim,
     ) = rest
     return Webhook(
         namespace=namespace,
@@ -49,6 +50,7 @@ def read_webhook(row: list[Any]) -> Webhook:
         cursor=cursor,
         health=Health(success, failing, probes, next_time),
         epoch=epoch,
+        claim=claim,
     )
 
 
