@@ -20,6 +20,7 @@ from benchmarks.rows import (
     sizes,
     stalled,
     told,
+    webhooks,
 )
 from benchmarks.stage import Stage
 
@@ -51,5 +52,6 @@ ROWS: dict[str, Row] = {
     "restart": Row("ready after a restart", restart.measure),
     "costs": Row("what each part of a cancel costs", costs.measure),
     "metrics": Row("what metrics add to a cancel", counting.measure),
+    "webhooks": Row("what webhooks add to a cancel without endpoints", webhooks.measure),
     "stalled": Row("1,000 watchers that take nothing", stalled.measure),
 }

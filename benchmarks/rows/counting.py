@@ -24,6 +24,7 @@ from countermand.telemetry.metrics import Metrics
 BATCH: Final = 64
 """Cancels in one commit, as when many callers are at it."""
 TURNS: Final = 200
+STORE: Final = "counting.db"
 TRACE: Final = TraceContext("1" * 32, "2" * 16, False)
 CALLER: Final = Caller("key", TRACE)
 METHOD: Final = "countermand.v1.CancellationService/CancelTask"
@@ -35,7 +36,7 @@ def measure(stage: Stage) -> Measured:
     Those are two readings of the clock and one count for each call, and the counting of each
     commit. Off is the same loop without them.
     """
-    committed = asyncio.run(_cancels(stage.folder))
+    committed = asyncio.run(cancels(stage.folder))
     assert len(committed.batch.saves.accepted) == BATCH
     metrics = Metrics()
     counting = CommitCounter(metrics)
@@ -75,12 +76,12 @@ def _uncounted() -> float:
     return time.thread_time() - start
 
 
-async def _cancels(folder: Path) -> Committed:
+async def cancels(folder: Path) -> Committed:
     """Returns a commit of cancels of running tasks, as a server makes it."""
     heard: list[Committed] = []
     knobs = Knobs()
     async with AsyncExitStack() as stack:
-        store = open_store(f"sqlite:///{folder / 'counting.db'}", knobs.store)
+        store = open_store(f"sqlite:///{folder / STORE}", knobs.store)
         app, _ = await stack.enter_async_context(running(store, knobs, listeners=[heard.append]))
         await app.keyring.create_first()  # and with it the namespace of its tenant
         ids = [str(uuid4()) for _ in range(BATCH)]

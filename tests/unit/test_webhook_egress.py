@@ -8,7 +8,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -230,6 +230,9 @@ BOMB = gzip.compress(b"0" * 50_000_000)
             endless(HEAD + "content-length: 9\r\n\r\n", b""), "", id="a body that never comes"
         ),
         pytest.param(endless(HEAD, b"a: b\r\n"), "no answer: ", id="headers without end"),
+        pytest.param(
+            status(200, *[f"a{n}: b" for n in range(10_000)]), "no answer: ", id="10,000 headers"
+        ),
         pytest.param(endless(HEAD + "a: ", b"b" * 4096), "no answer: ", id="a header without end"),
         pytest.param(
             endless(HEAD + "content-length: 1073741824\r\n\r\n", b"x" * 65536), "", id="1 GB"
@@ -324,9 +327,13 @@ async def test_certificates_are_checked() -> None:
 
 
 def test_the_vector_of_the_specification_is_signed_as_it_says() -> None:
-    moment = datetime.fromtimestamp(1614265330, UTC)
-    signature = Library(SECRET).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", moment, '{"test": 2432232314}')
-    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    id, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", '{"test": 2432232314}'
+    said: Any = SimpleNamespace(message_id=id, body=body)
+    assert sign([SECRET], said, 1614265330 * SECOND) == {
+        "webhook-id": id,
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])

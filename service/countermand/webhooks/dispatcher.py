@@ -84,7 +84,7 @@ class Dispatcher:
         """Serves until cancelled."""
         self._sender = self._make_sender(self._knobs)
         self._loopback_sender = self._make_sender(self._knobs, loopback=True)
-        self._writer.listen(self._hear)
+        self._writer.listen(self.hear)
         purging = asyncio.create_task(self._purger.run(), name="outbox purger")
         claiming: asyncio.Task[None] | None = None
         try:
@@ -181,7 +181,7 @@ class Dispatcher:
         self._in_state[state] += more
         self._measures.webhooks_changed(state, self._in_state[state])
 
-    def _hear(self, committed: Committed) -> None:
+    def hear(self, committed: Committed) -> None:
         """Hears of every commit."""
         if self._is_over:
             return
