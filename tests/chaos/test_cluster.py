@@ -4,11 +4,12 @@ import asyncio
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,16 @@ def free_ports(count: int) -> int:
             return first
 
 
-async def test_three_servers_are_tried_as_is_printed_and_all_end_together(tmp_path):
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a cluster is kept; its data may be elsewhere."""
+    yield tmp_path / "made"
+    shutil.rmtree((tmp_path / "made" / "data").resolve(), ignore_errors=True)
+
+
+async def test_three_servers_are_tried_as_is_printed_and_all_end_together(folder):
     need_postgres()
-    tmp_path.chmod(0o755)
-    folder, port = tmp_path / "made", free_ports(REPLICAS)
+    port = free_ports(REPLICAS)
     async with running(folder, port) as cluster:
         replicas = [await cluster.until(r"^replica on (\S+), process (\d+)$") for _ in range(3)]
         assert [one[1] for one in replicas] == [f"127.0.0.1:{port + at}" for at in range(3)]
