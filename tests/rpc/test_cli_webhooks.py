@@ -48,7 +48,7 @@ async def test_a_webhook_is_made_tried_heard_rotated_stopped_and_taken_away(tmp_
         assert "ENABLED" in await done("enable", webhook)
         assert not {secret, other[1]} & set((await done("list", "--json")).split('"'))
         await done("delete", webhook)
-        assert await done("list") == ""
+        assert await done("list", "--json") == ""
         gone = await command("webhooks", "delete", webhook)
         assert gone.status == 1
         assert "WEBHOOK_NOT_FOUND" in gone.err

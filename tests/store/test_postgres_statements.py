@@ -55,7 +55,8 @@ def _answers(text: str, maker: str) -> list[list[str]]:
         for argument in _arguments(bare, call.end()):
             plain = AS_DIGITS.sub(lambda match: next(filter(None, match.groups())), argument)
             name = plain.strip().rpartition(".")[2]
-            columns.append(name if re.fullmatch(r"\w+|'\w+'", name) else "…")
+            # A number stands in the place of what is not kept.
+            columns.append(name if re.fullmatch(r"[^\W\d]\w*|'\w+'", name) else "…")
         found.append(columns)
     return found
 

@@ -122,9 +122,10 @@ async def test_a_call_from_its_own_thread_is_refused_and_does_not_hang() -> None
 
 
 PROGRAM = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 import grpc
 from countermand.client import CountermandError
+from countermand.client.knobs import ClientKnobs
 from countermand.client.sync import Client
 
 what, target = sys.argv[1:]
@@ -147,8 +148,10 @@ elif what == "dropped":
 else:
     client.__enter__()
     client.get_task("t")
-    if what == "forked after it was closed":
+    if "closed" in what:
         client.close()
+    if what == "forked a while after it was closed":
+        time.sleep(ClientKnobs().rest_before_fork)
     child = os.fork()
     if not child:
         for use in (lambda: client.get_task("t"), lambda: Client(target, "k").__enter__().close()):
@@ -169,7 +172,8 @@ FORKED = "a client was open when this process was forked"
         ("interrupted", [], ["interrupted"]),
         ("dropped", [], ["['MainThread']"]),
         ("forked", [FOUND], [FORKED, FORKED, "0"]),
-        ("forked after it was closed", [FOUND], ["the client is not open", "None", "0"]),
+        ("forked just after it was closed", [FOUND], ["the client is not open", FORKED, "0"]),
+        ("forked a while after it was closed", [FOUND], ["the client is not open", "None", "0"]),
     ],
 )
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -53,3 +53,6 @@ class ClientKnobs:
     """How long one try to connect may take."""
     max_answer_bytes: int = 16 * 1024 * 1024
     """A request may be 4 MiB, and so may its answer, whose tasks are longer than the request's."""
+    rest_before_fork: float = 1.0
+    """Seconds from the end of the last client to a fork after which its child may open one. gRPC
+    ends its threads by itself after a client is closed, and tells nobody when."""
