@@ -117,9 +117,12 @@ async def test_a_slow_sync_costs_no_agent_its_task(tmp_path, chaos_report, secon
 async def test_large_requests_cost_no_agent_its_task_and_renew_nobodys_lease(
     tmp_path, chaos_report
 ):
-    """A silent agent of the same time is found lost while they go on."""
+    """A silent agent of the same time is found lost while they go on.
+
+    By the knobs of production: with three rows a statement, such a request takes many seconds.
+    """
     tasks = [CreateTaskRequest() for _ in range(10_000)]
-    async with started(tmp_path) as server, agents_of(server) as agents:
+    async with started(tmp_path, knobs={}) as server, agents_of(server) as agents:
         caller, *_ = (agent.caller for agent in agents)
         silent = await caller.running("silent", lease=LEASE)
         loop, going = asyncio.get_running_loop(), True
