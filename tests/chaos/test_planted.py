@@ -15,7 +15,7 @@ from tests.chaos.robustness.run import Plan, Run
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
-RUNS = 8
+RUNS = 16
 """After how many runs a bug counts as not found. A run finds each of them in most cases."""
 SEED = int(os.environ.get("COUNTERMAND_SEED", "0"))
 
@@ -43,7 +43,7 @@ BUGS = [
     Bug("publish_before_commit", EARLY),
     Bug("skipped_version", {"P7 reliable"}),
     Bug("duplicate_delivery", {"P6 unique"}),
-    Bug("acknowledged_before_commit", {"P1 durable", "P4 linearizable"}),
+    Bug("acknowledged_before_commit", {"P1 durable", "P4 linearizable"}, seconds=1.0),
     Bug("lost_request_id", {"P1 durable"}),
     Bug(
         "torn_group_cancel",
